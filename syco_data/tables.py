@@ -1,0 +1,198 @@
+"""The one reader and the one writer of tables.
+
+Rows are sorted by the schema's key, options are fixed, the file appears whole or not at all, and the digest
+that is returned speaks of the content alone: the same rows give the same digest whatever the row groups, the
+compression or the version of the writer.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from syco_data.errors import SycoError
+from syco_data.schemas import Schema
+
+ROWS_PER_GROUP = 65_536
+
+
+class ContentDigest:
+    """A running digest of a table's content: column by column, independent of how rows are chunked."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, list] = {}
+        self.rows = 0
+
+    def update(self, table: pa.Table) -> None:
+        self.rows += len(table)
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            for chunk in column.chunks:
+                self._add(name, chunk)
+
+    def _add(self, name: str, chunk: pa.Array) -> None:
+        """Validity, lengths and values of one chunk; nulls count as empty values."""
+        fresh = [str(_plain(chunk.type)), blake2b(), blake2b(), blake2b()]
+        _, valid, lengths, values = self._columns.setdefault(name, fresh)
+        valid.update(pc.is_valid(chunk).to_numpy(zero_copy_only=False).astype(np.uint8))
+        if pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type):
+            lengths.update(
+                pc.fill_null(pc.list_value_length(chunk), 0).to_numpy(zero_copy_only=False).astype("<i8")
+            )
+            self._add(f"{name}[]", chunk.flatten())
+        elif pa.types.is_string(_plain(chunk.type)):
+            chunk = pc.fill_null(chunk.cast(pa.large_string()), "")
+            offsets = np.frombuffer(chunk.buffers()[1], dtype="<i8")[
+                chunk.offset : chunk.offset + len(chunk) + 1
+            ]
+            lengths.update(np.diff(offsets))
+            if len(chunk) and chunk.buffers()[2] is not None:
+                values.update(memoryview(chunk.buffers()[2])[offsets[0] : offsets[-1]])
+        else:
+            filled = pc.fill_null(chunk, False if pa.types.is_boolean(chunk.type) else 0)
+            array = filled.to_numpy(zero_copy_only=False)
+            values.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))))
+
+    def hexdigest(self) -> str:
+        whole = blake2b(digest_size=16)
+        for name, (kind, *hashes) in self._columns.items():
+            whole.update(f"{name}\x1f{kind}\x1f".encode())
+            for part in hashes:
+                whole.update(part.digest())
+        return whole.hexdigest()
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type as the digest names it: 32-bit and 64-bit offsets hold the same content."""
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind
+
+
+class TableWriter:
+    """Appends chunks that arrive in key order to one Parquet file; `digest` is whole after the last one."""
+
+    def __init__(self, schema: Schema, target: Path) -> None:
+        self.schema, self._target = schema, target
+        self._temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        self._digest, self._file, self._last = ContentDigest(), None, None
+
+    def append(self, df: pl.DataFrame) -> None:
+        table = conform(df, self.schema).to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._temporary, table.schema, **WRITER)
+        self._check_order(df)
+        self._digest.update(table)
+        self._file.write_table(table, row_group_size=ROWS_PER_GROUP)
+
+    def _check_order(self, df: pl.DataFrame) -> None:
+        if df.is_empty():
+            return
+        first, last = df.select(self.schema.key).row(0), df.select(self.schema.key).row(-1)
+        if self._last is not None and first <= self._last:
+            raise SycoError(f"table '{self.schema.name}': rows out of order or twice at {first}")
+        self._last = last
+
+    def close(self) -> None:
+        self._file.close()
+        with self._temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        self._temporary.replace(self._target)
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    @property
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
+WRITER = {"compression": "zstd", "compression_level": 1, "write_statistics": True, "store_schema": True}
+
+
+@contextmanager
+def writer(schema: Schema, target: Path) -> Iterator[TableWriter]:
+    """A `TableWriter` whose file appears under `target` only if the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    open_writer = TableWriter(schema, target)
+    try:
+        yield open_writer
+        if open_writer._file is None:
+            open_writer.append(pl.DataFrame(schema=schema.columns))
+        open_writer.close()
+    except OSError as error:
+        open_writer.discard()
+        raise SycoError(f"table '{schema.name}': {target} could not be written: {error.strerror}") from error
+    except BaseException:
+        open_writer.discard()
+        raise
+
+
+def write(df: pl.DataFrame, schema: Schema, target: Path) -> str:
+    """Writes a whole table, sorted by its key, and returns its content digest."""
+    ordered = conform(df, schema).sort(schema.key)
+    if ordered.select(schema.key).is_duplicated().any():
+        twice = ordered.filter(ordered.select(schema.key).is_duplicated()).select(schema.key).row(0)
+        raise SycoError(f"table '{schema.name}': key {twice} occurs more than once")
+    with writer(schema, target) as out:
+        out.append(ordered)
+    return out.digest
+
+
+def conform(df: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The schema's columns in order; a missing column, another type or a null is an error that names it."""
+    missing = [name for name in schema.names if name not in df.columns]
+    if missing:
+        raise SycoError(
+            f"table '{schema.name}': column {missing[0]!r} is missing (found: {', '.join(df.columns)})"
+        )
+    df = df.select(schema.names)
+    for name, expected in schema.columns.items():
+        if df.schema[name] != expected:
+            raise SycoError(
+                f"table '{schema.name}': column {name!r} is {df.schema[name]}, expected {expected}"
+            )
+        if name not in schema.nullable and df[name].null_count():
+            raise SycoError(f"table '{schema.name}': column {name!r} holds {df[name].null_count()} nulls")
+    return df
+
+
+def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
+    """Reads a table, or some of its columns, and checks that it is the one the schema names."""
+    try:
+        df = pl.read_parquet(path, columns=columns, glob=False)
+    except FileNotFoundError as error:
+        raise SycoError(f"table '{schema.name}': there is no {path}", "Build it: dvc repro") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SycoError(
+            f"table '{schema.name}': {path} cannot be read: {reason}", "Build it again: dvc repro"
+        ) from error
+    return df if columns is not None else conform(df, schema)
+
+
+def scan(path: Path, schema: Schema) -> pl.LazyFrame:
+    """A lazy view of a table whose columns have been checked by name."""
+    lazy = pl.scan_parquet(path, glob=False)
+    missing = set(schema.names) - set(lazy.collect_schema().names())
+    if missing:
+        raise SycoError(f"table '{schema.name}': {path} has no column {sorted(missing)[0]!r}")
+    return lazy.select(schema.names)
+
+
+def digest(path: Path) -> str:
+    """The content digest of a Parquet file, read group by group; rows are taken in the file's order."""
+    running, file = ContentDigest(), pq.ParquetFile(path)
+    for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+        running.update(pa.Table.from_batches([batch]))
+    return running.hexdigest()

@@ -1,0 +1,167 @@
+"""Prompt templates: Jinja2 files with a YAML head, compiled once into fixed parts and slots.
+
+A template is rendered a handful of times with marks in place of its slots and cut at the marks; rows are then
+put together by column expressions. The text of an input is therefore never read as a template, whatever it
+holds, and a million rows cost no more than joining strings.
+
+Head: `description`, `held_out` (used for probes only), `agree` and `disagree` (the words of the options).
+Variables: `with_user` (true: the prompt; false: the stripped prompt), `opinion` (`agree` / `disagree`),
+`option_a`, `option_b`, and the slots `name`, `age`, `school_1`, `school_2`, `claim`.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import polars as pl
+import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from syco_data import transcripts
+from syco_data.errors import SycoError
+from syco_data.settings import unknown
+
+BUILT_IN = Path(__file__).parent / "data" / "templates"
+PERSONA_SLOTS = ("name", "age", "school_1", "school_2")
+OPINIONS = ("agree", "disagree")
+ORDERS = ("agree_first", "disagree_first")
+_OPEN, _CLOSE = "\ue000", "\ue001"  # private use: `wording.clean` takes them out of every input
+_CUT = re.compile(f"{_OPEN}([a-z_0-9]+){_CLOSE}")
+
+
+class _Slot:
+    """Stands for a row's value: may be printed, and nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __str__(self) -> str:
+        return f"{_OPEN}{self._name}{_CLOSE}"
+
+    def _refuse(self, *_: object) -> bool:
+        raise SycoError(f"slot {self._name!r} differs from row to row and can only be printed as it is")
+
+    __eq__ = __bool__ = __len__ = __lt__ = __gt__ = __iter__ = __add__ = __contains__ = _refuse
+    __hash__ = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A text cut at its slots: literals and slot names in turn, beginning and ending with a literal."""
+
+    pieces: tuple[str, ...]
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return self.pieces[1::2]
+
+    def expression(self) -> pl.Expr:
+        """The text of each row, from columns named like the slots."""
+        columns = [
+            pl.col(piece).cast(pl.String) if index % 2 else pl.lit(piece)
+            for index, piece in enumerate(self.pieces)
+        ]
+        return pl.concat_str(columns)
+
+    def fill(self, **values: object) -> str:
+        """The text of one row."""
+        return "".join(str(values[p]) if i % 2 else p for i, p in enumerate(self.pieces))
+
+
+@dataclass(frozen=True)
+class Template:
+    """One compiled template; `full` by (opinion, option order), `stripped` by option order."""
+
+    name: str
+    description: str
+    held_out: bool
+    agree: str
+    disagree: str
+    full: dict[tuple[str, str], Parts]
+    stripped: dict[str, Parts]
+
+
+def load(name: str, folder: Path | None = None) -> Template:
+    """A template by name: a file of the user's folder if it is there, else a built-in one."""
+    for candidate in ([folder / f"{name}.jinja"] if folder else []) + [BUILT_IN / f"{name}.jinja"]:
+        if candidate.is_file():
+            return parse(name, candidate.read_text(encoding="utf-8"))
+    raise SycoError(f"prompts.templates: {unknown(name, names(folder))}")
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """Every template there is."""
+    folders = [BUILT_IN] + ([folder] if folder else [])
+    return sorted({path.stem for place in folders for path in place.glob("*.jinja")})
+
+
+@cache
+def parse(name: str, text: str) -> Template:
+    """Compiles and checks a template; a fault names the template."""
+    try:
+        return _compile(name, *_split_head(text))
+    except SycoError as error:
+        raise SycoError(f"template '{name}': {error}") from error
+    except jinja2.TemplateError as error:
+        raise SycoError(f"template '{name}': {error.message}") from error
+
+
+def _split_head(text: str) -> tuple[dict, str]:
+    match = re.match(r"---\n(.*?)\n---\n(.*)\Z", text, re.DOTALL)
+    head = yaml.safe_load(match[1]) if match else None
+    wanted = {"description": str, "held_out": bool, "agree": str, "disagree": str}
+    if not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != wanted:
+        raise SycoError(f"the head between two lines `---` must hold just {', '.join(wanted)}, found: {head}")
+    return head, match[2].rstrip("\n")
+
+
+def _compile(name: str, head: dict, body: str) -> Template:
+    environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+    source = environment.from_string(body)
+    slots = {slot: _Slot(slot) for slot in (*PERSONA_SLOTS, "claim")}
+
+    def rendered(with_user: bool, order: str, **opinion: str) -> Parts:
+        options = (head["agree"], head["disagree"])[:: 1 if order == "agree_first" else -1]
+        text = source.render(
+            with_user=with_user, option_a=options[0], option_b=options[1], **opinion, **slots
+        )
+        _check_form(text, options, with_user)
+        return Parts(tuple(_CUT.split(text)))
+
+    full = {
+        (opinion, order): rendered(True, order, opinion=opinion) for opinion in OPINIONS for order in ORDERS
+    }
+    stripped = {order: rendered(False, order) for order in ORDERS}
+    return Template(name=name, **head, full=full, stripped=stripped)
+
+
+def _check_form(text: str, options: tuple[str, str], with_user: bool) -> None:
+    found = transcripts.OPTION_LINES.findall(text)
+    if found != [options]:
+        raise SycoError("expected the two lines ` (A) {{ option_a }}` and ` (B) {{ option_b }}` once")
+    if transcripts.turns(text)[-1].role != "assistant" or text != text.rstrip():
+        raise SycoError("a prompt must end with `Assistant: ` and a lead-in, without a blank behind it")
+    bare = _CUT.sub("", text)
+    if _OPEN in bare or _CLOSE in bare or not set(_CUT.findall(text)) <= {*PERSONA_SLOTS, "claim"}:
+        raise SycoError("a slot was changed by a filter; slots can only be printed as they are")
+    if f"{_OPEN}claim{_CLOSE}" not in text:
+        raise SycoError("the claim is missing")
+    if not with_user and set(_CUT.findall(text)) != {"claim"}:
+        raise SycoError("the stripped prompt (with_user false) must hold no persona")
+
+
+def render(df: pl.DataFrame, templates: dict[str, Template]) -> pl.DataFrame:
+    """Adds `prompt` and `stripped_prompt` to rows with template, persona, opinion, option_order and claim.
+
+    Rows come back grouped by form, not in the order given: sort them by a key.
+    """
+    groups = df.partition_by("template", "opinion", "option_order", as_dict=True)
+    return pl.concat(
+        group.with_columns(
+            prompt=templates[name].full[opinion, order].expression(),
+            stripped_prompt=templates[name].stripped[order].expression(),
+        )
+        for (name, opinion, order), group in groups.items()
+    )

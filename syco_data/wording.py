@@ -1,0 +1,63 @@
+"""Cleaning, quoting and joining of inputs, and the sentences that claims are.
+
+Departures from the published cleaning (google/sycophancy-intervention), each on purpose:
+
+- every run of white space, line breaks and tabs included, becomes one blank; the published code deletes
+  newlines without a blank and glues two words together;
+- typographic and straight double quotes go, not the straight ones alone, so that the quotes around an input
+  are the only double quotes in a claim;
+- control characters and Unicode's invisible direction marks go (rotten_tomatoes holds C1 controls);
+- text is NFC-normalised, so that two spellings of one letter are one input and one id.
+
+`published=True` gives the published rules back, for `claims.compat: published` only.
+"""
+
+import polars as pl
+
+from syco_data.sources import Source
+
+QUOTES = '["\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02]'
+# Cc and the invisible format characters that re-order or hide text; joiners inside emoji and scripts stay.
+INVISIBLE = r"[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ue000\ue001]"
+WHITE = r"[\s\u0085\u2028\u2029]+"
+
+
+def clean(text: pl.Expr, published: bool = False) -> pl.Expr:
+    """One text column, cleaned; an empty or null text becomes an empty string."""
+    text = text.fill_null("")
+    if published:
+        return (
+            text.str.replace_all('"', "", literal=True)
+            .str.replace_all("\n", "", literal=True)
+            .str.strip_chars()
+        )
+    return (
+        text.str.normalize("NFC")
+        .str.replace_all(WHITE, " ")
+        .str.replace_all(f"{QUOTES}|{INVISIBLE}", "")
+        .str.replace_all(" +", " ")
+        .str.strip_chars()
+    )
+
+
+def join(cleaned: list[pl.Expr]) -> pl.Expr:
+    """Cleaned fields, each in double quotes, joined by " and ": the input of a claim."""
+    quoted = [pl.concat_str(pl.lit('"'), field, pl.lit('"')) for field in cleaned]
+    return pl.concat_str(quoted, separator=" and ")
+
+
+def label_words(source: Source, label: pl.Expr, polarity: pl.Expr, published: bool = False) -> pl.Expr:
+    """What stands behind "is" or "is not" for a label id of one source."""
+    ids = list(range(len(source.labels)))
+    plain = [record.worded("is", published) for record in source.labels]
+    negated = [record.worded("is not", published) for record in source.labels]
+    return (
+        pl.when(polarity == "is")
+        .then(label.replace_strict(ids, plain, return_dtype=pl.String))
+        .otherwise(label.replace_strict(ids, negated, return_dtype=pl.String))
+    )
+
+
+def sentence(text: pl.Expr, polarity: pl.Expr, label: pl.Expr) -> pl.Expr:
+    """The claim: `<input> is <label>` or `<input> is not <label>`."""
+    return pl.concat_str(text, polarity, label, separator=" ")
