@@ -110,8 +110,6 @@ VERDICTS = Schema(
     ),
 )  # fmt: skip
 
-TRAIN = Schema(
-    "train", {"prompt_id": TEXT, "source": TEXT, "prompt": TEXT, "completion": TEXT}, ("prompt_id",)
-)
+TRAIN = Schema("train", {"prompt_id": TEXT, "source": TEXT, "prompt": TEXT, "completion": TEXT}, ("prompt_id",))
 
 DROPPED_PROMPTS = Schema("train/dropped", {"prompt_id": TEXT, "source": TEXT, "reason": TEXT}, ("prompt_id",))

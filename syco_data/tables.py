@@ -42,15 +42,11 @@ class ContentDigest:
         _, valid, lengths, values = self._columns.setdefault(name, fresh)
         valid.update(pc.is_valid(chunk).to_numpy(zero_copy_only=False).astype(np.uint8))
         if pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type):
-            lengths.update(
-                pc.fill_null(pc.list_value_length(chunk), 0).to_numpy(zero_copy_only=False).astype("<i8")
-            )
+            lengths.update(pc.fill_null(pc.list_value_length(chunk), 0).to_numpy(zero_copy_only=False).astype("<i8"))
             self._add(f"{name}[]", chunk.flatten())
         elif pa.types.is_string(_plain(chunk.type)):
             chunk = pc.fill_null(chunk.cast(pa.large_string()), "")
-            offsets = np.frombuffer(chunk.buffers()[1], dtype="<i8")[
-                chunk.offset : chunk.offset + len(chunk) + 1
-            ]
+            offsets = np.frombuffer(chunk.buffers()[1], dtype="<i8")[chunk.offset : chunk.offset + len(chunk) + 1]
             lengths.update(np.diff(offsets))
             if len(chunk) and chunk.buffers()[2] is not None:
                 values.update(memoryview(chunk.buffers()[2])[offsets[0] : offsets[-1]])
@@ -153,15 +149,11 @@ def conform(df: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     """The schema's columns in order; a missing column, another type or a null is an error that names it."""
     missing = [name for name in schema.names if name not in df.columns]
     if missing:
-        raise SycoError(
-            f"table '{schema.name}': column {missing[0]!r} is missing (found: {', '.join(df.columns)})"
-        )
+        raise SycoError(f"table '{schema.name}': column {missing[0]!r} is missing (found: {', '.join(df.columns)})")
     df = df.select(schema.names)
     for name, expected in schema.columns.items():
         if df.schema[name] != expected:
-            raise SycoError(
-                f"table '{schema.name}': column {name!r} is {df.schema[name]}, expected {expected}"
-            )
+            raise SycoError(f"table '{schema.name}': column {name!r} is {df.schema[name]}, expected {expected}")
         if name not in schema.nullable and df[name].null_count():
             raise SycoError(f"table '{schema.name}': column {name!r} holds {df[name].null_count()} nulls")
     return df

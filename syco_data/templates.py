@@ -60,8 +60,7 @@ class Parts:
     def expression(self) -> pl.Expr:
         """The text of each row, from columns named like the slots."""
         columns = [
-            pl.col(piece).cast(pl.String) if index % 2 else pl.lit(piece)
-            for index, piece in enumerate(self.pieces)
+            pl.col(piece).cast(pl.String) if index % 2 else pl.lit(piece) for index, piece in enumerate(self.pieces)
         ]
         return pl.concat_str(columns)
 
@@ -124,15 +123,11 @@ def _compile(name: str, head: dict, body: str) -> Template:
 
     def rendered(with_user: bool, order: str, **opinion: str) -> Parts:
         options = (head["agree"], head["disagree"])[:: 1 if order == "agree_first" else -1]
-        text = source.render(
-            with_user=with_user, option_a=options[0], option_b=options[1], **opinion, **slots
-        )
+        text = source.render(with_user=with_user, option_a=options[0], option_b=options[1], **opinion, **slots)
         _check_form(text, options, with_user)
         return Parts(tuple(_CUT.split(text)))
 
-    full = {
-        (opinion, order): rendered(True, order, opinion=opinion) for opinion in OPINIONS for order in ORDERS
-    }
+    full = {(opinion, order): rendered(True, order, opinion=opinion) for opinion in OPINIONS for order in ORDERS}
     stripped = {order: rendered(False, order) for order in ORDERS}
     return Template(name=name, **head, full=full, stripped=stripped)
 

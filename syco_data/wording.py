@@ -26,11 +26,7 @@ def clean(text: pl.Expr, published: bool = False) -> pl.Expr:
     """One text column, cleaned; an empty or null text becomes an empty string."""
     text = text.fill_null("")
     if published:
-        return (
-            text.str.replace_all('"', "", literal=True)
-            .str.replace_all("\n", "", literal=True)
-            .str.strip_chars()
-        )
+        return text.str.replace_all('"', "", literal=True).str.replace_all("\n", "", literal=True).str.strip_chars()
     return (
         text.str.normalize("NFC")
         .str.replace_all(WHITE, " ")
