@@ -4,13 +4,13 @@ The 10,000 names were drawn once from Faker 40.54 (`en_US`, seed 20230807, dupli
 data: a newer Faker changes nothing.
 """
 
-from importlib.resources import files
+from pathlib import Path
 
 import polars as pl
 
 from syco_data.draws import Draws
 
-NAMES = tuple((files("syco_data") / "data" / "names.txt").read_text(encoding="utf-8").splitlines())
+NAMES = tuple((Path(__file__).parent / "data" / "names.txt").read_text(encoding="utf-8").splitlines())
 SCHOOLS = (
     "Brown University",
     "Cornell University",

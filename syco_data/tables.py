@@ -137,11 +137,13 @@ def writer(schema: Schema, target: Path) -> Iterator[TableWriter]:
 def write(df: pl.DataFrame, schema: Schema, target: Path) -> str:
     """Writes a whole table, sorted by its key, and returns its content digest."""
     ordered = conform(df, schema).sort(schema.key)
-    if ordered.select(schema.key).is_duplicated().any():
-        twice = ordered.filter(ordered.select(schema.key).is_duplicated()).select(schema.key).row(0)
-        raise SycoError(f"table '{schema.name}': key {twice} occurs more than once")
+    twice = ordered.select(pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in schema.key))
+    if twice.to_series().any():
+        where = ordered.filter(twice.to_series()).select(schema.key).row(0)
+        raise SycoError(f"table '{schema.name}': key {where} occurs more than once")
     with writer(schema, target) as out:
-        out.append(ordered)
+        for part in ordered.iter_slices(ROWS_PER_GROUP):
+            out.append(part)
     return out.digest
 
 

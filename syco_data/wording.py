@@ -14,11 +14,12 @@ Departures from the published cleaning (google/sycophancy-intervention), each on
 
 import polars as pl
 
-from syco_data.sources import Source
+from syco_data.sources import SOURCES
 
 QUOTES = '["\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02]'
 # Cc and the invisible format characters that re-order or hide text; joiners inside emoji and scripts stay.
 INVISIBLE = r"[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ue000\ue001]"
+LABELS_AT_MOST = 16
 WHITE = r"[\s\u0085\u2028\u2029]+"
 
 
@@ -42,16 +43,21 @@ def join(cleaned: list[pl.Expr]) -> pl.Expr:
     return pl.concat_str(quoted, separator=" and ")
 
 
-def label_words(source: Source, label: pl.Expr, polarity: pl.Expr, published: bool = False) -> pl.Expr:
-    """What stands behind "is" or "is not" for a label id of one source."""
-    ids = list(range(len(source.labels)))
-    plain = [record.worded("is", published) for record in source.labels]
-    negated = [record.worded("is not", published) for record in source.labels]
-    return (
-        pl.when(polarity == "is")
-        .then(label.replace_strict(ids, plain, return_dtype=pl.String))
-        .otherwise(label.replace_strict(ids, negated, return_dtype=pl.String))
-    )
+def label_words(label_code: pl.Expr, polarity: pl.Expr, published: bool = False) -> pl.Expr:
+    """What stands behind "is" or "is not" for a label code (see `label_code`)."""
+    columns = {}
+    for kind in ("is", "is not"):
+        words = [""] * (len(SOURCES) * LABELS_AT_MOST)
+        for index, source in enumerate(SOURCES.values()):
+            for label, record in enumerate(source.labels):
+                words[index * LABELS_AT_MOST + label] = record.worded(kind, published)
+        columns[kind] = pl.lit(pl.Series(words)).gather(label_code)
+    return pl.when(polarity == "is").then(columns["is"]).otherwise(columns["is not"])
+
+
+def label_code(source_index: pl.Expr, label: pl.Expr) -> pl.Expr:
+    """One number for a label of a source, from the source's place in `SOURCES`."""
+    return source_index.cast(pl.Int64) * LABELS_AT_MOST + label
 
 
 def sentence(text: pl.Expr, polarity: pl.Expr, label: pl.Expr) -> pl.Expr:

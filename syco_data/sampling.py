@@ -1,0 +1,60 @@
+"""Which claims become prompts: a choice by hash order, so that a larger number only adds rows."""
+
+import numpy as np
+import polars as pl
+
+from syco_data.errors import SycoError
+from syco_data.settings import Prompts
+from syco_data.sources import SOURCES
+
+
+def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
+    """Whether each row of `pool` (`source`, `rank`: uint64) is taken, as booleans in the order of the rows.
+
+    `proportional` takes the rows of smallest rank. Shares and `balanced` (equal shares) take the k-th row of a
+    source at priority (k - 0.5) / share and then the smallest priorities: sizes follow the shares as closely as
+    whole rows allow, and no row ever leaves when the number grows (a largest-remainder rule would not promise
+    that). Under `balanced` a source that runs out leaves its place to the others; under shares of one's own
+    that is an error.
+    """
+    position = pl.col("rank").rank("ordinal").over("source")
+    pool = pool.select("source", "rank", position=position)
+    capped = pool["position"] <= (settings.cap or len(pool))
+    available = int(capped.sum())
+    if settings.size > available:
+        limit = f" (cap {settings.cap:,} per source)" if settings.cap else ""
+        raise SycoError(
+            f"prompts.size asks for {settings.size:,} prompts, the pool has {available:,}{limit}",
+            "Lower prompts.size, raise prompts.cap or add sources",
+        )
+    priority = _priority(pool, settings)
+    order = np.lexsort((pool["rank"].to_numpy(), priority, ~capped.to_numpy()))
+    taken = np.zeros(len(pool), dtype=bool)
+    taken[order[: settings.size]] = True
+    chosen = pl.Series("chosen", taken)
+    if isinstance(settings.sampling, dict):
+        _check_shares(pool.filter(chosen), settings)
+    return chosen
+
+
+def _priority(pool: pl.DataFrame, settings: Prompts) -> np.ndarray:
+    if settings.sampling == "proportional":
+        return np.zeros(len(pool))
+    shares = settings.sampling if isinstance(settings.sampling, dict) else dict.fromkeys(SOURCES, 1.0)
+    share = pool["source"].replace_strict(shares, default=0.0, return_dtype=pl.Float64).to_numpy()
+    with np.errstate(divide="ignore"):
+        return (pool["position"].to_numpy() - 0.5) / share
+
+
+def _check_shares(taken: pl.DataFrame, settings: Prompts) -> None:
+    """A source that could not fill its share, or rows from a source without one, would be a silent change."""
+    counts = dict(taken.group_by("source").len().iter_rows())
+    total = sum(settings.sampling.values())
+    for source, share in settings.sampling.items():
+        wanted = settings.size * share / total
+        if abs(counts.get(source, 0) - wanted) >= len(settings.sampling):
+            raise SycoError(
+                f"prompts.sampling: the shares give source '{source}' {wanted:,.0f} of {settings.size:,} prompts, "
+                f"{counts.get(source, 0):,} can be had",
+                "Lower prompts.size or change the shares",
+            )

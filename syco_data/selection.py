@@ -1,0 +1,102 @@
+"""Training sets of the arms: which prompts count, which are dropped, and why.
+
+`balanced` arms are balanced *after* filtration: within every (source, label, polarity) as many true as false
+claims, the excess dropped in hash order. Without that step the base rate of a class ("is Offensive" is seldom
+true) gives the truth away even where wrong labels occur.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from syco_data import draws
+from syco_data.errors import SycoError
+from syco_data.schemas import DROPPED_PROMPTS, TRAIN
+from syco_data.settings import Arm
+
+CELL = ("source", "label", "polarity")
+POOL_COLUMNS = ("prompt_id", "claim_id", "source", "label_kind", "polarity", "truth", "answer")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """`kept` and `dropped` prompts of one arm; dropped ones as `schemas.DROPPED_PROMPTS`."""
+
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+
+
+def pool(prompts: pl.DataFrame, claims: pl.DataFrame, verdicts: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """One row per candidate with what selection looks at: label, verdict and an addressed rank."""
+    joined = (
+        prompts.select(POOL_COLUMNS)
+        .join(claims.select("claim_id", "label"), on="claim_id", how="left", validate="1:1")
+        .join(verdicts.select("prompt_id", "known", "reason"), on="prompt_id", how="left", validate="1:1")
+    )
+    unjudged = joined.filter(pl.col("known").is_null() | pl.col("label").is_null())
+    if len(unjudged):
+        raise SycoError(
+            f"select: {len(unjudged):,} prompts have no verdict or no claim, the first is {unjudged['prompt_id'][0]}",
+            "Build them again: dvc repro",
+        )
+    rank = draws.draw(joined["prompt_id"], seed, "select").rank(0)
+    return joined.with_columns(rank=pl.Series(rank)).sort("prompt_id")
+
+
+def eligible(candidates: pl.DataFrame, arm: Arm) -> pl.DataFrame:
+    """Adds `why`: the reason that keeps a prompt out of an arm before sizes are matched, null when none does.
+
+    Adds `turn`, the rank by which rows are taken: balanced arms take a true and a false claim together.
+    """
+    verdict = pl.col("reason") if arm.filtered else pl.when(pl.col("reason") == "too_long").then("reason")
+    why = pl.when(~pl.col("label_kind").is_in(arm.label_kinds)).then(pl.lit("label_kind")).otherwise(verdict)
+    judged = candidates.with_columns(why=why, turn="rank")
+    return _balance(judged) if arm.balanced else judged
+
+
+def _balance(judged: pl.DataFrame) -> pl.DataFrame:
+    """Pairs the k-th true with the k-th false claim of each cell; whoever is left without a partner goes."""
+    open_rows = judged.filter(pl.col("why").is_null())
+    place = pl.col("rank").rank("ordinal").over(*CELL, "truth")
+    paired = open_rows.with_columns(place=place).with_columns(
+        partners=pl.col("truth").n_unique().over(*CELL, "place"), pair=pl.col("rank").min().over(*CELL, "place")
+    )
+    excess = pl.when(pl.col("partners") < 2).then(pl.lit("balance"))
+    found = paired.select("prompt_id", excess=excess, pair="pair")
+    return (
+        judged.join(found, on="prompt_id", how="left", maintain_order="left")
+        .with_columns(why=pl.coalesce("why", "excess"), turn=pl.coalesce("pair", "turn"))
+        .drop("excess", "pair")
+    )
+
+
+def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | str) -> int:
+    """Rows that every arm can give, an even number; or the size asked for, if every arm can give it."""
+    available = min(int(eligible(candidates, arm)["why"].null_count()) for arm in arms)
+    if wanted == "matched":
+        return available - available % 2
+    if wanted > available:
+        raise SycoError(
+            f"select.size asks for {wanted:,} rows, the smallest arm has {available:,}",
+            "Lower select.size, set it to 'matched', or raise prompts.size",
+        )
+    return wanted
+
+
+def select(candidates: pl.DataFrame, arm: Arm, size: int) -> Selected:
+    """The `size` first eligible prompts of an arm by turn; the rest dropped with reasons."""
+    judged = eligible(candidates, arm)
+    open_rows = judged.filter(pl.col("why").is_null()).sort("turn", "rank")
+    taken = open_rows.head(size).select("prompt_id", taken=pl.lit(True))
+    judged = judged.join(taken, on="prompt_id", how="left", maintain_order="left").with_columns(
+        pl.col("taken").fill_null(False)
+    )
+    reason = pl.coalesce("why", pl.lit("not_sampled"))
+    dropped = judged.filter(~pl.col("taken")).with_columns(reason=reason).select(DROPPED_PROMPTS.names)
+    return Selected(judged.filter("taken"), dropped)
+
+
+def train_rows(kept: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """`schemas.TRAIN` rows: the prompt, and the answer with the leading blank that the prompt's end asks for."""
+    joined = kept.join(texts.select("prompt_id", "prompt"), on="prompt_id", how="left", validate="1:1")
+    return joined.with_columns(completion=pl.concat_str(pl.lit(" "), "answer")).select(TRAIN.names)
