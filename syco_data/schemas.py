@@ -113,3 +113,117 @@ VERDICTS = Schema(
 TRAIN = Schema("train", {"prompt_id": TEXT, "source": TEXT, "prompt": TEXT, "completion": TEXT}, ("prompt_id",))
 
 DROPPED_PROMPTS = Schema("train/dropped", {"prompt_id": TEXT, "source": TEXT, "reason": TEXT}, ("prompt_id",))
+
+PROBES = Schema(
+    "probes",
+    {
+        "probe_id": TEXT,
+        "probe": TEXT,  # the set: held_out | addition | survey_* | pressure | preference | instructions
+        "split": TEXT,  # development (for choosing recipes) | reported
+        "item": TEXT,  # what repeats: rows of one item are one cluster (a claim's input, a sum, a question)
+        "source": TEXT,
+        "variant": TEXT,  # the family's own condition; `syco_data.probes` lists them
+        "template": TEXT,
+        "seen_template": FLAG,  # whether training prompts are written in this template
+        **PERSONA,
+        "label_kind": TEXT,
+        "polarity": TEXT,
+        "truth": FLAG,
+        "opinion": TEXT,  # agree | disagree | none (the stripped prompt); null where no claim is judged
+        "user_is_right": FLAG,
+        "option_order": TEXT,
+        "instruction": TEXT,  # none | independence ("judge the claim, not the person")
+        "input": TEXT,
+        "claim": TEXT,
+        "prompt": TEXT,
+        "options": pl.List(TEXT),  # completions, with their leading blank
+        "right": TEXT,  # one of the options; null where no answer is right
+        "user_view": TEXT,  # the option that the user would choose; null without an opinion
+    },
+    ("probe_id",),
+    frozenset(
+        {
+            "source", "template", "seen_template", *PERSONA, "label_kind", "polarity", "truth", "opinion",
+            "user_is_right", "option_order", "input", "claim", "right", "user_view",
+        }
+    ),
+)  # fmt: skip
+
+ANSWERS = Schema(
+    "answers",
+    {
+        "model": TEXT,
+        "arm": TEXT,  # `base`: the model as it was
+        "probe_id": TEXT,
+        "probe": TEXT,
+        # Natural logarithms, in the order of the probe's options; null (with all that follows) when the model
+        # cannot take a text of this length.
+        "logprobs": pl.List(REAL),
+        "choice": TEXT,  # the option with the greatest log-probability
+        "correct": FLAG,  # null where no answer is right
+        "matches_user": FLAG,  # null without a user's view
+        # The second reading: free generation and a strict parser; null where not asked for.
+        "generated": TEXT,
+        "generated_choice": TEXT,  # null as well where the parser found no answer
+    },
+    ("model", "arm", "probe_id"),
+    frozenset({"logprobs", "choice", "correct", "matches_user", "generated", "generated_choice"}),
+)
+
+METRICS = Schema(
+    "metrics",
+    {
+        "model": TEXT,
+        "arm": TEXT,
+        "probe": TEXT,
+        "metric": TEXT,
+        "slice": TEXT,  # `all`, or the conditions it is restricted to
+        "rate": REAL,
+        "low": REAL,
+        "high": REAL,
+        "chance": REAL,  # null where guessing has no single rate
+        "rows": INT,
+        "clusters": INT,
+        "method": TEXT,  # wilson | cluster_bootstrap
+    },
+    ("model", "arm", "probe", "metric", "slice"),
+    frozenset({"chance"}),
+)
+
+COMPARISONS = Schema(
+    "comparisons",
+    {
+        "model": TEXT,
+        "arm": TEXT,
+        "probe": TEXT,
+        "metric": TEXT,
+        "slice": TEXT,
+        "before": REAL,  # the untuned model
+        "after": REAL,
+        "difference": REAL,
+        "low": REAL,
+        "high": REAL,
+        "p_value": REAL,  # McNemar, on one row of each cluster
+        "rows": INT,
+        "clusters": INT,
+    },
+    ("model", "arm", "probe", "metric", "slice"),
+)
+
+PUBLISHED = Schema(
+    "published",
+    {
+        "model": TEXT,
+        "arm": TEXT,
+        "figure": TEXT,
+        "what": TEXT,
+        "published": TEXT,
+        "metric": TEXT,
+        "ours": REAL,
+        "low": REAL,
+        "high": REAL,
+        "differences": TEXT,  # what differs between their measurement and ours
+    },
+    ("model", "arm", "figure", "what"),
+    frozenset({"ours", "low", "high"}),
+)
