@@ -1,7 +1,7 @@
 # Two commands do all set-up on a fresh machine: `make repro` and `make test`.
 # VARIANT=cuda installs the CUDA set instead of the CPU one.
 .DELETE_ON_ERROR:
-.PHONY: repro test bench setup lock lint clean
+.PHONY: repro test bench setup lock lint deps clean
 
 PYTHON ?= python3
 VARIANT ?= cpu
@@ -22,17 +22,24 @@ endif
 export UV_LINK_MODE ?= copy
 export UV_HTTP_TIMEOUT ?= 300
 
+# DVC runs the stages with `python`: the environment's comes first on the path.
+export PATH := $(abspath $(BIN)):$(PATH)
+
 repro: setup
-	@$(BIN)/python stages/repro.py $(ARGS)
+	@dvc repro $(ARGS)
+	@python -m syco_data summary
 
 test: setup
-	@$(BIN)/python -m pytest $(ARGS)
+	@python -m pytest $(ARGS)
 
 bench: setup
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@python -m benchmarks $(ARGS)
 
 lint: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@ruff check . && ruff format --check .
+
+deps: setup
+	@python -m tests.dependencies
 
 setup: $(STAMP)
 

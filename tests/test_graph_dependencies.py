@@ -1,0 +1,28 @@
+"""Every stage of dvc.yaml names the modules that it imports, no more and no fewer."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.dependencies import imported
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+def declared(stage: dict) -> set[str]:
+    body = stage.get("do", stage)
+    return {dep for dep in body["deps"] if dep.endswith(".py")}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_declared_modules_are_the_imported_ones(name):
+    script = ROOT / "stages" / f"{name}.py"
+    assert declared(STAGES[name]) == imported(script, ROOT) | {f"stages/{name}.py"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_is_a_script_of_its_own_name(name):
+    body = STAGES[name].get("do", STAGES[name])
+    assert body["cmd"].startswith(f"python -m stages.{name}")
