@@ -1,0 +1,146 @@
+"""Rows for the 17 sources without a network: sentences of our own in each source's real columns and label ids.
+
+A row is read from a stream of addressed draws, so a larger count only adds rows. Combinations are dealt out to
+two sides by their own text: the training split and the held-out split never hold the same one.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import polars as pl
+
+from syco_data import draws, schemas
+from syco_data.embedded.grammars import GRAMMARS, OTHER, Grammar, slots_of
+from syco_data.errors import SycoError
+from syco_data.sources import SOURCES, Source
+
+BATCH = 512
+SIDES = 5  # one side of five is held out
+SPARE = 2  # at most every second combination is asked for: the search would grow long
+
+# Blemishes, in ten thousandths of the rows.
+REPEATED, CONFLICTING, BORROWED, UNLABELLED, ODD = 150, 60, 300, 150, 60
+REACH = 50  # how far back a repeated row looks
+BORROWS = {"rotten_tomatoes": "sst2"}
+LEAVES_UNLABELLED = frozenset({"snli"})
+ODD_FORMS = ("{}\t", ' "{}" ', "[label] {}", "{} [is] [opinion]", "{}  \n", "\u00a0{}", "{} {{claim}}")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One clean row: a text per column, the true label, the cue word (lexical) or topic word (relational)."""
+
+    texts: tuple[str, ...]
+    label: int
+    cue: str | None
+    topic: str | None
+
+
+def rows(source: Source, split: str, count: int, seed: int) -> pl.DataFrame:
+    """`count` rows of one split (`source.train` or `source.held_out`), columns of `schemas.raw(source)`.
+
+    A few are blemished as real rows are: repeated, repeated with another label, borrowed from the other film
+    source, unlabelled, oddly spaced or marked. Raises SycoError when the grammar has too few combinations.
+    """
+    if split not in (source.train, source.held_out):
+        raise SycoError(f"source {source.key!r} has no split {split!r}: {source.train}, {source.held_out}")
+    clean = combinations(source.key, held_out=split == source.held_out, count=count, seed=seed)
+    chance = draws.draw([f"{split}/{row}" for row in range(count)], seed, f"embedded/{source.key}/blemish")
+    lent = _lent(source, split, count, seed)
+    blemished = [_blemish(source, row, clean, lent, chance) for row in range(count)]
+    columns = {
+        "split": [split] * count,
+        "row": range(count),
+        **{name: [item.texts[i] for item in blemished] for i, name in enumerate(source.text_columns)},
+        "label": [item.label for item in blemished],
+    }
+    return pl.DataFrame(columns, schema=schemas.raw(source).columns)
+
+
+def combinations(key: str, held_out: bool, count: int, seed: int, purpose: str = "rows") -> list[Combination]:
+    """The first `count` different combinations of one side of a source's grammar, in the order of `purpose`."""
+    grammar = GRAMMARS[key]
+    limit = grammar.capacity() * (1 if held_out else SIDES - 1) // SIDES // SPARE
+    if count > limit:
+        raise SycoError(
+            f"source {key!r}: {count} embedded rows asked for, its grammar can give {limit}",
+            "Lower acquire.embedded_rows in params.yaml",
+        )
+    fresh = _unseen(_stream(key, grammar, seed, f"{purpose}/{held_out}"))
+    return list(itertools.islice(filter(partial(_on_side, held_out), fresh), count))
+
+
+def _unseen(stream: Iterator[Combination]) -> Iterator[Combination]:
+    seen: set[tuple[str, ...]] = set()
+    for item in stream:
+        if item.texts not in seen:
+            seen.add(item.texts)
+            yield item
+
+
+def _on_side(held_out: bool, item: Combination) -> bool:
+    """The side depends on the text alone, so that no seed, purpose or count moves a text across."""
+    return (int(draws.content_id(*item.texts), 16) % SIDES == 0) == held_out
+
+
+def _stream(key: str, grammar: Grammar, seed: int, purpose: str) -> Iterator[Combination]:
+    for start in itertools.count(0, BATCH):
+        ids = [str(number) for number in range(start, start + BATCH)]
+        drawn = draws.draw(ids, seed, f"embedded/{key}/{purpose}")
+        yield from (_combine(grammar, lanes) for lanes in drawn.lanes)
+
+
+def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
+    lane = iter(lanes.tolist())
+
+    def below(limit: int) -> int:
+        return next(lane) * limit >> 32
+
+    label = below(grammar.labels)
+    pattern = grammar.patterns[label][below(len(grammar.patterns[label]))]
+    picked: dict[str, str] = {}
+    for slot in sorted(slots_of(pattern), key=lambda name: name.startswith(OTHER)):
+        choices = grammar.cues[label] if slot == "cue" else grammar.slots[slot.removeprefix(OTHER)]
+        if slot.startswith(OTHER):
+            choices = [word for word in choices if word != picked[slot.removeprefix(OTHER)]]
+        picked[slot] = choices[below(len(choices))]
+    texts = tuple(text.format(**picked) for text in pattern)
+    return Combination(texts, label, picked.get("cue"), picked.get(grammar.topic))
+
+
+def _lent(source: Source, split: str, count: int, seed: int) -> list[Combination]:
+    """Rows of the source that this one repeats a few sentences of."""
+    if source.key not in BORROWS:
+        return []
+    lender = SOURCES[BORROWS[source.key]]
+    return combinations(lender.key, held_out=split == source.held_out, count=count, seed=seed)
+
+
+def _blemish(
+    source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws
+) -> Combination:
+    """The row as it is published: mostly the clean one."""
+    kind, back, other = (int(chance.lanes[row, lane]) for lane in range(3))
+    part = kind * 10_000 >> 32
+    earlier = clean[max(0, row - 1 - (back * REACH >> 32))]
+    if part < REPEATED and row:
+        return earlier
+    if (part := part - REPEATED) < CONFLICTING and row and part >= 0:
+        shifted = 1 + (other * (len(source.labels) - 1) >> 32)
+        return _labelled(earlier, (earlier.label + shifted) % len(source.labels))
+    if 0 <= (part := part - CONFLICTING) < BORROWED and lent:
+        return lent[row]
+    if 0 <= (part := part - BORROWED) < UNLABELLED and source.key in LEAVES_UNLABELLED:
+        return _labelled(clean[row], -1)
+    if 0 <= part - UNLABELLED < ODD:
+        form = ODD_FORMS[other * len(ODD_FORMS) >> 32]
+        first, *rest = clean[row].texts
+        return Combination((form.format(first), *rest), clean[row].label, None, None)
+    return clean[row]
+
+
+def _labelled(item: Combination, label: int) -> Combination:
+    return Combination(item.texts, label, item.cue, item.topic)
