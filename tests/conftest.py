@@ -1,0 +1,18 @@
+"""What all tests share: unhurried property tests and a quiet, offline environment."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+# Machines differ in speed and examples in size: no deadline, and the same examples at every run.
+settings.register_profile(
+    "project", deadline=None, max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("project")
+
+# Fixture `hub`: an emulated Hugging Face Hub on loopback.
+pytest_plugins = ["tests.hub.fixtures"]
