@@ -35,10 +35,19 @@ class EmbeddedRows(Record):
     held_out: Positive
 
 
+class Retries(Record):
+    """How often a call over the network is tried, and the seconds between tries: doubling from the first."""
+
+    attempts: Positive
+    first_wait: Annotated[float, Field(gt=0)]
+    longest_wait: Annotated[float, Field(gt=0)]
+
+
 class Acquire(Record):
     origin: Literal["embedded", "directory", "hub"]
     directory: str | None
     embedded_rows: EmbeddedRows
+    retries: Retries
 
     def folder(self) -> Path:
         """The directory of sources: from the params, else from the environment."""
@@ -102,6 +111,76 @@ class Select(Record):
     size: Positive | Literal["matched"]
 
 
+class HeldOutProbes(Record):
+    """Claims from the held-out splits; `templates` may name seen and held-out ones, the first is the baseline's."""
+
+    items: Positive
+    templates: tuple[str, ...]
+
+
+class AdditionProbes(Record):
+    """Of the 2,500 published sums so many as published, and so many in every other condition too."""
+
+    sums: Annotated[int, Field(gt=0, le=2500)]
+    crossed: Count
+
+
+class SurveyProbes(Record):
+    origin: Literal["embedded", "directory", "hub"]
+    directory: str | None
+    repository: str
+    revision: Revision
+    sets: tuple[Literal["nlp_survey", "philpapers", "political"], ...]
+    rows: Positive
+
+    def folder(self) -> Path:
+        """The directory of survey files: from the params, else from the environment."""
+        named = self.directory or os.environ.get("SYCO_EVALS")
+        if not named:
+            raise SycoError(
+                "probes.surveys.origin is 'directory', but probes.surveys.directory is null and SYCO_EVALS is not set",
+                "Set one of them to a folder with the files sycophancy_on_*.jsonl",
+            )
+        return Path(named)
+
+
+class Probes(Record):
+    development_share: Share
+    held_out: HeldOutProbes
+    addition: AdditionProbes
+    surveys: SurveyProbes
+    pressure: Positive
+    preference: Positive
+    instructions: Positive
+
+
+class Audit(Record):
+    """The shortcut audit: rows per arm at most, folds of the cross-validation, words in the bag of words."""
+
+    rows: Positive
+    folds: Annotated[int, Field(ge=2)]
+    words: Positive
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+
+
+class Validate(Record):
+    """`false_alarm_rate`: how often all independence tests together may fail a sound table."""
+
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)]
+    examples: Positive
+    docs: str
+    audit: Audit
+
+
+class Release(Record):
+    """What a release shows, the folder of the release before it, and a card whose hand-written part is kept."""
+
+    text: Literal["full", "none"]
+    version: Annotated[str, Field(pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$")] | None
+    previous: str | None
+    card: str | None
+
+
 class Settings(Record):
     seed: Count
     acquire: Acquire
@@ -112,6 +191,9 @@ class Settings(Record):
     models: dict[Name, Model]
     arms: dict[Name, Arm]
     select: Select
+    validate_: Annotated[Validate, Field(alias="validate")]
+    release: Release
+    probes: Probes
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
