@@ -191,7 +191,8 @@ class Settings(Record):
     models: dict[Name, Model]
     arms: dict[Name, Arm]
     select: Select
-    validate_: Annotated[Validate, Field(alias="validate")]
+    # `validate` itself is a method of pydantic's records.
+    checks: Annotated[Validate, Field(alias="validate")]
     release: Release
     probes: Probes
 
@@ -261,9 +262,14 @@ def _fields_at(location: list[str]) -> list[str]:
     """The valid keys of the record that a path of keys leads to."""
     record: Any = Settings
     for part in location:
-        field = getattr(record, "model_fields", {}).get(part)
+        field = _fields(record).get(part)
         record = field.annotation if field else record
         for candidate in getattr(record, "__args__", ()):
             if isinstance(candidate, type) and issubclass(candidate, Record):
                 record = candidate
-    return list(getattr(record, "model_fields", {}))
+    return list(_fields(record))
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """A record's fields by the name that they have in the file."""
+    return {field.alias or name: field for name, field in getattr(record, "model_fields", {}).items()}
