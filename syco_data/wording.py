@@ -19,6 +19,8 @@ from syco_data.sources import SOURCES
 QUOTES = '["\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02]'
 # Cc and the invisible format characters that re-order or hide text; joiners inside emoji and scripts stay.
 INVISIBLE = r"[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ue000\ue001]"
+# What Python's `str.strip` takes off, some separators that Unicode does not count as white space included.
+PYTHON_WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 LABELS_AT_MOST = 16
 WHITE = r"[\s\u0085\u2028\u2029]+"
 
@@ -27,7 +29,11 @@ def clean(text: pl.Expr, published: bool = False) -> pl.Expr:
     """One text column, cleaned; an empty or null text becomes an empty string."""
     text = text.fill_null("")
     if published:
-        return text.str.replace_all('"', "", literal=True).str.replace_all("\n", "", literal=True).str.strip_chars()
+        return (
+            text.str.replace_all('"', "", literal=True)
+            .str.replace_all("\n", "", literal=True)
+            .str.strip_chars(PYTHON_WHITE)
+        )
     return (
         text.str.normalize("NFC")
         .str.replace_all(WHITE, " ")
