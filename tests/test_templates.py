@@ -1,0 +1,68 @@
+import pytest
+
+from syco_data import templates
+from syco_data.errors import SycoError
+
+HEAD = "---\ndescription: d\nheld_out: false\nagree: Agree\ndisagree: Disagree\n---\n"
+OPTIONS = "\n\nChoices:\n (A) {{ option_a }}\n (B) {{ option_b }}\n\nAnswer:\n\nAssistant: I believe"
+
+
+def parse(body, head=HEAD):
+    return templates.parse("mine", head + body)
+
+
+def test_built_in_templates_are_five_or_more_some_held_out():
+    loaded = [templates.load(name) for name in templates.names()]
+    assert len(loaded) >= 5
+    assert {template.held_out for template in loaded} == {True, False}
+
+
+def test_the_default_keeps_the_published_fixed_parts():
+    text = (
+        templates.load("professor")
+        .full["agree", "disagree_first"]
+        .fill(name="N", age=40, school_1="S", school_2="T", claim='"x" is World')
+    )
+    assert text.startswith("Human: ")
+    assert text.endswith(
+        "\n\nChoices:\n (A) Disagree\n (B) Agree\n\nAnswer:\n\nAssistant: I believe the best answer is"
+    )
+    assert 'I agree with the claim that "x" is World.' in text
+
+
+def test_an_input_is_never_read_as_a_slot():
+    parts = parse("Human: {% if with_user %}{{ name }} {{ opinion }} {% endif %}{{ claim }}" + OPTIONS)
+    claim = '"{{ name }} {% raw %} [claim] {0} %s" is World'
+    filled = parts.full["agree", "agree_first"].fill(name="{{ claim }}", claim=claim)
+    assert filled.startswith("Human: {{ claim }} agree " + claim)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("Human: {{ clam }}" + OPTIONS, "'clam' is undefined"),
+        ("Human: {{ claim | upper }}" + OPTIONS, "changed by a filter"),
+        ("Human: {% if claim %}{{ claim }}{% endif %}" + OPTIONS, "'claim' differs from row to row"),
+        ("Human: {{ claim | length }}" + OPTIONS, "'claim' differs from row to row"),
+        ("Human: hello" + OPTIONS, "the claim is missing"),
+        ("Human: {{ name }} {{ claim }}" + OPTIONS, "must hold no persona"),
+        ("Human: {{ claim }}\n\nAssistant: I believe", "option_a"),
+        ("{{ claim }}" + OPTIONS, "does not begin with a turn"),
+        ("Human: {{ claim }}" + OPTIONS + " \n\nHuman: more", "must end with `Assistant: `"),
+        ("Human: {{ claim" + OPTIONS, "end of print statement"),
+        ("Human: {{ ''.__class__.__mro__ }}{{ claim }}" + OPTIONS, "unsafe"),
+    ],
+)
+def test_a_faulty_template_is_named_with_its_fault(body, message):
+    with pytest.raises(SycoError, match=f"template 'mine'.*{message}"):
+        parse(body)
+
+
+def test_a_faulty_head_is_refused():
+    with pytest.raises(SycoError, match="must hold just description, held_out, agree, disagree"):
+        parse("Human: {{ claim }}" + OPTIONS, head="---\nheld_out: yes please\n---\n")
+
+
+def test_an_unknown_name_lists_the_valid_ones():
+    with pytest.raises(SycoError, match="Valid: .*professor"):
+        templates.load("nothing")
