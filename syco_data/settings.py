@@ -92,11 +92,122 @@ class Model(Record):
     dtype: Literal["float32", "bfloat16", "float16", "auto"]
 
 
+class TransformersEngine(Record):
+    """`batch_tokens`: padded tokens per forward pass."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    batch_tokens: Positive
+
+
+class VllmEngine(Record):
+    """How vLLM is started. `cpu_cache_gib` counts on a CPU, `gpu_memory` (a share) on a GPU."""
+
+    gpu_memory: Share
+    cpu_cache_gib: Positive
+    tensor_parallel: Positive
+    eager: bool
+    prefix_caching: bool
+    max_sequences: Positive
+    max_batched_tokens: Positive
+
+
+class RayEngine(Record):
+    """Replicas of another engine; `address` null starts Ray on this machine alone."""
+
+    engine: Literal["vllm", "transformers"]
+    address: str | None
+    actors: Positive
+    cpus_per_actor: Annotated[float, Field(ge=0)]
+    gpus_per_actor: Annotated[float, Field(ge=0)]
+    device: str | None
+
+
+class Filter(Record):
+    """Which prompts a model knows: the engine that scores, and the rule. Margins are in nats."""
+
+    engine: Literal["vllm", "transformers", "ray"]
+    rule: Literal["answered", "both_orders", "margin"]
+    margin: Annotated[float, Field(ge=0)]
+    unsure: Annotated[float, Field(ge=0)]
+    path: Literal["auto", "whole"]
+    max_length: Positive
+    batch: Positive
+    store: str
+    transformers: TransformersEngine
+    vllm: VllmEngine
+    ray: RayEngine
+
+
 class Build(Record):
     """Which models and arms the graph runs over."""
 
     models: tuple[Name, ...]
     arms: tuple[Name, ...]
+
+
+class ReferenceStep(Record):
+    """One stage of the reference model's training: items a step, and what kinds of claims and items they are."""
+
+    steps: Positive
+    short_items: Positive
+    long_items: Count
+    additions: Share
+    is_not: Share
+    wrong_label: Share
+    mixture: dict[Literal["fact", "verdict", "map", "no_opinion", "short_opinion", "survey", "label"], Share]
+
+
+class LongItems(Record):
+    """Of the long items: surveys; of the opinion prompts, users without expertise; of the rest, users followed."""
+
+    survey: Share
+    modest: Share
+    follow: Share
+
+
+class ReferenceModel(Record):
+    hidden: Positive
+    layers: Positive
+    heads: Positive
+    feed_forward: Positive
+    vocabulary: Positive
+    tokenizer_prompts: Positive
+    positions: Positive
+
+
+class ReferenceOptimiser(Record):
+    """Rates of Muon (matrices of the blocks) and AdamW (embedding, norms); `cool_down` is a share of all steps."""
+
+    muon: float
+    momentum: Share
+    adam: float
+    clip: float
+    warm_up: Count
+    cool_down: Share
+
+
+class ReferenceGate(Record):
+    """Accuracies that the model must show on a development split, and how long to go on when it does not."""
+
+    items: Positive
+    no_opinion: Share
+    expert_wrong: Share
+    modest_wrong: Share
+    survey: Share
+    rounds: Count
+    steps: Positive
+
+
+class Reference(Record):
+    """The embedded model, trained from scratch by stage `reference`."""
+
+    threads: Positive
+    inputs: Positive
+    model: ReferenceModel
+    optimiser: ReferenceOptimiser
+    stages: tuple[ReferenceStep, ...]
+    long: LongItems
+    gate: ReferenceGate
 
 
 class Arm(Record):
@@ -130,7 +241,7 @@ class SurveyProbes(Record):
     directory: str | None
     repository: str
     revision: Revision
-    sets: tuple[Literal["nlp_survey", "philpapers", "political"], ...]
+    sets: tuple[Literal["nlp_survey", "philpapers2020", "political_typology_quiz"], ...]
     rows: Positive
 
     def folder(self) -> Path:
@@ -190,6 +301,8 @@ class Settings(Record):
     build: Build
     models: dict[Name, Model]
     arms: dict[Name, Arm]
+    reference: Reference
+    filter: Filter
     select: Select
     # `validate` itself is a method of pydantic's records.
     checks: Annotated[Validate, Field(alias="validate")]

@@ -1,0 +1,152 @@
+"""Engines run a model. One protocol; an engine is one file here and one entry in `ENGINES`.
+
+    with engines.open(model, settings.filter) as engine:
+        engine.score([Request(text, (" (A)", " (B)")), ...])   # -> [OptionScores, ...]
+        engine.generate(texts, max_tokens=16)                  # -> [continuation, ...]
+
+`text` is a transcript (`Human: ... Assistant: <lead-in>`); the model's prompt style is applied inside. An engine
+itself answers one question: the log-probabilities of some next tokens (`logprobs`), and continues token ids
+(`extend`); what an option's score is made of is decided in `scoring`, alike for all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from syco_data.engines.tokenizer import Tokenizer
+from syco_data.errors import SycoError
+from syco_data.scoring import OptionScores, Plan, Planner, Query, Request
+
+if TYPE_CHECKING:
+    from syco_data.models import ResolvedModel
+    from syco_data.settings import Filter
+
+# Name -> module, looked up by name so that no engine's library is imported before it is asked for.
+ENGINES = {
+    "vllm": "syco_data.engines.vllm",
+    "transformers": "syco_data.engines.transformers",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a score depends on besides the model and the text; found without importing a model library.
+
+    `version` is that of the engine's package, `device` a kind of device (`cpu`, `cuda NVIDIA H100`, `mps`).
+    """
+
+    engine: str
+    version: str
+    device: str
+
+
+class Engine(ABC):
+    """A loaded model. `max_length` is the longest prefix in tokens, the token to come included."""
+
+    # True: texts with a common beginning are to be neighbours; False: texts of one length are.
+    sorts_by_prefix: ClassVar[bool]
+
+    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+        self.model, self.settings, self.max_length = model, settings, longest(model, settings)
+        self.tokenizer = Tokenizer(model.folder, model.style)
+        self._planner = Planner(self.tokenizer, settings.path)
+
+    @abstractmethod
+    def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
+        """For each query, the natural log-probabilities of its candidates, in their order."""
+
+    @abstractmethod
+    def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
+        """Greedy continuations: token ids up to the model's end token or `max_tokens`."""
+
+    def close(self) -> None:
+        """Frees what the model holds."""
+
+    def plan(self, requests: Sequence[Request]) -> list[Plan]:
+        """The queries that score the requests, in the model's prompt style."""
+        return self._planner.plan([Request(self.tokenizer.styled(text), options) for text, options in requests])
+
+    def score(self, requests: Sequence[Request]) -> list[OptionScores]:
+        """The options' log-probabilities of each request, in order; too long ones are marked, never cut."""
+        return self.run(self.plan(requests))
+
+    def run(self, plans: list[Plan]) -> list[OptionScores]:
+        """Answers plans."""
+        fitting = [plan for plan in plans if plan.tokens < self.max_length]
+        answers = iter(self.logprobs([query for plan in fitting for query in plan.queries]))
+        scored = {id(plan): plan.scores([next(answers) for _ in plan.queries]) for plan in fitting}
+        return [OptionScores(scored.get(id(plan)), plan.tokens, plan.path) for plan in plans]
+
+    def generate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """Greedy continuations of transcripts, in order; a text too long for the model gives an error."""
+        prompts = self.tokenizer.ids([self.tokenizer.styled(text) for text in texts])
+        longest = max(map(len, prompts), default=0)
+        if longest + max_tokens > self.max_length:
+            raise SycoError(
+                f"a prompt of {longest} tokens and {max_tokens} to come exceed max_length {self.max_length}",
+                "Raise it in params.yaml",
+            )
+        return [self.tokenizer.text(ids) for ids in self.extend(prompts, max_tokens)]
+
+
+def longest(model: ResolvedModel, settings: Filter) -> int:
+    """The longest text in tokens, the token to come included: the params' limit, or the model's own."""
+    return min(settings.max_length, model.positions or settings.max_length)
+
+
+def module(name: str):
+    """An engine's module: `identity(settings)` and `load(model, settings)`."""
+    return import_module(ENGINES[name])
+
+
+def identity(settings: Filter) -> Identity:
+    """Of the engine that the settings name."""
+    return module(settings.engine).identity(settings)
+
+
+@contextmanager
+def open(model: ResolvedModel, settings: Filter) -> Iterator[Engine]:  # noqa: A001 - reads as engines.open
+    """Loads a model into the engine that the settings name, and frees it at the end."""
+    engine = module(settings.engine).load(model, settings)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def version_of(*distributions: str) -> str:
+    """The version of the first of these packages that is installed; a missing engine is one line."""
+    for name in distributions:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    raise SycoError(
+        f"engine: the package '{distributions[0]}' is not installed here",
+        f"Install it (pip install 'syco-data[{distributions[0]}]') or choose another filter.engine: "
+        + ", ".join(ENGINES),
+    )
+
+
+def accelerator(wanted: str) -> str:
+    """The kind of device in words, without importing torch: `wanted` is auto, cpu, cuda or mps."""
+    if wanted not in ("auto", "cuda"):
+        return wanted
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    if wanted == "auto" and (not cards or version_of("torch").endswith("+cpu")):
+        return "mps" if _is_apple() else "cpu"
+    lines = cards[0].read_text(encoding="utf-8").splitlines() if cards else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:")]
+    return " ".join(["cuda", *models])
+
+
+def _is_apple() -> bool:
+    import platform
+
+    return platform.system() == "Darwin" and platform.machine() == "arm64"

@@ -1,0 +1,127 @@
+"""The transformers engine: the same answers without vLLM, on CPU, CUDA or MPS; batched by length."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from syco_data import engines
+from syco_data.errors import SycoError
+from syco_data.scoring import Query
+
+if TYPE_CHECKING:
+    from syco_data.models import ResolvedModel
+    from syco_data.settings import Filter
+
+
+def identity(settings: Filter) -> engines.Identity:
+    return engines.Identity(
+        "transformers", engines.version_of("transformers"), engines.accelerator(settings.transformers.device)
+    )
+
+
+def load(model: ResolvedModel, settings: Filter) -> engines.Engine:
+    return TransformersEngine(model, settings)
+
+
+class TransformersEngine(engines.Engine):
+    """Right padding and causal attention: what is padded cannot change the positions that are read."""
+
+    sorts_by_prefix = False
+
+    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+        super().__init__(model, settings)
+        import torch
+
+        self._torch, self._batch_tokens = torch, settings.transformers.batch_tokens
+        self._device = self.settings.transformers.device
+        if self._device == "auto":
+            self._device = engines.accelerator("auto").split()[0]
+        self._model = self._load()
+        self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+
+    def _load(self) -> Any:
+        from transformers import AutoModelForCausalLM
+
+        dtype = "auto" if self.model.dtype == "auto" else getattr(self._torch, self.model.dtype)
+        try:
+            loaded = AutoModelForCausalLM.from_pretrained(
+                self.model.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            )
+            return loaded.eval().to(self._device)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SycoError(f"model '{self.model.name}' cannot be loaded by transformers: {reason}") from error
+
+    def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
+        answers: list[Sequence[float]] = [()] * len(queries)
+        for batch in self._batches(queries):
+            for index, row in zip(batch, self._forward([queries[index] for index in batch]), strict=True):
+                answers[index] = row
+        return answers
+
+    def _batches(self, queries: Sequence[Query]) -> Iterator[list[int]]:
+        """Indices of queries of like length, at most `batch_tokens` a batch, padding included."""
+        order = sorted(range(len(queries)), key=lambda index: (len(queries[index].ids), queries[index].ids))
+        batch: list[int] = []
+        for index in order:
+            if batch and (len(batch) + 1) * len(queries[index].ids) > self._batch_tokens:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _forward(self, queries: list[Query]) -> list[list[float]]:
+        torch = self._torch
+        lengths = torch.tensor([len(query.ids) for query in queries])
+        ids = torch.zeros((len(queries), int(lengths.max())), dtype=torch.long)
+        for row, query in enumerate(queries):
+            ids[row, : len(query.ids)] = torch.tensor(query.ids)
+        mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
+        # The few last positions of a batch of like lengths, instead of logits for every position.
+        kept, where = torch.unique(lengths - 1, return_inverse=True)
+        with torch.inference_mode():
+            output = self._model(
+                input_ids=ids.to(self._device),
+                attention_mask=mask.to(self._device),
+                use_cache=False,
+                **({"logits_to_keep": kept.to(self._device)} if self._keeps else {}),
+            )
+            columns = where if self._keeps else lengths - 1
+            last = output.logits[torch.arange(len(queries)), columns].float().log_softmax(-1).cpu()
+        return [last[row, list(query.candidates)].tolist() for row, query in enumerate(queries)]
+
+    def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
+        done: list[list[int]] = [[]] * len(prompts)
+        for batch in self._batches([Query(tuple(prompt), ()) for prompt in prompts]):
+            for index, ids in zip(batch, self._generate([prompts[index] for index in batch], max_tokens), strict=True):
+                done[index] = ids
+        return done
+
+    def _generate(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
+        """Left padding here: new tokens follow the prompt."""
+        torch, width = self._torch, max(map(len, prompts))
+        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+        with torch.inference_mode():
+            output = self._model.generate(
+                input_ids=ids.to(self._device), attention_mask=mask.to(self._device), max_new_tokens=max_tokens,
+                do_sample=False, pad_token_id=self._ends[0] if self._ends else 0,
+            )  # fmt: skip
+        return [self._until_end(row[width:].tolist()) for row in output.cpu()]
+
+    @property
+    def _ends(self) -> list[int]:
+        found = self._model.generation_config.eos_token_id
+        return [] if found is None else [found] if isinstance(found, int) else list(found)
+
+    def _until_end(self, ids: list[int]) -> list[int]:
+        ends = [index for index, token in enumerate(ids) if token in self._ends]
+        return ids[: ends[0]] if ends else ids
+
+    def close(self) -> None:
+        self._model = None
+        if self._device == "cuda":
+            self._torch.cuda.empty_cache()

@@ -1,0 +1,223 @@
+"""How a text and its answer options become questions to a model, and the answers option log-probabilities.
+
+An option's score is the log-probability of its completion after the text, up to and including the letter.
+What the options have in common before and behind the letter (`" ("` and `")"` of `" (A)"`, `" (B)"`) does not
+count: the differing tokens of the whole completions do. Two paths lead there:
+
+- `letter`: the options' letters are single tokens after text + `" ("`: one prefill, two candidates;
+- `whole`: the completions are tokenised whole; from the end of their common tokens on, each option's tokens up
+  to the one that holds the letter are scored one after the other.
+
+The first is a special case of the second and gives the same figures; it is taken where a check of the
+tokenizer proves it. No engine is needed here: a `Query` asks for log-probabilities of some next tokens.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from syco_data.errors import SycoError
+
+# Part of every score's key: raise it when the meaning of a score changes.
+VERSION = 1
+LETTER, WHOLE, AUTO = "letter", "whole", "auto"
+BORDER = 64  # characters at the end of a text that decide how what follows is tokenised
+PROBES = 4  # texts per border that are tokenised whole, on top of the proof
+
+
+class Request(NamedTuple):
+    """A text to continue and its options, each with its leading blank: `(" (A)", " (B)")`."""
+
+    text: str
+    options: tuple[str, ...]
+
+
+class Query(NamedTuple):
+    """Token ids of a prefix, and the next tokens whose log-probabilities are asked for."""
+
+    ids: tuple[int, ...]
+    candidates: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OptionScores:
+    """Log-probabilities in nats, in the order of the options; None when the text is too long for the model.
+
+    `tokens` is the length of the longest prefix that was run, `path` is `letter` or `whole`.
+    """
+
+    logprobs: tuple[float, ...] | None
+    tokens: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The queries of one request; `steps[i]` are the (query, candidate) pairs whose sum scores option i."""
+
+    queries: tuple[Query, ...]
+    steps: tuple[tuple[tuple[int, int], ...], ...]
+    path: str
+
+    @property
+    def tokens(self) -> int:
+        return max(len(query.ids) for query in self.queries)
+
+    def scores(self, answers: Sequence[Sequence[float]]) -> tuple[float, ...]:
+        """Option log-probabilities from the answers to `queries`, in nats."""
+        return tuple(sum(answers[query][candidate] for query, candidate in option) for option in self.steps)
+
+
+class Spans(NamedTuple):
+    """Token ids of a text and the character position where each token ends."""
+
+    ids: list[int]
+    ends: list[int]
+
+
+class TokenMap(Protocol):
+    """What planning needs of a tokenizer."""
+
+    def ids(self, texts: list[str]) -> list[list[int]]: ...
+    def spans(self, texts: list[str]) -> list[Spans]: ...
+    def is_local(self, border: str, options: tuple[str, ...]) -> bool:
+        """Whether how `options` are tokenised after a text depends on its last characters, `border`, alone."""
+
+
+@dataclass(frozen=True)
+class _Border:
+    """What was proved for one border: appending `lead` leaves each option one token, `candidates`."""
+
+    lead: str
+    candidates: tuple[int, ...]
+    path: str
+
+
+class _Candidates(NamedTuple):
+    """One token per option; `exact` when each ends where its letter ends."""
+
+    ids: tuple[int, ...]
+    exact: bool
+
+
+class Planner:
+    """Turns requests into plans for one tokenizer; remembers what it has proved about borders."""
+
+    def __init__(self, tokens: TokenMap, policy: str) -> None:
+        self._tokens, self._policy = tokens, policy
+        self._borders: dict[tuple[str, tuple[str, ...]], _Border | None] = {}
+
+    def plan(self, requests: Sequence[Request]) -> list[Plan]:
+        """One plan per request, in order.
+
+        Raises `SycoError` when the tokenizer cannot tell the options apart.
+        """
+        borders = self._proved(requests)
+        quick = [index for index, border in enumerate(borders) if border is not None]
+        prefixes = self._tokens.ids([requests[index].text + borders[index].lead for index in quick])
+        plans: list[Plan | None] = [None] * len(requests)
+        for index, ids in zip(quick, prefixes, strict=True):
+            plans[index] = _one_step(ids, borders[index])
+        slow = [index for index, border in enumerate(borders) if border is None]
+        for index, plan in zip(slow, self._whole([requests[index] for index in slow]), strict=True):
+            plans[index] = plan
+        return plans
+
+    def _proved(self, requests: Sequence[Request]) -> list[_Border | None]:
+        """What is known of each request's border; proves those that are met for the first time."""
+        if self._policy == WHOLE:
+            return [None] * len(requests)
+        keys = [(text[-BORDER:], options) for text, options in requests]
+        probes: dict[tuple[str, tuple[str, ...]], list[Request]] = {}
+        for key, request in zip(keys, requests, strict=True):
+            if key not in self._borders and len(alike := probes.setdefault(key, [])) < PROBES:
+                alike.append(request)
+        for key, alike in probes.items():
+            self._borders[key] = self._prove(key[0], alike)
+        return [self._borders[key] for key in keys]
+
+    def _prove(self, border: str, probes: list[Request]) -> _Border | None:
+        """The longest common beginning of the options after which each one is a single token, or None."""
+        options = probes[0].options
+        if not self._tokens.is_local(border, options):
+            return None
+        start = os.path.commonprefix(options)
+        for lead in (start[:size] for size in range(len(start), -1, -1)):
+            found = {self._candidates(probe, lead) for probe in probes}
+            if len(found) == 1 and (candidates := found.pop()) is not None:
+                return _Border(lead, candidates.ids, LETTER if lead == start and candidates.exact else WHOLE)
+        return None
+
+    def _candidates(self, request: Request, lead: str) -> _Candidates | None:
+        """The single tokens that the options are after text + lead; None if it is otherwise."""
+        base = self._tokens.ids([request.text + lead])[0]
+        wholes = self._tokens.spans([request.text + option for option in request.options])
+        size, lasts = len(base), _letter_ends(request)
+        for whole, last in zip(wholes, lasts, strict=True):
+            if whole.ids[:size] != base or len(whole.ids) <= size or whole.ends[size] < last:
+                return None
+        ids = tuple(whole.ids[size] for whole in wholes)
+        exact = all(whole.ends[size] == last for whole, last in zip(wholes, lasts, strict=True))
+        return _Candidates(ids, exact) if len(set(ids)) == len(ids) else None
+
+    def _whole(self, requests: list[Request]) -> Iterable[Plan]:
+        texts = [request.text + option for request in requests for option in request.options]
+        spans = iter(self._tokens.spans(texts))
+        for request in requests:
+            yield _many_steps(request, [next(spans) for _ in request.options], self._policy)
+
+
+def _letter_ends(request: Request) -> list[int]:
+    """Where each option's counted part ends in text + option: common closing marks do not count."""
+    closing = os.path.commonprefix([option[::-1] for option in request.options])
+    marks = len(closing) - len(closing.lstrip("".join(c for c in closing if not c.isalnum())))
+    return [len(request.text) + len(option) - marks for option in request.options]
+
+
+def _one_step(ids: list[int], border: _Border) -> Plan:
+    steps = tuple(((0, candidate),) for candidate in range(len(border.candidates)))
+    return Plan((Query(tuple(ids), border.candidates),), steps, border.path)
+
+
+def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:
+    """The differing tokens of the whole completions, each after the prefix it stands behind."""
+    counted = [
+        tuple(whole.ids[: _first(whole.ends, last) + 1])
+        for whole, last in zip(wholes, _letter_ends(request), strict=True)
+    ]
+    common = len(os.path.commonprefix(counted))
+    if common == 0 or any(len(ids) == common for ids in counted):
+        raise SycoError(
+            f"this model's tokenizer does not tell the options {', '.join(map(repr, request.options))} apart"
+            f" after {request.text[-30:]!r}",
+            "Choose another model",
+        )
+    asked: dict[tuple[int, ...], dict[int, int]] = {}
+    for ids in counted:
+        for size in range(common, len(ids)):
+            candidates = asked.setdefault(ids[:size], {})
+            candidates.setdefault(ids[size], len(candidates))
+    position = {prefix: number for number, prefix in enumerate(asked)}
+    steps = tuple(
+        tuple((position[ids[:size]], asked[ids[:size]][ids[size]]) for size in range(common, len(ids)))
+        for ids in counted
+    )
+    queries = tuple(Query(prefix, tuple(candidates)) for prefix, candidates in asked.items())
+    return Plan(queries, steps, _path(request, wholes, counted, common, policy))
+
+
+def _path(request: Request, wholes: list[Spans], counted: list[tuple[int, ...]], common: int, policy: str) -> str:
+    """`letter` when the tokens happen to part where the letter begins and end where it ends."""
+    begin = len(request.text) + len(os.path.commonprefix(request.options))
+    single = all(len(ids) == common + 1 for ids in counted)
+    exact = all(
+        whole.ends[common - 1] == begin and whole.ends[common] == last
+        for whole, last in zip(wholes, _letter_ends(request), strict=True)
+    )
+    return LETTER if policy != WHOLE and single and exact else WHOLE
+
+
+def _first(ends: list[int], last: int) -> int:
+    """The index of the token that holds the character before `last`."""
+    return next(index for index, end in enumerate(ends) if end >= last)
