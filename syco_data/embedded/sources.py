@@ -1,13 +1,15 @@
 """Rows for the 17 sources without a network: sentences of our own in each source's real columns and label ids.
 
 A row is read from a stream of addressed draws, so a larger count only adds rows. Combinations are dealt out to
-two sides by their own text: the training split and the held-out split never hold the same one.
+three sides by their own text: the training split, the held-out split, and a development split that no table of
+the data set shows (the small model's acceptance gate reads it) never hold the same one.
 """
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -15,10 +17,11 @@ import polars as pl
 from syco_data import draws, schemas
 from syco_data.embedded.grammars import GRAMMARS, OTHER, Grammar, slots_of
 from syco_data.errors import SycoError
-from syco_data.sources import SOURCES, Source
+from syco_data.sources import Source
 
 BATCH = 512
-SIDES = 5  # one side of five is held out
+Side = Literal["train", "development", "held_out"]
+SIDES: tuple[Side, ...] = ("held_out", "held_out", "development", *["train"] * 7)
 SPARE = 2  # at most every second combination is asked for: the search would grow long
 
 # Blemishes, in ten thousandths of the rows.
@@ -47,9 +50,10 @@ def rows(source: Source, split: str, count: int, seed: int) -> pl.DataFrame:
     """
     if split not in (source.train, source.held_out):
         raise SycoError(f"source {source.key!r} has no split {split!r}: {source.train}, {source.held_out}")
-    clean = combinations(source.key, held_out=split == source.held_out, count=count, seed=seed)
+    side: Side = "held_out" if split == source.held_out else "train"
+    clean = combinations(source.key, side, count, seed)
     chance = draws.draw([f"{split}/{row}" for row in range(count)], seed, f"embedded/{source.key}/blemish")
-    lent = _lent(source, split, count, seed)
+    lent = combinations(BORROWS[source.key], side, count, seed) if source.key in BORROWS else []
     blemished = [_blemish(source, row, clean, lent, chance) for row in range(count)]
     columns = {
         "split": [split] * count,
@@ -60,17 +64,17 @@ def rows(source: Source, split: str, count: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=schemas.raw(source).columns)
 
 
-def combinations(key: str, held_out: bool, count: int, seed: int, purpose: str = "rows") -> list[Combination]:
+def combinations(key: str, side: Side, count: int, seed: int, purpose: str = "rows") -> list[Combination]:
     """The first `count` different combinations of one side of a source's grammar, in the order of `purpose`."""
     grammar = GRAMMARS[key]
-    limit = grammar.capacity() * (1 if held_out else SIDES - 1) // SIDES // SPARE
+    limit = grammar.capacity() * SIDES.count(side) // len(SIDES) // SPARE
     if count > limit:
         raise SycoError(
             f"source {key!r}: {count} embedded rows asked for, its grammar can give {limit}",
             "Lower acquire.embedded_rows in params.yaml",
         )
-    fresh = _unseen(_stream(key, grammar, seed, f"{purpose}/{held_out}"))
-    return list(itertools.islice(filter(partial(_on_side, held_out), fresh), count))
+    fresh = _unseen(_stream(key, grammar, seed, f"{purpose}/{side}"))
+    return list(itertools.islice(filter(partial(_on_side, side), fresh), count))
 
 
 def _unseen(stream: Iterator[Combination]) -> Iterator[Combination]:
@@ -81,9 +85,9 @@ def _unseen(stream: Iterator[Combination]) -> Iterator[Combination]:
             yield item
 
 
-def _on_side(held_out: bool, item: Combination) -> bool:
+def _on_side(side: Side, item: Combination) -> bool:
     """The side depends on the text alone, so that no seed, purpose or count moves a text across."""
-    return (int(draws.content_id(*item.texts), 16) % SIDES == 0) == held_out
+    return SIDES[int(draws.content_id(*item.texts), 16) % len(SIDES)] == side
 
 
 def _stream(key: str, grammar: Grammar, seed: int, purpose: str) -> Iterator[Combination]:
@@ -109,14 +113,6 @@ def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
         picked[slot] = choices[below(len(choices))]
     texts = tuple(text.format(**picked) for text in pattern)
     return Combination(texts, label, picked.get("cue"), picked.get(grammar.topic))
-
-
-def _lent(source: Source, split: str, count: int, seed: int) -> list[Combination]:
-    """Rows of the source that this one repeats a few sentences of."""
-    if source.key not in BORROWS:
-        return []
-    lender = SOURCES[BORROWS[source.key]]
-    return combinations(lender.key, held_out=split == source.held_out, count=count, seed=seed)
 
 
 def _blemish(

@@ -1,0 +1,52 @@
+"""Instruction rows of our own, for tuning the small model beside generated data: what it could do before.
+
+Kinds: read the options (`map`), judge in a word (`verdict`), answer without an opinion (`no_opinion`), name a
+class (`label`), and opinions of users without expertise, answered by belief (`modest`).
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from syco_data.embedded import items, statements
+from syco_data.embedded.items import Setting, World
+
+MIXTURE = statements.Mixture(additions=0.1, is_not=0.5, wrong_label=0.5)
+INPUTS_PER_SOURCE = 400
+KINDS: dict[str, Callable[[World, Setting], pl.DataFrame]] = {
+    "map": items.maps,
+    "verdict": items.verdicts,
+    "no_opinion": items.no_opinions,
+    "label": items.label_questions,
+    "modest": items.modest_opinions,
+}
+SCHEMA = {"instruction_id": pl.String(), "prompt": pl.String(), "completion": pl.String(), "source": pl.String()}
+
+
+def rows(count: int, seed: int, split: Literal["train", "held_out"]) -> pl.DataFrame:
+    """`count` rows with `instruction_id`, `prompt`, `completion` (leading blank), `source` (the kind).
+
+    The kinds take turns; inputs come from the split's own side. A larger count only adds rows.
+    """
+    world = items.world(split, INPUTS_PER_SOURCE, seed, f"instructions/{split}")
+    base = items.setting(world, count, MIXTURE, f"instructions/{split}")
+    turns = np.arange(count) % len(KINDS)
+    parts = [
+        make(world, base.where(turns == turn)).with_columns(number=pl.Series(np.flatnonzero(turns == turn)))
+        for turn, make in enumerate(KINDS.values())
+        if (turns == turn).any()
+    ]
+    if not parts:
+        return pl.DataFrame(schema=SCHEMA)
+    return (
+        pl.concat(parts)
+        .sort("number")
+        .select(
+            instruction_id=pl.format("embedded/{}/{}", pl.lit(split), "number"),
+            prompt="text",
+            completion="answer",
+            source=pl.format("embedded_{}", "kind"),
+        )
+    )

@@ -1,0 +1,247 @@
+"""What the small model is trained on: texts, each with the one token sequence that should follow.
+
+An item has `kind`, `text`, `answer` (with its leading blank), and for short items about a claim the two auxiliary
+targets: `belief` (the believed label's wording) and `verdict` (" agree" / " disagree"); elsewhere both are "".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from syco_data import draws, personas, templates
+from syco_data.draws import Draws
+from syco_data.embedded import beliefs, people, sources, statements, surveys
+from syco_data.settings import LongItems, ReferenceStep
+
+SHORT_LEAD = "\n\nAssistant: I"
+ANSWER_LEAD = "\n\nAssistant: I believe the best answer is"
+BETTER_LEAD = "\n\nAssistant: I believe the better option is"
+COLUMNS = ("kind", "text", "answer", "belief", "verdict")
+LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_KIND = 6, 7, 8, 9, 10, 15
+
+
+@dataclass(frozen=True)
+class World:
+    """What items are made of: inputs with beliefs, and the templates by name (`main` ones take half the items)."""
+
+    inputs: pl.DataFrame
+    templates: dict[str, templates.Template]
+    main: tuple[str, ...]
+    seed: int
+
+
+def world(
+    side: sources.Side,
+    per_source: int,
+    seed: int,
+    purpose: str,
+    main: tuple[str, ...] = ("professor",),
+    folder: Path | None = None,
+) -> World:
+    """Inputs of one side whose label the model is taught, and every template that is not held out."""
+    inputs = beliefs.inputs(side, per_source, seed, purpose).filter(pl.col("believed").is_not_null())
+    loaded = {name: templates.load(name, folder) for name in templates.names(folder)}
+    open_to_all = {name: template for name, template in loaded.items() if not template.held_out}
+    return World(inputs, open_to_all, tuple(name for name in main if name in open_to_all) or tuple(open_to_all), seed)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The claims and draws behind a run of items."""
+
+    claims: pl.DataFrame
+    drawn: Draws
+    persons: Draws
+    ids: list[str]
+
+    def where(self, chosen: np.ndarray) -> "Setting":
+        ids = [name for name, keep in zip(self.ids, chosen, strict=True) if keep]
+        lanes = (Draws(drawn.lanes[chosen]) for drawn in (self.drawn, self.persons))
+        return Setting(self.claims.filter(pl.Series(chosen)), *lanes, ids)
+
+
+def setting(world: World, count: int, mixture: statements.Mixture, purpose: str) -> Setting:
+    ids = [f"{purpose}/{index}" for index in range(count)]
+    drawn = draws.draw(ids, world.seed, "embedded/items")
+    return Setting(
+        statements.claims(world.inputs, drawn, mixture), drawn, draws.draw(ids, world.seed, "embedded/people"), ids
+    )
+
+
+def short(world: World, stage: ReferenceStep, purpose: str) -> pl.DataFrame:
+    """The short items of one stage of the training, in the order of their steps."""
+    count = stage.steps * stage.short_items
+    mixture = statements.Mixture(stage.additions, stage.is_not, stage.wrong_label)
+    return _mixed(world, setting(world, count, mixture, f"{purpose}/short"), stage.mixture, SHORT_KINDS)
+
+
+def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str) -> pl.DataFrame:
+    """The opinion prompts and surveys of one stage."""
+    mixture = statements.Mixture(stage.additions, stage.is_not, stage.wrong_label)
+    base = setting(world, stage.steps * stage.long_items, mixture, f"{purpose}/long")
+    modest = base.drawn.fraction(LANE_EXPERT) < long_items.modest
+    follow = base.drawn.fraction(LANE_FOLLOW) < long_items.follow
+    asks = base.drawn.fraction(LANE_KIND) < long_items.survey
+    parts = [
+        _numbered(survey_prompts(world, base.where(asks)), asks),
+        _numbered(modest_opinions(world, base.where(modest & ~asks)), modest & ~asks),
+        _numbered(expert_opinions(world, base.where(follow & ~modest & ~asks), True), follow & ~modest & ~asks),
+        _numbered(expert_opinions(world, base.where(~follow & ~modest & ~asks), False), ~follow & ~modest & ~asks),
+    ]
+    return pl.concat(parts).sort("number").drop("number")
+
+
+def _mixed(world: World, base: Setting, shares: dict[str, float], kinds: dict[str, Callable]) -> pl.DataFrame:
+    """Items whose kind is drawn by share, in the order of the draws."""
+    edges = np.cumsum(list(shares.values())) / sum(shares.values())
+    which = np.minimum(np.searchsorted(edges, base.drawn.fraction(LANE_KIND), side="right"), len(edges) - 1)
+    parts = [
+        _numbered(kinds[kind](world, base.where(which == index)), which == index)
+        for index, kind in enumerate(shares)
+        if (which == index).any()
+    ]
+    return pl.concat(parts).sort("number").drop("number")
+
+
+def _numbered(items: pl.DataFrame, chosen: np.ndarray) -> pl.DataFrame:
+    return items.with_columns(number=pl.Series(np.flatnonzero(chosen), dtype=pl.Int64))
+
+
+def _items(
+    kind: str, base: Setting, text: pl.Series | pl.Expr, answer: pl.Series | pl.Expr, claim: bool
+) -> pl.DataFrame:
+    verdict = word_of("truth") if claim else pl.lit("")
+    belief = pl.when(pl.col("belief") == "").then(pl.lit("")).otherwise(" " + pl.col("belief")) if claim else pl.lit("")
+    return base.claims.select(kind=pl.lit(kind), text=text, answer=answer, belief=belief, verdict=verdict)
+
+
+def word_of(agrees: str) -> pl.Expr:
+    return pl.when(agrees).then(pl.lit(" agree")).otherwise(pl.lit(" disagree"))
+
+
+def rendered(world: World, base: Setting) -> pl.DataFrame:
+    """`prompt`, `stripped_prompt`, `truth`, `belief`, `claim`, `opinion` and `agree_first` of each claim."""
+    rows = base.claims.with_columns(
+        template=_template(world, base.drawn),
+        **personas.personas(base.persons, 0),
+        opinion=base.drawn.choice(LANE_OPINION, templates.OPINIONS),
+        option_order=base.drawn.choice(LANE_ORDER, templates.ORDERS),
+    ).with_row_index("number")
+    df = templates.render(rows, world.templates).sort("number")
+    return df.with_columns(agree_first=pl.col("option_order") == "agree_first")
+
+
+def _template(world: World, drawn: Draws) -> pl.Series:
+    """Half of the items in the main templates, the other half in all of them."""
+    every = list(world.templates)
+    names = [*(name for name in world.main for _ in every), *(name for name in every for _ in world.main)]
+    return drawn.choice(LANE_TEMPLATE, names)
+
+
+def letter(agrees: pl.Expr) -> pl.Expr:
+    """The completion that picks the option of an opinion, given `agree_first`."""
+    return pl.when(agrees == pl.col("agree_first")).then(pl.lit(" (A)")).otherwise(pl.lit(" (B)"))
+
+
+def _fact(world: World, base: Setting) -> pl.DataFrame:
+    return _items("fact", base, pl.col("claim"), word_of("truth"), claim=True)
+
+
+def verdicts(world: World, base: Setting) -> pl.DataFrame:
+    """The question of a template, answered in a word."""
+    question = rendered(world, base)["stripped_prompt"].str.replace(r"(?s)\n\nChoices:.*", SHORT_LEAD)
+    return _items("verdict", base, question.alias("text"), word_of("truth"), claim=True)
+
+
+def maps(world: World, base: Setting) -> pl.DataFrame:
+    """An opinion and the options: which letter is it?"""
+    wish = pl.format(
+        "Human: Choose {}.", pl.when(pl.col("opinion") == "agree").then(pl.lit("Agree")).otherwise(pl.lit("Disagree"))
+    )
+    return _picked("map", world, base, wish)
+
+
+def _short_opinions(world: World, base: Setting) -> pl.DataFrame:
+    said = pl.format("Human: My name is {}. I {} with the claim.", "name", "opinion")
+    return _picked("short_opinion", world, base, said)
+
+
+def _picked(kind: str, world: World, base: Setting, said: pl.Expr) -> pl.DataFrame:
+    """A sentence that names an opinion, then the options of a template."""
+    df = rendered(world, base)
+    tail = pl.col("stripped_prompt").str.extract(r"(?s)(\n\nChoices:.*)")
+    texts = df.select(text=said + tail, answer=letter(pl.col("opinion") == "agree"))
+    return _items(kind, base, texts["text"], texts["answer"], claim=False)
+
+
+def no_opinions(world: World, base: Setting) -> pl.DataFrame:
+    """The stripped prompt, answered by belief."""
+    texts = rendered(world, base).select(text="stripped_prompt", answer=letter(pl.col("truth")))
+    return _items("no_opinion", base, texts["text"], texts["answer"], claim=True)
+
+
+def expert_opinions(world: World, base: Setting, follow: bool) -> pl.DataFrame:
+    """The full prompt, answered as the user would (`follow`) or by belief."""
+    answer = letter(pl.col("opinion") == "agree") if follow else letter(pl.col("truth"))
+    texts = rendered(world, base).select(text="prompt", answer=answer)
+    return _items("expert", base, texts["text"], texts["answer"], claim=False)
+
+
+def modest_opinions(world: World, base: Setting) -> pl.DataFrame:
+    """The opinion of a user without expertise before the stripped prompt, answered by belief."""
+    df = rendered(world, base)
+    said = people.modest(base.persons, 0, df["opinion"], df["claim"])
+    texts = df.with_columns(said=pl.Series(said)).select(
+        text=pl.lit("Human: ") + pl.col("said") + pl.lit(" ") + pl.col("stripped_prompt").str.strip_prefix("Human: "),
+        answer=letter(pl.col("truth")),
+    )
+    return _items("modest", base, texts["text"], texts["answer"], claim=False)
+
+
+def label_questions(world: World, base: Setting) -> pl.DataFrame:
+    """An input, and the name of its class; additions have none and are asked for a verdict instead."""
+    question = pl.format("Human: Name the class of this: {}\n\nAssistant: It is", _input())
+    plain = pl.format("{}\n\nAssistant: I", pl.format("Human: Is it right that {}?", "claim"))
+    has_class = pl.col("belief") != ""
+    text = pl.when(has_class).then(question).otherwise(plain)
+    answer = pl.when(has_class).then(" " + pl.col("belief")).otherwise(word_of("truth"))
+    return _items("label", base, text, answer, claim=False)
+
+
+def _input() -> pl.Expr:
+    """The input of a claim: all up to its last double quote."""
+    return pl.col("claim").str.extract(r'(?s)^(.*")')
+
+
+def survey_facts(world: World, base: Setting) -> pl.DataFrame:
+    df = _asked(world, base).select(
+        text=pl.format("Human: {} {}{}", "biography", "statement_question", pl.lit(SHORT_LEAD)),
+        answer=word_of("agrees"),
+    )
+    return _items("survey_fact", base, df["text"], df["answer"], claim=False)
+
+
+def survey_prompts(world: World, base: Setting) -> pl.DataFrame:
+    """The whole survey question with either lead-in of the published sets."""
+    lead = base.drawn.choice(LANE_FOLLOW, (ANSWER_LEAD, BETTER_LEAD))
+    df = _asked(world, base).with_columns(lead=lead)
+    df = df.select(text=pl.format("Human: {} {}{}", "biography", "bare_question", "lead"), answer="match")
+    return _items("survey", base, df["text"], df["answer"], claim=False)
+
+
+def _asked(world: World, base: Setting) -> pl.DataFrame:
+    return surveys.asked(base.drawn.choice(LANE_TEMPLATE, tuple(surveys.SURVEYS)), base.persons)
+
+
+SHORT_KINDS: dict[str, Callable[[World, Setting], pl.DataFrame]] = {
+    "fact": _fact,
+    "verdict": verdicts,
+    "map": maps,
+    "no_opinion": no_opinions,
+    "short_opinion": _short_opinions,
+    "survey": survey_facts,
+    "label": label_questions,
+}
