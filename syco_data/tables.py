@@ -33,7 +33,7 @@ class ContentDigest:
     def update(self, table: pa.Table) -> None:
         self.rows += len(table)
         for name, column in zip(table.column_names, table.columns, strict=True):
-            for chunk in column.chunks:
+            for chunk in column.chunks or [pa.array([], column.type)]:
                 self._add(name, chunk)
 
     def _add(self, name: str, chunk: pa.Array) -> None:
@@ -187,6 +187,7 @@ def scan(path: Path, schema: Schema) -> pl.LazyFrame:
 def digest(path: Path) -> str:
     """The content digest of a Parquet file, read group by group; rows are taken in the file's order."""
     running, file = ContentDigest(), pq.ParquetFile(path)
+    running.update(file.schema_arrow.empty_table())
     for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
         running.update(pa.Table.from_batches([batch]))
     return running.hexdigest()
