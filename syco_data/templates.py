@@ -84,9 +84,14 @@ class Template:
 
 def load(name: str, folder: Path | None = None) -> Template:
     """A template by name: a file of the user's folder if it is there, else a built-in one."""
+    return parse(name, find(name, folder).read_text(encoding="utf-8"))
+
+
+def find(name: str, folder: Path | None = None) -> Path:
+    """The file of a template."""
     for candidate in ([folder / f"{name}.jinja"] if folder else []) + [BUILT_IN / f"{name}.jinja"]:
         if candidate.is_file():
-            return parse(name, candidate.read_text(encoding="utf-8"))
+            return candidate
     raise SycoError(f"prompts.templates: {unknown(name, names(folder))}")
 
 
