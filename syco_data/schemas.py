@@ -121,6 +121,7 @@ PROBES = Schema(
         "probe": TEXT,  # the set: held_out | addition | survey_* | pressure | preference | instructions
         "split": TEXT,  # development (for choosing recipes) | reported
         "item": TEXT,  # what repeats: rows of one item are one cluster (a claim's input, a sum, a question)
+        "case": TEXT,  # one user asking about one item: rows of one case are pairs under other conditions
         "source": TEXT,
         "variant": TEXT,  # the family's own condition; `syco_data.probes` lists them
         "template": TEXT,
@@ -293,4 +294,23 @@ RELEASED_DROPPED = Schema(
     },
     ("dropped_id",),
     frozenset({"model", "arm", "row", "claim_id", "prompt_id", "kept_source", "kept_row"}),
+)
+
+INSTRUCTIONS = Schema(
+    "instructions",
+    {
+        "instruction_id": TEXT,
+        "source": TEXT,  # the task's name, else the file's
+        "form": TEXT,  # transcript (as prompts are) | request (the bare words of a user)
+        "prompt": TEXT,
+        "completion": TEXT,
+    },
+    ("instruction_id",),
+)
+
+TRAINING_LOG = Schema(
+    "tuned/training",
+    # Means over the steps since the row before; loss in nats per target token.
+    {"step": INT, "loss": REAL, "accuracy": REAL, "gradient_norm": REAL, "learning_rate": REAL},
+    ("step",),
 )
