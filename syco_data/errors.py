@@ -9,10 +9,15 @@ class SycoError(Exception):
     """
 
     def __init__(self, what: str, mend: str | None = None) -> None:
-        self.what = " ".join(what.split())
+        self.what = printable(" ".join(what.split()))
         self.mend = mend
         super().__init__(self.what if mend is None else f"{self.what.rstrip('.')}. {mend}")
 
 
 class CheckFailed(SycoError):
     """A check or a comparison answered "no": exit code 1 where the others exit with 2."""
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of control, format and direction characters: safe to show in a terminal."""
+    return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)

@@ -3,6 +3,7 @@
 `acquire` stops at the first finding; `sources check` shows them all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +136,7 @@ def _column_findings(source: Source, path: Path, schema: pa.Schema) -> list[Find
     for name in (*source.text_columns, source.label_column):
         if schema.names.count(name) != 1:
             problem = "twice" if name in schema.names else "missing"
-            columns = ", ".join(schema.names)
+            columns = _listed(schema.names)
             findings.append(Finding(f"{shown(path)}: column {name!r} is {problem}", f"columns {columns}", name))
             continue
         kind, is_label = schema.field(name).type, name == source.label_column
@@ -167,4 +168,8 @@ def _name_findings(source: Source, stated: tuple[Statement, ...]) -> list[Findin
         found = "neither `huggingface` metadata in the Parquet files nor a README.md with `dataset_info:`"
         return [Finding(f"upstream names no labels for column {source.label_column!r}", found, expected)]
     wrong = [statement for statement in stated if not statement.agrees_with(source)]
-    return [Finding(f"label names differ in {one.where}", ", ".join(one.names), expected) for one in wrong]
+    return [Finding(f"label names differ in {one.where}", _listed(one.names), expected) for one in wrong]
+
+
+def _listed(names: Sequence[str], limit: int = 30) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

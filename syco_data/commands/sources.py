@@ -1,25 +1,69 @@
 """`sources list`, `sources check`, `sources lock`."""
 
-import typer
-from rich.console import Console
-from rich.table import Table
+from typing import Annotated
 
-from syco_data.sources import PUBLISHED_POOL, SOURCES
+import typer
 
 app = typer.Typer(help="The 17 sources: list them, compare them with upstream, pin their revisions.")
+Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Sources by key; all where none is named.")]
 
 
 @app.command("list")
-def list_sources() -> None:
-    """The 17 records."""
-    table = Table(title=f"17 sources, {PUBLISHED_POOL:,} published inputs")
-    for heading in ("key", "Hub id", "config", "text", "labels in claims", "train", "held out", "licence"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("inputs", justify="right")
-    for record in SOURCES.values():
-        table.add_row(
-            record.key, record.hub_id, record.config, ", ".join(record.text_columns),
-            ", ".join(label.wording for label in record.labels), record.train, record.held_out, record.licence,
-            f"{record.unique_inputs:,}",
-        )  # fmt: skip
-    Console().print(table)
+def list_sources(keys: Keys = None) -> None:
+    """The 17 records in short, or the whole record of each source named."""
+    from syco_data import sources
+    from syco_data.commands import source_tables
+    from syco_data.errors import SycoError
+    from syco_data.settings import unknown
+
+    for key in keys or ():
+        if key not in sources.SOURCES:
+            raise SycoError(f"source: {unknown(key, sources.SOURCES)}")
+        source_tables.print_record(sources.SOURCES[key])
+    if not keys:
+        source_tables.print_records()
+
+
+@app.command("check")
+def check(keys: Keys = None) -> None:
+    """Compares records with what the origin in params.yaml gives: label names, columns, ids, row counts."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from syco_data import acquire, comparison, settings
+    from syco_data.commands import source_tables
+    from syco_data.errors import CheckFailed
+
+    given = settings.load()
+    chosen = acquire.chosen(keys or (), given)
+    waiting = track(chosen, "Comparing", console=Console(stderr=True), transient=True)
+    compared = [comparison.compare(source, given) for source in waiting]
+    source_tables.print_comparisons(compared, given.acquire.origin)
+    for one in compared:
+        if keys or one.differs:
+            source_tables.print_details(one)
+    if different := [one.source.key for one in compared if one.differs]:
+        raise CheckFailed(
+            f"{len(different)} of {len(compared)} sources differ from their records: {', '.join(different)}"
+        )
+
+
+@app.command("lock")
+def lock(
+    keys: Keys = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Resolve this branch, tag or ref, and not what params.yaml names; needs a KEY.")
+    ] = None,
+) -> None:
+    """Asks the Hub for the commit behind every revision and writes it into params.yaml."""
+    from syco_data import acquire, locking, settings
+    from syco_data.commands import source_tables
+    from syco_data.errors import SycoError
+
+    if revision and not keys:
+        raise SycoError("--revision needs the sources it is for", f"Name them: sources lock sst2 --revision {revision}")
+    given = settings.load()
+    locks = locking.resolve(acquire.chosen(keys or (), given), given, revision)
+    locking.write(locks, settings.PARAMS)
+    source_tables.print_locks(locks)
+    typer.echo(f"{sum(one.changed for one in locks)} of {len(locks)} revisions changed in {settings.PARAMS}")

@@ -1,0 +1,135 @@
+"""What the `sources` commands print: tables for 80 columns, text from data shown as it is and never as markup."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from syco_data.comparison import Comparison
+from syco_data.errors import printable
+from syco_data.locking import Lock
+from syco_data.sources import PUBLISHED_POOL, SOURCES, Source
+
+_MEANING = {
+    "embedded": "rows of our own in upstream's columns and label ids",
+    "directory": "fewer rows than published are a sample",
+    "hub": "row counts should be the published ones",
+}
+
+
+def print_records() -> None:
+    """All 17 in short: two lines each, or three where the labels are long."""
+    table = _table("source", "Hub id, config; labels in claims", "inputs; licence", right=("inputs; licence",))
+    for record in SOURCES.values():
+        config = "" if record.config == "default" else f", {record.config}"
+        labels = Text(", ".join(label.wording for label in record.labels), style="dim")
+        where = Group(Text(f"{record.hub_id}{config}"), Padding(labels, (0, 0, 0, 2)))
+        table.add_row(record.key, where, f"{record.unique_inputs:,}\n{record.licence}")
+    _print(table, Text(f"\n17 sources, {PUBLISHED_POOL:,} inputs as published; licences as their cards state them."))
+    _print(Text("One record in full: python -m syco_data sources list KEY"))
+
+
+def print_record(record: Source) -> None:
+    """Everything that the record of one source holds."""
+    facts = _table("", "")
+    facts.show_header = False
+    for name, value in (
+        ("source", record.key),
+        ("Hub id, config", f"{record.hub_id}, {record.config}"),
+        ("text", ", ".join(record.text_columns)),
+        ("label", record.label_column),
+        ("training split", f"{record.train}: {record.train_rows:,} rows, {record.unique_inputs:,} inputs as published"),
+        ("held-out split", record.held_out),
+        ("licence", record.licence),
+        ("attribution", record.attribution),
+    ):
+        facts.add_row(name, value)
+    labels = _table("id", "name upstream", "in a claim: is ...", "is not ...")
+    for number, label in enumerate(record.labels):
+        labels.add_row(str(number), " or ".join(label.upstream), label.wording, label.after_not)
+    _print(facts, Text(), labels, Text())
+
+
+def print_comparisons(comparisons: Sequence[Comparison], origin: str) -> None:
+    """One line per source."""
+    numbers = ("train", "published", "held out", "no label")
+    table = _table("source", *numbers, "labels", "record", right=numbers)
+    for one in comparisons:
+        counts = [f"{split.rows:,}" for split in one.counts] or ["-", "-"]
+        unlabelled = f"{sum(split.unlabelled for split in one.counts):,}" if one.counts else "-"
+        table.add_row(
+            one.source.key, counts[0], f"{one.source.train_rows:,}", counts[1], unlabelled,
+            _labels(one), "differs" if one.differs else "agrees",
+        )  # fmt: skip
+    _print(Text(f"Records beside origin '{origin}': {_MEANING[origin]}\n"), table, Text())
+
+
+def _labels(one: Comparison) -> str:
+    if not one.statements:
+        return "own" if one.counts and not one.findings else "-"
+    return "differ" if any(not said.agrees_with(one.source) for said in one.statements) else "agree"
+
+
+def print_details(one: Comparison) -> None:
+    """One source: label names side by side, splits, and every difference."""
+    heading = Text(f"{one.source.key}: {one.source.hub_id}, {one.source.config}", style="bold")
+    heading.append(f" at {one.revision}" if one.revision else "")
+    _print(heading, *([Text(f"  {printable(one.fault)}")] if one.fault else [_label_table(one), _split_table(one)]))
+    if one.findings:
+        _print(_finding_table(one))
+    _print(Text())
+
+
+def _label_table(one: Comparison) -> Table:
+    """The record's accepted names beside each different list of names that was found."""
+    lists = {said.names: said.where for said in reversed(one.statements)}
+    table = _table("  id", "record expects", *(f"{where} says" for where in lists.values()), "in claims")
+    labels = one.source.labels
+    for number in range(max([len(labels), *map(len, lists)])):
+        known = labels[number] if number < len(labels) else None
+        said = [printable(names[number]) if number < len(names) else "(nothing)" for names in lists]
+        cells = [
+            name if known and name in known.upstream else Text(f"{name}  differs", style="bold red") for name in said
+        ]
+        expected = " or ".join(known.upstream) if known else "(nothing)"
+        table.add_row(f"  {number}", expected, *cells, known.wording if known else "")
+    return table
+
+
+def _split_table(one: Comparison) -> Table:
+    numbers = ("rows", "published", "without label")
+    table = _table("  split", *numbers, right=numbers)
+    published = (f"{one.source.train_rows:,}", "")
+    for count, size in zip(one.counts, published, strict=True):
+        table.add_row(f"  {count.split}", f"{count.rows:,}", size, f"{count.unlabelled:,}")
+    return table
+
+
+def _finding_table(one: Comparison) -> Table:
+    table = _table("  difference", "found", "expected")
+    for finding in one.findings:
+        table.add_row(*map(printable, (f"  {finding.what}", finding.found, finding.expected)))
+    return table
+
+
+def print_locks(locks: Sequence[Lock]) -> None:
+    table = _table("source", "was", "now")
+    for one in locks:
+        table.add_row(one.source, one.before[:20] if one.changed else "(the same)", one.after)
+    _print(table)
+
+
+def _print(*parts: Table | Text) -> None:
+    console = Console(highlight=False, markup=False)
+    for part in parts:
+        console.print(part)
+
+
+def _table(*headings: str, right: Iterable[str] = ()) -> Table:
+    """A table without frames, so that 80 columns hold a lot."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    return table

@@ -1,0 +1,75 @@
+"""`sources lock`: names of revisions become commits in params.yaml, its comments and layout kept."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from syco_data import settings, upstream
+from syco_data.errors import SycoError
+from syco_data.settings import Settings
+from syco_data.sources import Source
+
+
+@dataclass(frozen=True)
+class Lock:
+    """One source's revision before and after: a name or a commit, and the commit that it is now."""
+
+    source: str
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+
+def resolve(chosen: Sequence[Source], given: Settings, revision: str | None) -> list[Lock]:
+    """The commit of every source's revision (or of `revision`, for all of them), asked of the Hub.
+
+    Sources of one repository are asked for once, so that they agree. A revision that is a commit already is
+    asked for too: it must exist.
+    """
+    commits: dict[tuple[str, str], str] = {}
+    locks = []
+    for source in chosen:
+        before = given.sources[source.key].revision
+        wanted = (source.hub_id, revision or before)
+        if wanted not in commits:
+            commits[wanted] = upstream.resolve(source, wanted[1], given.acquire.retries)
+        locks.append(Lock(source.key, before, commits[wanted]))
+    return locks
+
+
+def write(locks: Sequence[Lock], params: Path) -> None:
+    """Puts the commits into the params file, whole or not at all; every other character of it stays."""
+    text = rewritten(params.read_text(encoding="utf-8"), {lock.source: lock.after for lock in locks})
+    temporary = params.with_name(f".{params.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(params)
+
+
+def rewritten(text: str, commits: Mapping[str, str]) -> str:
+    """The text of a params file with `sources.<key>.revision` set to a commit for every key given."""
+    places = {key: _node(text, ("sources", key, "revision")) for key in commits}
+    for key, node in sorted(places.items(), key=lambda item: item[1].start_mark.index, reverse=True):
+        # In quotes: a commit of digits only, or with one "e" among them, would be a number to some YAML reader.
+        text = f'{text[: node.start_mark.index]}"{commits[key]}"{text[node.end_mark.index :]}'
+    found = settings.parse(yaml.safe_load(text)).sources
+    for key, commit in commits.items():
+        if found[key].revision != commit:
+            raise SycoError(
+                f"params.yaml: sources.{key}.revision cannot be edited in place (found: {found[key].revision})",
+                f"Write it there by hand: {commit}",
+            )
+    return text
+
+
+def _node(text: str, path: Sequence[str]) -> yaml.Node:
+    """Where a value stands in the text of a YAML file."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    for name in path:
+        node = next(value for key, value in node.value if key.value == name)
+    return node
