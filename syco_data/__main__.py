@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from syco_data.commands import profiles, sources
+from syco_data.commands import profiles, sources, verify
 from syco_data.errors import CheckFailed, SycoError
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.add_typer(sources.app, name="sources")
 app.add_typer(profiles.app, name="profile")
+
+app.command("verify")(verify.verify)
 
 
 def main() -> None:

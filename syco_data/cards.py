@@ -82,7 +82,7 @@ class Facts:
 
 def render(facts: Facts) -> str:
     """The whole card. Raises `SycoError` where the Hub's own reader would not take its head."""
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)  # noqa: S701
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
     template = environment.from_string(
         (files("syco_data") / "data" / "cards" / "README.md.jinja").read_text(encoding="utf-8")
     )
@@ -118,7 +118,10 @@ def head(facts: Facts) -> dict:
 
 
 def _configs(facts: Facts) -> list[str]:
-    return list(dict.fromkeys([facts.default, *(file.table.config for file in facts.files)]))
+    """The default first, then by kind."""
+    kinds = list(released.SCHEMAS)
+    ordered = sorted(facts.files, key=lambda file: kinds.index(file.table.schema_name))
+    return list(dict.fromkeys([facts.default, *(file.table.config for file in ordered)]))
 
 
 def _training(facts: Facts) -> list[str]:

@@ -1,0 +1,34 @@
+"""`verify`: digests, schema and laws of a release folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from syco_data.errors import CheckFailed
+
+
+def verify(folder: Annotated[Path, typer.Argument(help="A release: data/release, or what pull has written.")]) -> None:
+    """Proves every file of a release against its manifest, and its tables against their schemas and laws."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from syco_data import verification
+
+    done = verification.verify(folder)
+    if not done.problems:
+        typer.echo(
+            f"{folder}: version {done.found.version}, {len(done.found.files)} files, {done.rows:,} rows: all as its "
+            "manifest says"
+        )
+        return
+    table = Table("file", "what is wrong")
+    for problem in done.problems:
+        table.add_row(escape(problem.path), escape(problem.what))
+    Console().print(table)
+    first = done.problems[0]
+    raise CheckFailed(
+        f"{folder}: {len(done.problems)} problems, the first: {first.path}: {first.what}",
+        "Get it again: python -m syco_data pull",
+    )
