@@ -1,0 +1,44 @@
+"""`preview`: rendered prompts in the terminal before anything is built."""
+
+from typing import Annotated
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from syco_data import settings
+from syco_data.errors import SycoError
+
+
+def preview(
+    source: Annotated[list[str] | None, typer.Option(help="Only these sources (may be given more than once).")] = None,
+    n: Annotated[int, typer.Option(min=1, help="Prompts in all, spread evenly over the sources.")] = 3,
+    stripped: Annotated[bool, typer.Option(help="Show the stripped prompt too, as filtration asks it.")] = False,
+) -> None:
+    """Renders a few prompts from the settings at hand, without building or writing anything."""
+    console = Console()
+    for row in _rows(settings.load(), tuple(source or ()), n).iter_rows(named=True):
+        truth = "true" if row["truth"] else "false"
+        title = f"{row['source']} · claim is {truth} ({row['label_kind']} label) · user {row['opinion']}s"
+        body = Text(row["prompt"]).append(f" {row['answer']}", style="bold green")
+        if stripped:
+            body.append(f"\n\n{row['stripped_prompt']}", style="dim")
+        console.print(Panel(body, title=Text(title), subtitle=Text(row["prompt_id"]), title_align="left"))
+
+
+def _rows(chosen: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFrame:
+    """The first `n` prompts (`schemas.PROMPTS`) by the build's own order of choice."""
+    from syco_data import acquire, claims, prompts
+
+    sources = acquire.chosen(keys, chosen)
+    raw = {}
+    for source in sources[:n]:
+        rows = acquire.acquire(source, chosen).rows
+        raw[source.key] = rows.filter(pl.col("split") == source.train)
+    pool = claims.build(raw, chosen.claims, chosen.seed).kept
+    if n > len(pool):
+        raise SycoError(f"preview: {n:,} prompts asked for, {', '.join(raw)} give {len(pool):,}", "Lower --n")
+    few = chosen.prompts.model_copy(update={"size": n, "sampling": "balanced", "cap": None})
+    return pl.concat(prompts.build(pool, few, chosen.seed).chunks())

@@ -1,0 +1,96 @@
+"""`show ID`: everything the build knows of one claim or prompt."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from syco_data import schemas, tables
+from syco_data.errors import SycoError
+from syco_data.sources import SOURCES
+
+SHORTEST_PREFIX = 6
+
+
+def show(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="A claim or prompt id, or its first characters.")],
+    data: Annotated[Path, typer.Option(help="Where the build's outs are.")] = Path("data"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """One claim or prompt: its source row, persona, opinion, verdicts, arms and release."""
+    found = _gather(identity, data)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    for part, values in found.items():
+        table = Table(title=part, title_justify="left", show_header=False, title_style="bold")
+        table.add_column(style="cyan", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in values.items():
+            # Text and not markup: an input may hold brackets that rich would read as styles.
+            table.add_row(name, Text("-" if value is None else str(value)))
+        console.print(table)
+
+
+def _gather(identity: str, data: Path) -> dict[str, dict[str, Any]]:
+    """Parts of the record by name, in the order in which the build made them."""
+    prompt = _find(data / "prompts" / "prompts.parquet", "prompt_id", identity)
+    claim_id = prompt["claim_id"] if prompt else identity
+    claim = _find(data / "claims" / "claims.parquet", "claim_id", claim_id)
+    if claim is None:
+        raise SycoError(
+            f"show: neither a claim nor a prompt of {data} has the id {identity!r}",
+            "Ids stand in data/claims/claims.parquet and data/prompts/prompts.parquet",
+        )
+    found = {"source row": _source_row(claim, data), "claim": claim}
+    prompt = prompt or _find(data / "prompts" / "prompts.parquet", "claim_id", claim["claim_id"])
+    if prompt is None:
+        return found | {"prompt": {"reason": "not_sampled"}}
+    found["prompt"] = prompt
+    return found | _verdicts(prompt["prompt_id"], data) | _arms(prompt["prompt_id"], data)
+
+
+def _find(path: Path, column: str, identity: str) -> dict[str, Any] | None:
+    """The one row whose id begins with `identity`; more than one is an error."""
+    if not path.is_file():
+        raise SycoError(f"show: there is no {path}", "Build it: dvc repro")
+    if len(identity) < SHORTEST_PREFIX:
+        raise SycoError(f"show: {identity!r} is too short", f"Give at least {SHORTEST_PREFIX} characters of an id")
+    rows = pl.scan_parquet(path, glob=False).filter(pl.col(column).str.starts_with(identity)).head(3).collect()
+    if len(rows) > 1:
+        raise SycoError(f"show: {identity!r} begins more than one id ({', '.join(rows[column])})", "Give more of it")
+    return rows.row(0, named=True) if len(rows) else None
+
+
+def _source_row(claim: dict[str, Any], data: Path) -> dict[str, Any]:
+    source = SOURCES[claim["source"]]
+    rows = tables.scan(data / "raw" / source.key / "rows.parquet", schemas.raw(source))
+    wanted = (pl.col("split") == source.train) & (pl.col("row") == claim["row"])
+    row = rows.filter(wanted).collect().row(0, named=True)
+    return {"Hub id": f"{source.hub_id} ({source.config})", **row, "label says": source.wording_of(claim["gold_label"])}
+
+
+def _verdicts(prompt_id: str, data: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in sorted((data / "verdicts").glob("*/verdicts.parquet")):
+        row = _find(path, "prompt_id", prompt_id)
+        if row:
+            found[f"verdict of {path.parent.name}"] = row
+    return found
+
+
+def _arms(prompt_id: str, data: Path) -> dict[str, dict[str, Any]]:
+    """For each model and arm: in the training set, or the reason why not."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((data / "train").glob("*/*/train.parquet")):
+        dropped = _find(path.with_name("dropped.parquet"), "prompt_id", prompt_id)
+        kept = _find(path, "prompt_id", prompt_id)
+        place = "in the training set" if kept else f"dropped: {dropped['reason']}" if dropped else "unknown to this arm"
+        found.setdefault(f"arms of {path.parent.parent.name}", {})[path.parent.name] = place
+    return found
