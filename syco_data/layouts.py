@@ -79,10 +79,11 @@ def _ordered(source: Source, split: str, shards: list[_Shard]) -> tuple[str, ...
     if len(kinds) > 1:
         listed = ", ".join(shard.path for shard in shards)
         raise _fault(source, f"two versions of split {split!r}", listed, "the files of one version")
-    count = shards[0].count or len(shards)
+    count = len(shards) if shards[0].count is None else shards[0].count
     missing = sorted(set(range(count)) - {shard.index for shard in shards})
     if missing or len(shards) != count:
-        what = f"split {split!r} is incomplete: shard {missing[0]} is missing" if missing else f"split {split!r} twice"
+        problem = f"is incomplete: shard {missing[0]} is missing" if missing else "has more files than shards"
+        what = f"split {split!r} {problem}"
         raise _fault(source, what, ", ".join(shard.path for shard in shards), f"{count} shards, numbered from 0")
     return tuple(shard.path for shard in sorted(shards, key=lambda shard: shard.index))
 
