@@ -1,5 +1,17 @@
 """A data set build system for anti-sycophancy training sets."""
 
+from importlib import import_module
+from typing import Any
+
 from syco_data.sources import SOURCES
 
-__all__ = ["SOURCES"]
+_ON_DEMAND = {"load_release": "syco_data.pulling"}
+"""What a notebook may import besides, by the module that is only imported with it."""
+
+__all__ = ["SOURCES", "load_release"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ON_DEMAND[name]), name)

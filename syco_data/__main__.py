@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from syco_data.commands import preview, profiles, show, sources, verify
+from syco_data.commands import preview, profiles, publish, pull, show, sources, verify
 from syco_data.errors import CheckFailed, SycoError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(profiles.app, name="profile")
 
 app.command("verify")(verify.verify)
+app.command()(pull.pull)
+app.command()(publish.publish)
 app.command()(preview.preview)
 app.command()(show.show)
 

@@ -21,7 +21,7 @@ Kind = Literal["dataset", "model"]
 PATIENCE = Retries(attempts=5, first_wait=1.0, longest_wait=30.0)
 """For reading, which also happens where no params.yaml is."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_VERSION = re.compile(r"v?(\d{1,9}\.\d{1,9}\.\d{1,9})")
+NUMBER = re.compile(r"v?(\d{1,9}\.\d{1,9}\.\d{1,9})", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -55,7 +55,7 @@ class Address:
 
     @classmethod
     def of(cls, repository: str, version: str) -> "Address":
-        number = _VERSION.fullmatch(version)
+        number = NUMBER.fullmatch(version)
         if not number and not _COMMIT.fullmatch(version):
             raise SycoError(f"{version!r} is no version of a release", "Give one like 1.2.0, or a full commit id")
         return cls(check_repository(repository), number[1] if number else version)
@@ -129,10 +129,11 @@ class Remote:
         # The client's faults: HTTP and network errors, refused payloads (RuntimeError, ConnectionError), bad
         # cards (ValueError).
         import httpx2
+        from huggingface_hub.errors import XetDownloadError
 
         try:
             return retries.persistent(call, self.patience, also)
-        except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, RuntimeError, ValueError, XetDownloadError) as error:
             raise explained(error, self.name, doing, self.signed_in) from error
 
     def state(self) -> State | None:
@@ -143,8 +144,8 @@ class Remote:
             try:
                 found = self.api.repo_info(**self._same)
             except RepositoryNotFoundError as error:
-                # A 401 speaks of the token as much as of the repository.
-                if retries.status(error) == 401:
+                # A 401 may speak of the token; without one, the Hub answers so for every unknown name.
+                if retries.status(error) == 401 and self.signed_in:
                     raise
                 return None
             return State(private=found.private, head=found.sha)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from syco_data import manifest
+from syco_data import manifest, verification
 from syco_data.errors import SycoError
-from syco_data.hub import Blob, tag_of
+from syco_data.hub import NUMBER, Blob, tag_of
 
 KEPT = frozenset({".gitattributes"})
 """Files that the Hub itself puts into a repository."""
@@ -76,8 +76,19 @@ class Parcel:
         return found[0].read_text(encoding="utf-8") if found else ""
 
 
+def proven_release(folder: Path) -> Parcel:
+    """A release folder that is what its manifest says; any other is refused by its first wrong file."""
+    problems = verification.verify(folder).problems
+    if problems:
+        raise SycoError(
+            f"{folder}: {problems[0].path}: {problems[0].what} ({len(problems)} problems). Nothing was published",
+            f"See all of them: python -m syco_data verify {folder}",
+        )
+    return of_release(folder)
+
+
 def of_release(folder: Path) -> Parcel:
-    """A release folder, as its manifest describes it (prove it with `verify` first)."""
+    """A release folder, as its manifest describes it."""
     made = manifest.read(folder)
     itself = Item(
         manifest.NAME, folder / manifest.NAME, (folder / manifest.NAME).stat().st_size, manifest.identity(folder)
@@ -87,7 +98,11 @@ def of_release(folder: Path) -> Parcel:
 
 
 def of_folder(folder: Path, version: str) -> Parcel:
-    """Any other folder, such as a tuned model: every file that is not hidden."""
+    """Any other folder, such as a tuned model: every file that is not hidden; `version` is like 1.2.0."""
+    if not folder.is_dir():
+        raise SycoError(f"there is no folder {folder}")
+    if not NUMBER.fullmatch(version):
+        raise SycoError(f"{version!r} is no version", "Give one like 1.2.0")
     items = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -109,12 +124,6 @@ def git_id(path: Path) -> str:
         while piece := file.read(1 << 20):
             running.update(piece)
     return running.hexdigest()
-
-
-def tree_of(folder: Path) -> dict[str, Blob]:
-    """A release folder as if it were a commit, from its manifest alone."""
-    parcel = of_release(folder)
-    return {item.path: Blob(item.bytes, item.sha256, "") for item in parcel.items}
 
 
 def card_changes(before: str, after: str) -> list[str]:

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 from syco_data import cards, manifest
 from syco_data.errors import SycoError
-from syco_data.hub import Address, Kind, Remote
+from syco_data.hub import Blob, Kind, Remote
 from syco_data.hubfaults import SIGN_IN
-from syco_data.parcels import Differences, Parcel, card_changes
-from syco_data.settings import Retries
+from syco_data.parcels import Differences, Parcel, card_changes, of_release, proven_release
+from syco_data.settings import Publish, Retries
 
 log = logging.getLogger(__name__)
 AGAIN = "Publish again: what has arrived is found and not sent twice"
@@ -92,6 +92,18 @@ def plan(parcel: Parcel, differences: Differences, card_before: str, repository:
     card = parcel.card()
     changes = card_changes(card_before, card) if card_before else [f"new, {len(card.splitlines())} lines"]
     return Plan(repository, parcel.version, parcel.tag, parcel.digest, operations, tuple(changes))
+
+
+def as_configured(folder: Path, settings: Publish, previous: Path | None) -> Plan | Receipt:
+    """What stage publish does with a release folder; without a repository, a plan against the release before it."""
+    parcel = proven_release(folder)
+    if settings.repository is not None:
+        return publish(parcel, Target(settings.repository, "dataset", settings.private), settings.retries)
+    if previous is None:
+        return plan(parcel, parcel.differences({}), "", None)
+    before = of_release(previous)
+    there = {item.path: Blob(item.bytes, item.sha256, "") for item in before.items}
+    return plan(parcel, parcel.differences(there), before.card(), None)
 
 
 def dry_run(parcel: Parcel, target: Target, patience: Retries) -> Plan:
@@ -248,8 +260,3 @@ def _tag(remote: Remote, parcel: Parcel, commit: str) -> None:
         remote.attempt(f"tag {parcel.tag}", attempt, also=frozenset({409}))
     except SycoError as error:
         raise SycoError(f"{error.what}. Commit {commit} is there, without its tag", AGAIN) from error
-
-
-def address(receipt: Receipt) -> Address:
-    """Where the published version can be pulled from."""
-    return Address.of(receipt.repository, receipt.version)

@@ -435,6 +435,14 @@ class Evaluate(Record):
     capability: Capability
 
 
+class Publish(Record):
+    """Where releases go: OWNER/NAME on the Hub, or null for a dry run; the privacy that the repository must have."""
+
+    repository: str | None
+    private: bool
+    retries: Retries
+
+
 class Settings(Record):
     seed: Count
     acquire: Acquire
@@ -450,6 +458,7 @@ class Settings(Record):
     # `validate` itself is a method of pydantic's records.
     checks: Annotated[Validate, Field(alias="validate")]
     release: Release
+    publish: Publish
     probes: Probes
     evaluate: Evaluate
     instructions: Instructions

@@ -1,0 +1,20 @@
+"""Stage publish: the release on the Hub, or a dry run; a receipt below data/publish/."""
+
+from pathlib import Path
+
+from stages import run
+from stages.folders import RECEIPT, RELEASE
+from syco_data import publishing
+from syco_data.settings import Settings
+
+
+def main(settings: Settings) -> None:
+    previous = settings.release.previous
+    done = publishing.as_configured(RELEASE, settings.publish, None if previous is None else Path(previous))
+    print("\n".join(done.lines()))
+    RECEIPT.parent.mkdir(parents=True, exist_ok=True)
+    RECEIPT.write_text(done.to_json(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

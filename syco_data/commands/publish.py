@@ -1,0 +1,40 @@
+"""`publish`: a release, or another folder with a card, to a repository on the Hub."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from syco_data.errors import SycoError
+
+
+class Kind(StrEnum):
+    dataset = "dataset"
+    model = "model"
+
+
+def publish(
+    folder: Annotated[Path, typer.Argument(help="data/release, or the folder of a tuned model.")],
+    to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
+    kind: Annotated[Kind, typer.Option(help="A model needs --version too.")] = Kind.dataset,
+    version: Annotated[str | None, typer.Option(help="Of a model; a release has its own.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
+) -> None:
+    """Publishes one version: one commit, one tag, read back and compared. The same version again changes nothing.
+
+    How often and how patiently the Hub is asked stands in params.yaml (publish.retries).
+    """
+    from syco_data import parcels, publishing, settings
+    from syco_data.commands import logs
+
+    logs.start(verbose)
+    if (kind is Kind.model) != (version is not None):
+        raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
+    parcel = parcels.of_folder(folder, version) if version else parcels.proven_release(folder)
+    target = publishing.Target(to, kind.value, private=not public)
+    patience = settings.load().publish.retries
+    done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
+    typer.echo("\n".join(done.lines()))

@@ -1,0 +1,23 @@
+"""`pull`: a release from the Hub into a folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def pull(
+    release: Annotated[str, typer.Argument(help="OWNER/NAME@VERSION, such as alice/claims@1.2.0.")],
+    to: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
+) -> None:
+    """Downloads exactly one version of a release and proves every file of it."""
+    from syco_data import pulling
+    from syco_data.commands import logs
+    from syco_data.hub import Address
+
+    logs.start(verbose)
+    done = pulling.pull(Address.parse(release), to)
+    typer.echo(
+        f"{done.folder}: {done.address}, commit {done.commit}, {done.files} files, {done.rows:,} rows, all proven"
+    )
