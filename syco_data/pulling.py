@@ -228,20 +228,34 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def load_release(repo: str, version: str, config: str | None = None, patience: Retries = PATIENCE) -> "DatasetDict":
-    """The splits of a config (None: the default one) of exactly that version, such as "1.2.0", or commit.
+def kept(address: Address, patience: Retries = PATIENCE) -> Path:
+    """The folder of exactly that version below `store`.
 
     The first call downloads it; every later one reads the same files, proven again, and asks nobody.
     """
-    from datasets import load_dataset
-
-    address = Address.of(repo, version)
     folder = store() / address.repository.replace("/", "--") / address.version
     with _writing(folder), _alone(folder):
         if (folder / manifest.NAME).exists() and not (folder / WORK).exists():
             _prove(address, folder)
         else:
             pull(address, folder, patience)
+    return folder
+
+
+def manifest_of(address: Address, folder: Path, patience: Retries = PATIENCE) -> Manifest:
+    """Downloads the manifest of a version into a folder, and nothing else of it."""
+    with _writing(folder):
+        remote = Remote(address.repository, "dataset", patience)
+        commit = _commit_of(remote, address)
+        return _manifest_at(remote, address, commit, remote.tree(commit), folder)
+
+
+def load_release(repo: str, version: str, config: str | None = None, patience: Retries = PATIENCE) -> "DatasetDict":
+    """The splits of a config (None: the default one) of exactly that version, such as "1.2.0", or commit."""
+    from datasets import load_dataset
+
+    address = Address.of(repo, version)
+    folder = kept(address, patience)
     made = manifest.read(folder)
     if config is not None and config not in made.configs:
         raise SycoError(f"{address} has no config {config!r}; it has {', '.join(made.configs)}")
