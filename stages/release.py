@@ -38,6 +38,7 @@ def tables(settings: Settings) -> Tables:
         prompts=PROMPTS / "prompts.parquet",
         not_sampled=PROMPTS / "dropped.parquet",
         probes=PROBES / "probes.parquet",
+        unused_probes=PROBES / "dropped.parquet",
         verdicts={model: VERDICTS / model / "verdicts.parquet" for model in models},
         train={(model, arm): TRAIN / model / arm / "train.parquet" for model, arm in arms},
         dropped_prompts={(model, arm): TRAIN / model / arm / "dropped.parquet" for model, arm in arms},

@@ -27,6 +27,7 @@ class Tables:
     prompts: Path
     not_sampled: Path
     probes: Path
+    unused_probes: Path
     verdicts: dict[str, Path]
     train: dict[tuple[str, str], Path]
     dropped_prompts: dict[tuple[str, str], Path]
@@ -108,6 +109,7 @@ def dropped(build: Tables) -> pl.DataFrame:
     frames = [
         _tagged(tables.read(build.dropped_rows, schemas.DROPPED_ROWS), "claims"),
         _tagged(tables.read(build.not_sampled, schemas.NOT_SAMPLED), "prompts"),
+        _tagged(tables.read(build.unused_probes, schemas.DROPPED_ROWS), "probes"),
     ]
     for (model, arm), path in build.dropped_prompts.items():
         frames.append(_tagged(tables.read(path, schemas.DROPPED_PROMPTS), "select", model, arm))

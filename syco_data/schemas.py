@@ -82,6 +82,15 @@ PROMPTS = Schema(
 
 NOT_SAMPLED = Schema("prompts/dropped", {"claim_id": TEXT, "source": TEXT, "reason": TEXT}, ("claim_id",))
 
+# One row per text that a model was asked about; null log-probabilities: too long for the model. `path` is
+# letter | whole, `logprobs` are in the order of the options, `tokens` is how many the model read.
+SCORES = Schema(
+    "scores",
+    {"key": TEXT, "logprobs": pl.List(REAL), "tokens": INT, "path": TEXT},
+    ("key",),
+    frozenset({"logprobs"}),
+)
+
 VERDICTS = Schema(
     "verdicts",
     {
@@ -169,6 +178,19 @@ ANSWERS = Schema(
     },
     ("model", "arm", "probe_id"),
     frozenset({"logprobs", "choice", "correct", "matches_user", "generated", "generated_choice"}),
+)
+
+CAPABILITY = Schema(
+    "capability",
+    {
+        "model": TEXT,
+        "arm": TEXT,
+        "task": TEXT,  # names of `capability.TASKS`
+        "subject": TEXT,
+        "question": INT,  # counts from 0 within the subject's file
+        "correct": FLAG,
+    },
+    ("model", "arm", "task", "subject", "question"),
 )
 
 METRICS = Schema(
@@ -281,7 +303,7 @@ RELEASED_DROPPED = Schema(
     "released/dropped",
     {
         "dropped_id": TEXT,  # content id of stage, model, arm and the row's own id
-        "stage": TEXT,  # claims | prompts | select
+        "stage": TEXT,  # claims | prompts | probes | select
         "model": TEXT,
         "arm": TEXT,
         "source": TEXT,
