@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syco_data import retries
 from syco_data.errors import SycoError
-from syco_data.settings import Model, Retries
+from syco_data.settings import Model, Retries, Settings, unknown
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -53,12 +53,19 @@ def resolve(name: str, record: Model, reference: Path, patience: Retries) -> Res
     return ResolvedModel(
         name=name,
         folder=folder,
-        commit=record.revision if on_hub else _digest(_weights(folder) + [folder / "config.json"]),
+        commit=record.revision if on_hub else _digest([*_weights(folder), folder / "config.json"]),
         tokenizer=_digest([folder / file for file in TOKENIZER_FILES if (folder / file).is_file()]),
         style=_style(name, record, folder),
         dtype=record.dtype,
         positions=config.get("max_position_embeddings"),
     )
+
+
+def named(name: str, settings: Settings) -> Model:
+    """The record of a model in the params. Raises `SycoError` with the list of those that are there."""
+    if name not in settings.models:
+        raise SycoError(f"models: {unknown(name, settings.models)}")
+    return settings.models[name]
 
 
 def is_on_hub(record: Model) -> bool:

@@ -12,10 +12,10 @@ The first is a special case of the second and gives the same figures; it is take
 tokenizer proves it. No engine is needed here: a `Query` asks for log-probabilities of some next tokens.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from itertools import takewhile
+from typing import Any, NamedTuple, Protocol
 
 from syco_data.errors import SycoError
 
@@ -142,7 +142,7 @@ class Planner:
         options = probes[0].options
         if not self._tokens.is_local(border, options):
             return None
-        start = os.path.commonprefix(options)
+        start = options[0][: _common(options)]
         for lead in (start[:size] for size in range(len(start), -1, -1)):
             found = {self._candidates(probe, lead) for probe in probes}
             if len(found) == 1 and (candidates := found.pop()) is not None:
@@ -170,8 +170,9 @@ class Planner:
 
 def _letter_ends(request: Request) -> list[int]:
     """Where each option's counted part ends in text + option: common closing marks do not count."""
-    closing = os.path.commonprefix([option[::-1] for option in request.options])
-    marks = len(closing) - len(closing.lstrip("".join(c for c in closing if not c.isalnum())))
+    backwards = [option[::-1] for option in request.options]
+    closing = backwards[0][: _common(backwards)]
+    marks = next((size for size, mark in enumerate(closing) if mark.isalnum()), len(closing))
     return [len(request.text) + len(option) - marks for option in request.options]
 
 
@@ -186,7 +187,7 @@ def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:
         tuple(whole.ids[: _first(whole.ends, last) + 1])
         for whole, last in zip(wholes, _letter_ends(request), strict=True)
     ]
-    common = len(os.path.commonprefix(counted))
+    common = _common(counted)
     if common == 0 or any(len(ids) == common for ids in counted):
         raise SycoError(
             f"this model's tokenizer does not tell the options {', '.join(map(repr, request.options))} apart"
@@ -209,7 +210,7 @@ def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:
 
 def _path(request: Request, wholes: list[Spans], counted: list[tuple[int, ...]], common: int, policy: str) -> str:
     """`letter` when the tokens happen to part where the letter begins and end where it ends."""
-    begin = len(request.text) + len(os.path.commonprefix(request.options))
+    begin = len(request.text) + _common(request.options)
     single = all(len(ids) == common + 1 for ids in counted)
     exact = all(
         whole.ends[common - 1] == begin and whole.ends[common] == last
@@ -221,3 +222,9 @@ def _path(request: Request, wholes: list[Spans], counted: list[tuple[int, ...]],
 def _first(ends: list[int], last: int) -> int:
     """The index of the token that holds the character before `last`."""
     return next(index for index, end in enumerate(ends) if end >= last)
+
+
+def _common(sequences: Sequence[Sequence[Any]]) -> int:
+    """How many items all sequences begin with alike."""
+    alike = (len(set(items)) == 1 for items in zip(*sequences, strict=False))
+    return sum(takewhile(bool, alike))

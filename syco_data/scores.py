@@ -1,0 +1,273 @@
+"""The score store: every score that was ever made, found again by what it depends on.
+
+    <root>/<space>/space.json                model, tokenizer, engine, version, device, dtype, style, path
+    <root>/<space>/<rows>-<digest>.parquet   chunks, never changed: columns of `schemas.SCORES`, sorted by key
+    <root>/<space>/index.json                rows and key range of each chunk; can be made again at any time
+
+A score's key is the digest of its exact text and options; the rest of what it depends on names the space. A
+chunk's name holds the digest of its bytes, so a torn or changed chunk is noticed, set aside and only its scores
+are missing. Chunks appear by renaming and are never written to again: any number of writers on one shared
+folder are safe, and at worst score a text twice (the chunk first in name order counts).
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from syco_data import schemas, tables
+from syco_data.draws import content_id
+from syco_data.errors import SycoError
+from syco_data.scoring import OptionScores, Request
+
+CHUNK = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
+ROWS_PER_CHUNK = 1_000_000  # of a compacted space
+LEFTOVER_AGE = 3600.0  # seconds after which an unfinished file belongs to no living writer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a score depends on besides its text: scores of different spaces never mix."""
+
+    model: str  # commit, or digest of weights and configuration
+    tokenizer: str
+    engine: str
+    version: str
+    device: str
+    dtype: str
+    style: str
+    path: str  # the policy; with the tokenizer and the text it decides the path that is taken
+    scoring: int  # scoring.VERSION
+
+    @property
+    def id(self) -> str:
+        return content_id(json.dumps(asdict(self), sort_keys=True))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One file of a space."""
+
+    path: Path
+    rows: int
+    digest: str
+
+    def read(self) -> pl.DataFrame:
+        """The chunk's scores. Raises `Damaged` when its bytes are not those that were written."""
+        content = self.path.read_bytes()
+        if hashlib.blake2b(content, digest_size=16).hexdigest() != self.digest:
+            raise Damaged(self.path.name)
+        return pl.read_parquet(BytesIO(content)).select(schemas.SCORES.names)
+
+
+class Damaged(Exception):
+    """A chunk that is torn or was changed."""
+
+
+def key(request: Request) -> str:
+    """128 bits in hex of a request's text and options."""
+    return content_id(request.text, *request.options)
+
+
+def frame(keys: Iterable[str], scored: Iterable[OptionScores]) -> pl.DataFrame:
+    """Scores as rows of `schemas.SCORES`; a text that is too long has no log-probabilities."""
+    rows = [
+        (name, None if score.logprobs is None else list(score.logprobs), score.tokens, score.path)
+        for name, score in zip(keys, scored, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=schemas.SCORES.columns, orient="row")
+
+
+class Shelf:
+    """One space of a store."""
+
+    def __init__(self, root: Path, space: Space) -> None:
+        self.space, self.folder = space, root / space.id
+
+    def chunks(self) -> list[Chunk]:
+        """In name order."""
+        return list(_chunks(self.folder))
+
+    def find(self, keys: pl.Series) -> pl.DataFrame:
+        """The stored scores of these keys, each once; damaged chunks are set aside and count as missing."""
+        for _ in range(3):
+            try:
+                return self._find(pl.DataFrame({"key": keys.unique()}, schema={"key": pl.String}))
+            except FileNotFoundError:  # compacted by another process meanwhile
+                continue
+        raise SycoError(f"score store: {self.folder} keeps changing while it is read", "Run again")
+
+    def _find(self, wanted: pl.DataFrame) -> pl.DataFrame:
+        known, seen = self._index(), {}
+        found = [pl.DataFrame(schema=schemas.SCORES.columns)]
+        for chunk in self.chunks():
+            entry = known.get(chunk.path.name)
+            if entry is None or wanted.select(pl.col("key").is_between(*entry).any()).item():
+                try:
+                    scores = chunk.read()
+                except Damaged:
+                    _set_aside(chunk)
+                    continue
+                entry = [scores["key"].min(), scores["key"].max()]
+                found.append(scores.join(wanted, on="key", how="semi"))
+            seen[chunk.path.name] = entry
+        if seen != known:
+            with suppress(SycoError):  # reading goes on without it, on a full disk too
+                _write_whole(self.folder / "index.json", json.dumps(seen, sort_keys=True).encode())
+        return pl.concat(found).unique("key", keep="first", maintain_order=True)
+
+    def _index(self) -> dict[str, list[str]]:
+        """Key ranges by chunk name; whatever is wrong with the file, it is made again."""
+        try:
+            entries = json.loads((self.folder / "index.json").read_bytes())
+            return {name: [str(first), str(last)] for name, (first, last) in entries.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def add(self, scores: pl.DataFrame) -> None:
+        """Saves scores (`schemas.SCORES`) as one chunk, whole or not at all."""
+        if scores.is_empty():
+            return
+        _make(self.folder)
+        about = self.folder / "space.json"
+        if not about.exists():
+            _write_whole(about, json.dumps(asdict(self.space), indent=2, sort_keys=True).encode() + b"\n")
+        _write_chunk(self.folder, scores.unique("key", keep="first"))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _write_chunk(folder: Path, scores: pl.DataFrame) -> Path:
+    # A name of its own per writer: process numbers of two machines may be equal.
+    unfinished = folder / f".{uuid.uuid4().hex}.part"
+    try:
+        tables.write(scores, schemas.SCORES, unfinished)
+        with unfinished.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        target = folder / f"{len(scores)}-{digest}.parquet"
+        unfinished.rename(target)
+    except (OSError, SycoError) as error:
+        unfinished.unlink(missing_ok=True)
+        raise _unwritable(folder, error) from error
+    return target
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """By renaming; readers see the old file or the new one."""
+    unfinished = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> SycoError:
+    reason = getattr(error, "strerror", None) or error.__class__.__name__
+    cause = error.__cause__ if isinstance(error, SycoError) else None
+    reason = getattr(cause, "strerror", None) or reason
+    return SycoError(
+        f"score store: {path} cannot be written: {reason}. Every batch saved before is kept",
+        "Make room or rights, then run the same command again: it goes on from there",
+    )
+
+
+def _chunks(folder: Path) -> Iterator[Chunk]:
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    for name in names:
+        if match := CHUNK.fullmatch(name):
+            yield Chunk(folder / name, int(match[1]), match[2])
+
+
+def _set_aside(chunk: Chunk) -> None:
+    try:
+        chunk.path.rename(chunk.path.with_suffix(".damaged"))
+    except FileNotFoundError:
+        return
+    _log.warning("score store: chunk %s is damaged; its %d scores are made again", chunk.path.name, chunk.rows)
+
+
+@dataclass(frozen=True)
+class SpaceState:
+    """What lies in one space: `damaged` names chunks that do not hold what was written."""
+
+    folder: Path
+    about: dict[str, object]
+    chunks: int
+    scores: int
+    size: int  # bytes
+    damaged: tuple[str, ...]
+
+
+def spaces(root: Path) -> list[Path]:
+    """The folders of a store's spaces."""
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def state(folder: Path, check: bool) -> SpaceState:
+    """Counts of a space; with `check` every chunk is read and compared with its digest."""
+    chunks = list(_chunks(folder))
+    try:
+        about = json.loads((folder / "space.json").read_bytes())
+    except (OSError, ValueError):
+        about = {}
+    return SpaceState(
+        folder, about, len(chunks), sum(chunk.rows for chunk in chunks),
+        sum(chunk.path.stat().st_size for chunk in chunks),
+        tuple(chunk.path.name for chunk in chunks if check and _is_damaged(chunk)),
+    )  # fmt: skip
+
+
+def _is_damaged(chunk: Chunk) -> bool:
+    try:
+        return len(chunk.read()) != chunk.rows
+    except (Damaged, pl.exceptions.PolarsError):
+        return True
+
+
+def compact(folder: Path) -> None:
+    """Merges a space's chunks into few, sorted by key; what other processes add meanwhile stays as it is."""
+    old, frames = list(_chunks(folder)), []
+    for chunk in list(old):
+        try:
+            frames.append(chunk.read())
+        except Damaged:
+            _set_aside(chunk)
+            old.remove(chunk)
+    if len(old) < 2:
+        return
+    merged = pl.concat(frames).unique("key", keep="first", maintain_order=True).sort("key")
+    new = {_write_chunk(folder, part) for part in merged.iter_slices(ROWS_PER_CHUNK)}
+    for chunk in old:
+        if chunk.path not in new:
+            chunk.path.unlink(missing_ok=True)
+
+
+def rubbish(root: Path, keep: set[str]) -> list[Path]:
+    """What `gc` removes: spaces whose id is not in `keep`, damaged chunks, files no writer will finish."""
+    found = [folder for folder in spaces(root) if folder.name not in keep]
+    for folder in set(spaces(root)) - set(found):
+        found += folder.glob("*.damaged")
+        found += [path for path in folder.glob(".*.part*") if time.time() - path.stat().st_mtime > LEFTOVER_AGE]
+    return sorted(found)
