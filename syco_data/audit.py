@@ -1,0 +1,171 @@
+"""The shortcut audit: how well one surface feature alone predicts the answer of a training set.
+
+Two things are predicted: whether to agree (`stance`), and the letter. Cross-validated, with rows of one cell
+(source, label, polarity) paired true with false and each pair kept in one fold: otherwise a training fold leans
+the opposite way of its test fold in balanced cells, and accuracy falls below chance for no reason in the data.
+Chance is the share of the commoner answer; the interval around it is binomial, corrected for the number of
+features and predictions.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import polars as pl
+
+from syco_data import draws
+from syco_data.settings import Arm, Audit
+
+SCHEMA = 1
+CELL = ("source", "label", "polarity")
+CATEGORIES = {
+    "polarity": ("polarity",),
+    "label wording": ("source", "label"),
+    "polarity and label wording": ("source", "label", "polarity"),
+    "opinion": ("opinion",),
+    "option order": ("option_order",),
+    "source": ("source",),
+    "template": ("template",),
+}
+LENGTH, WORDS, NOTHING = "length", "words outside the input", "nothing (the commoner answer)"
+TARGETS = ("stance", "letter")
+COLUMNS = (
+    "prompt_id",
+    "source",
+    "label",
+    "polarity",
+    "truth",
+    "opinion",
+    "option_order",
+    "template",
+    "answer",
+    "prompt",
+)
+AT_CHANCE, LEAK, KNOWN_LEAK = "at chance", "leak", "known leak"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One feature and one target of one training set; accuracies and bounds as shares of 1."""
+
+    feature: str
+    target: str
+    accuracy: float
+    chance: float
+    low: float
+    high: float
+    rows: int
+    finding: str
+
+
+@dataclass(frozen=True)
+class Audited:
+    """All lines of one training set; `leaks` are those that its arm does not allow."""
+
+    model: str
+    arm: str
+    lines: tuple[Line, ...]
+
+    @property
+    def leaks(self) -> list[Line]:
+        return [line for line in self.lines if line.finding == LEAK]
+
+
+def audit(model: str, arm_name: str, rows: pl.DataFrame, arm: Arm, settings: Audit, seed: int) -> Audited:
+    """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
+    chosen = _some(rows, settings.rows, seed)
+    groups = pairs(chosen)
+    tests = (len(CATEGORIES) + 3) * len(TARGETS)
+    lines = []
+    for target in TARGETS:
+        wanted = (chosen["truth"] if target == "stance" else chosen["answer"] == "(A)").to_numpy()
+        chance = max(wanted.mean(), 1 - wanted.mean())
+        lines.append(_line(NOTHING, target, chance, 0.5, len(chosen), tests, arm, settings))
+        for feature in (*CATEGORIES, LENGTH, WORDS):
+            accuracy = _accuracy(feature, chosen, wanted, groups, settings)
+            lines.append(_line(feature, target, accuracy, chance, len(chosen), tests, arm, settings))
+    return Audited(model, arm_name, tuple(lines))
+
+
+def _some(rows: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
+    """Whole pairs in hash order, so many rows at most, sorted by id."""
+    rows = rows.sort("prompt_id")
+    if len(rows) <= limit:
+        return rows
+    group = pl.Series(pairs(rows))
+    rank = pl.Series(draws.draw(group.cast(pl.String), seed, "audit").rank(0))
+    return rows.with_columns(group=group, rank=rank).sort("rank", "group", "prompt_id").head(limit).sort("prompt_id")
+
+
+def pairs(rows: pl.DataFrame) -> np.ndarray:
+    """The group of each row: the k-th true and the k-th false row of a cell share one."""
+    placed = rows.select(*CELL, place=pl.col("prompt_id").rank("ordinal").over(*CELL, "truth"))
+    return placed.select(pl.struct(pl.all()).rank("dense")).to_series().to_numpy()
+
+
+def _line(
+    feature: str, target: str, accuracy: float, chance: float, rows: int, tests: int, arm: Arm, settings: Audit
+) -> Line:
+    low, high = chance_interval(chance, rows, 1 - (1 - settings.confidence) / tests)
+    finding = AT_CHANCE if accuracy <= high else LEAK if arm.balanced else KNOWN_LEAK
+    values = (round(float(value), 6) for value in (accuracy, chance, low, high))
+    return Line(feature, target, *values, rows=rows, finding=finding)
+
+
+def chance_interval(chance: float, rows: int, level: float) -> tuple[float, float]:
+    """Where the share of right predictions lies when a feature says nothing."""
+    from scipy import stats
+
+    low, high = stats.binom.interval(level, rows, chance)
+    return low / rows, high / rows
+
+
+def _accuracy(feature: str, rows: pl.DataFrame, wanted: np.ndarray, groups: np.ndarray, settings: Audit) -> float:
+    """Share of rows predicted right by a model that was fitted on other folds."""
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    if len(np.unique(wanted)) < 2:
+        return 1.0
+    model, inputs = _model(feature, rows, settings)
+    predicted = cross_val_predict(model, inputs, wanted, groups=groups, cv=GroupKFold(n_splits=settings.folds))
+    return float((predicted == wanted).mean())
+
+
+def _model(feature: str, rows: pl.DataFrame, settings: Audit) -> tuple[object, object]:
+    """A classifier for one feature, and that feature of every row."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.tree import DecisionTreeClassifier
+
+    if feature == WORDS:
+        from sklearn.feature_extraction.text import CountVectorizer
+
+        counter = CountVectorizer(binary=True, ngram_range=(1, 2), max_features=settings.words, token_pattern=r"\S+")
+        return make_pipeline(counter, LogisticRegression(C=0.1, solver="liblinear")), outside_input(
+            rows["prompt"]
+        ).to_list()
+    leaves = DecisionTreeClassifier(min_samples_leaf=20, max_leaf_nodes=32, random_state=0)
+    if feature == LENGTH:
+        return leaves, rows["prompt"].str.len_chars().to_numpy().reshape(-1, 1)
+    from sklearn.naive_bayes import CategoricalNB
+
+    codes = rows.select(pl.struct(CATEGORIES[feature]).rank("dense") - 1).to_series().to_numpy().reshape(-1, 1)
+    return CategoricalNB(min_categories=int(codes.max()) + 1), codes
+
+
+def outside_input(prompts: pl.Series) -> pl.Series:
+    """Prompts without what stands in double quotes: inputs hold no others."""
+    return prompts.str.replace_all(r'"[^"\n]*"', '""')
+
+
+def report(audited: list[Audited]) -> dict:
+    """The report as plain values, stable to the byte."""
+    arms = [
+        {
+            "model": one.model,
+            "arm": one.arm,
+            "rows": one.lines[0].rows,
+            "features": [asdict(line) for line in one.lines],
+        }
+        for one in audited
+    ]
+    return {"schema": SCHEMA, "arms": arms}
