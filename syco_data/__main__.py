@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from syco_data.commands import preview, profiles, publish, pull, show, sources, verify
+from syco_data.commands import filter, models, preview, profiles, publish, pull, scores, show, sources, verify
 from syco_data.errors import CheckFailed, SycoError
 
 app = typer.Typer(
@@ -19,7 +19,10 @@ app = typer.Typer(
 )
 app.add_typer(sources.app, name="sources")
 app.add_typer(profiles.app, name="profile")
+app.add_typer(models.app, name="models")
+app.add_typer(scores.app, name="scores")
 
+app.command("filter")(filter.run)
 app.command("verify")(verify.verify)
 app.command()(pull.pull)
 app.command()(publish.publish)

@@ -73,6 +73,16 @@ def is_on_hub(record: Model) -> bool:
     return record.source != "embedded" and not Path(record.source).expanduser().is_dir()
 
 
+def on_hub(name: str, record: Model) -> Model:
+    """The record itself, if its source can be a Hub id."""
+    if not HUB_ID.fullmatch(record.source):
+        raise SycoError(
+            f"model '{name}': there is no folder {record.source!r}, and it is no Hub id (owner/name) either",
+            f"Correct models.{name}.source in params.yaml",
+        )
+    return record
+
+
 def _folder(name: str, record: Model, reference: Path, patience: Retries) -> Path:
     if record.source == "embedded":
         if not reference.is_dir():
@@ -82,11 +92,7 @@ def _folder(name: str, record: Model, reference: Path, patience: Retries) -> Pat
         return reference
     if not is_on_hub(record):
         return Path(record.source).expanduser()
-    if not HUB_ID.fullmatch(record.source):
-        raise SycoError(
-            f"model '{name}': there is no folder {record.source!r}, and it is no Hub id (owner/name) either",
-            f"Correct models.{name}.source in params.yaml",
-        )
+    on_hub(name, record)
     if record.revision is None or not COMMIT.fullmatch(record.revision):
         raise SycoError(
             f"model '{name}': revision {record.revision!r} of {record.source} is no commit (40 hex digits), "

@@ -1,0 +1,80 @@
+"""`models list`, `models check`, `models add`, `models lock`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from syco_data import models, settings
+from syco_data.editing import editing
+from syco_data.errors import SycoError
+
+app = typer.Typer(help="The models that training sets are built for: list, check, add them, pin their revisions.")
+Names = Annotated[list[str] | None, typer.Argument(help="models by name; all by default")]
+REFERENCE = Path("data/reference")
+
+
+@app.command("list")
+def list_models() -> None:
+    """Every record of `models:` in params.yaml."""
+    chosen = settings.load()
+    table = Table()
+    for heading in ("name", "source", "revision", "style", "dtype", "built"):
+        table.add_column(heading, overflow="fold")
+    for name, record in chosen.models.items():
+        built = "yes" if name in chosen.build.models else "no"
+        table.add_row(name, record.source, record.revision or "", record.prompt_style, record.dtype, built)
+    Console().print(table)
+
+
+@app.command("check")
+def check(names: Names = None) -> None:
+    """Finds each model (downloads it where it is on the Hub) and checks that its folder is whole."""
+    chosen = settings.load()
+    for name in names or chosen.models:
+        found = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
+        typer.echo(
+            f"{name}: whole; commit {found.commit}, prompt style {found.style}, dtype {found.dtype}, "
+            f"longest text {found.positions or 'not stated'}"
+        )
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="letters, digits and _ : the name of its folders and stages")],
+    source: Annotated[str, typer.Argument(help="a local folder or a Hub id (owner/name)")],
+    revision: Annotated[str | None, typer.Option(help="Hub only: a commit, branch or tag; main by default")] = None,
+    prompt_style: Annotated[str, typer.Option(help="plain | chat | auto")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32 | bfloat16 | float16 | auto")] = "auto",
+) -> None:
+    """Adds a model to params.yaml and to what is built; a Hub revision is pinned to its commit."""
+    chosen = settings.load()
+    if name in chosen.models:
+        raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
+    record = {"source": source, "revision": revision, "prompt_style": prompt_style, "dtype": dtype}
+    with editing() as params:
+        params["models"][name] = record
+        params["build"]["models"].append(name)
+        checked = models.named(name, settings.parse(params))
+        if models.is_on_hub(checked):
+            commit = models.latest_commit(name, models.on_hub(name, checked), chosen.acquire.retries)
+            record["revision"] = commit
+    pinned = f" at commit {record['revision']}" if record["revision"] else ""
+    typer.echo(f"{name}: added to params.yaml{pinned}. Build its training sets: dvc repro")
+
+
+@app.command("lock")
+def lock(names: Names = None) -> None:
+    """Writes the commits that branch names stand for now into params.yaml."""
+    chosen = settings.load()
+    for name in names or chosen.models:
+        record = models.named(name, chosen)
+        if not models.is_on_hub(record):
+            typer.echo(f"{name}: not on the Hub, nothing to pin")
+            continue
+        commit = models.latest_commit(name, models.on_hub(name, record), chosen.acquire.retries)
+        with editing() as params:
+            params["models"][name]["revision"] = commit
+        typer.echo(f"{name}: {record.revision or 'main'} is {commit}")
