@@ -1,0 +1,26 @@
+"""Stage finetune: tunes one model on the training set of one arm."""
+
+from stages import run
+from stages.folders import REFERENCE, TRAIN, TUNED, TUNING
+from syco_data import finetuning, instructions, launching, models, schemas, tables, training_rows
+from syco_data.settings import Settings
+
+
+def main(settings: Settings, model: str, arm: str) -> None:
+    choice, path = settings.tuning(arm), TRAIN / model / arm / "train.parquet"
+    resolved = models.resolve(model, settings.models[model], REFERENCE, settings.acquire.retries)
+    pool = instructions.load(settings.instructions, settings.seed)
+    train = tables.read(path, schemas.TRAIN)
+    rows = training_rows.prepare(resolved, train, pool, choice, settings.instructions.over_length)
+    job = finetuning.Job(resolved, arm, choice, rows, tables.digest(path), TUNED / model / arm)
+    if launching.is_wanted(choice):
+        launching.launch(job, "stages.finetune", model, arm)
+        return
+    tuned = finetuning.tune(job)
+    if finetuning.is_main():
+        finetuning.write_metrics(tuned.metrics, TUNING / model / f"{arm}.json")
+        print(tuned.cost)
+
+
+if __name__ == "__main__":
+    run(main)
