@@ -12,12 +12,16 @@ from syco_data.sources import Source
 
 @dataclass(frozen=True)
 class Schema:
-    """Name, columns in order, and the columns that identify a row (tables are sorted by them)."""
+    """Name, columns in order, and the columns that identify a row (tables are sorted by them).
+
+    `nullable` columns may hold nulls; `distinct` ones hold values that hardly repeat, such as ids and texts.
+    """
 
     name: str
     columns: dict[str, pl.DataType]
     key: tuple[str, ...]
     nullable: frozenset[str] = frozenset()
+    distinct: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -48,6 +52,7 @@ CLAIMS = Schema(
         "claim": TEXT,
     },
     ("claim_id",),
+    distinct=frozenset({"claim_id", "input", "claim"}),
 )
 
 DROPPED_ROWS = Schema(
@@ -78,6 +83,7 @@ PROMPTS = Schema(
         "answer": TEXT,  # (A) | (B)
     },
     ("prompt_id",),
+    distinct=frozenset({"prompt_id", "claim_id", "prompt", "stripped_prompt"}),
 )
 
 NOT_SAMPLED = Schema("prompts/dropped", {"claim_id": TEXT, "source": TEXT, "reason": TEXT}, ("claim_id",))
@@ -335,4 +341,26 @@ TRAINING_LOG = Schema(
     # Means over the steps since the row before; loss in nats per target token.
     {"step": INT, "loss": REAL, "accuracy": REAL, "gradient_norm": REAL, "learning_rate": REAL},
     ("step",),
+)
+
+# Every row that differs between two releases, as `diff --rows` writes it.
+CHANGES = Schema(
+    "changes",
+    {
+        "config": TEXT,
+        "split": TEXT,
+        "key": TEXT,  # the row's own id in B, in A where B has no such row
+        "change": TEXT,  # added | removed | changed
+        "cause": TEXT,  # one of `diff_records.CAUSES`
+        "detail": TEXT,
+        "claim_id": TEXT,
+        "source": TEXT,
+        "label_kind": TEXT,
+        "truth": FLAG,
+        "columns": pl.List(TEXT),  # the columns that differ; empty for rows that one side has
+        "before": TEXT,  # JSON: the differing columns in A, or the whole row
+        "after": TEXT,  # the same in B
+    },
+    ("config", "split", "key", "change"),
+    frozenset({"claim_id", "source", "label_kind", "truth", "before", "after"}),
 )
