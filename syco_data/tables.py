@@ -7,7 +7,8 @@ compression or the version of the writer.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -40,20 +41,18 @@ class ContentDigest:
         """Validity, lengths and values of one chunk; nulls count as empty values."""
         fresh = [str(_plain(chunk.type)), blake2b(), blake2b(), blake2b()]
         _, valid, lengths, values = self._columns.setdefault(name, fresh)
-        valid.update(pc.is_valid(chunk).to_numpy(zero_copy_only=False).astype(np.uint8))
+        valid.update(_values(chunk.is_valid()))
         if pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type):
-            lengths.update(pc.fill_null(pc.list_value_length(chunk), 0).to_numpy(zero_copy_only=False).astype("<i8"))
+            lengths.update(_values(pc.list_value_length(chunk)).astype("<i8"))
             self._add(f"{name}[]", chunk.flatten())
         elif pa.types.is_string(_plain(chunk.type)):
-            chunk = pc.fill_null(chunk.cast(pa.large_string()), "")
-            offsets = np.frombuffer(chunk.buffers()[1], dtype="<i8")[chunk.offset : chunk.offset + len(chunk) + 1]
-            lengths.update(np.diff(offsets))
-            if len(chunk) and chunk.buffers()[2] is not None:
-                values.update(memoryview(chunk.buffers()[2])[offsets[0] : offsets[-1]])
+            lengths.update(_values(pc.binary_length(chunk)).astype("<i8"))
+            dense = chunk.drop_null().cast(pa.large_string())
+            offsets = np.frombuffer(dense.buffers()[1], dtype="<i8")[dense.offset :]
+            if len(dense) and dense.buffers()[2] is not None:
+                values.update(memoryview(dense.buffers()[2])[offsets[0] : offsets[len(dense)]])
         else:
-            filled = pc.fill_null(chunk, False if pa.types.is_boolean(chunk.type) else 0)
-            array = filled.to_numpy(zero_copy_only=False)
-            values.update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))))
+            values.update(_values(chunk))
 
     def hexdigest(self) -> str:
         whole = blake2b(digest_size=16)
@@ -62,6 +61,22 @@ class ContentDigest:
             for part in hashes:
                 whole.update(part.digest())
         return whole.hexdigest()
+
+
+def _values(array: pa.Array) -> np.ndarray:
+    """The values of a fixed-width array, little-endian, zero where null, read off its buffer.
+
+    pyarrow's own `to_numpy` and `fill_null` import pandas, which costs every stage a second.
+    """
+    if pa.types.is_boolean(array.type):
+        array = array.cast(pa.uint8())
+    kind = np.dtype(array.type.to_pandas_dtype()).newbyteorder("<")
+    values = np.zeros(len(array), dtype=kind)
+    dense = array.drop_null() if array.null_count else array
+    if len(dense):
+        read = np.frombuffer(dense.buffers()[1], dtype=kind)[dense.offset : dense.offset + len(dense)]
+        values[_values(array.is_valid()).astype(bool) if array.null_count else slice(None)] = read
+    return values
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -74,20 +89,43 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 class TableWriter:
-    """Appends chunks that arrive in key order to one Parquet file; `digest` is whole after the last one."""
+    """Appends chunks that arrive in key order to one Parquet file; `digest` is whole after the last one.
+
+    A chunk is digested and compressed by two threads while the caller makes the next one.
+    """
 
     def __init__(self, schema: Schema, target: Path) -> None:
         self.schema, self._target = schema, target
         self._temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         self._digest, self._file, self._last = ContentDigest(), None, None
+        self._threads, self._running = ThreadPoolExecutor(max_workers=2), []
 
     def append(self, df: pl.DataFrame) -> None:
+        self._check_order(df)
         table = conform(df, self.schema).to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._file is None:
-            self._file = pq.ParquetWriter(self._temporary, table.schema, **WRITER)
-        self._check_order(df)
-        self._digest.update(table)
-        self._file.write_table(table, row_group_size=ROWS_PER_GROUP)
+            self._file = pq.ParquetWriter(self._temporary, table.schema, **self._options())
+        self._finish_running()
+        self._running = [
+            self._threads.submit(self._digest.update, table),
+            self._threads.submit(self._file.write_table, table, row_group_size=ROWS_PER_GROUP),
+        ]
+
+    def _options(self) -> dict:
+        """Fixed writer options; values that hardly repeat get no dictionary, which would only cost time."""
+        repeating = [name for name in self.schema.names if name not in self.schema.distinct]
+        statistics = [*repeating, *(name for name in self.schema.key if name not in repeating)]
+        return {
+            "compression": "zstd",
+            "compression_level": 1,
+            "use_dictionary": repeating,
+            "write_statistics": statistics,
+        }
+
+    def _finish_running(self) -> None:
+        for task in self._running:
+            task.result()
+        self._running = []
 
     def _check_order(self, df: pl.DataFrame) -> None:
         if df.is_empty():
@@ -98,22 +136,25 @@ class TableWriter:
         self._last = last
 
     def close(self) -> None:
+        if self._file is None:
+            self.append(pl.DataFrame(schema=self.schema.columns))
+        self._finish_running()
+        self._threads.shutdown()
         self._file.close()
         with self._temporary.open("rb+") as written:
             os.fsync(written.fileno())
         self._temporary.replace(self._target)
 
     def discard(self) -> None:
+        self._threads.shutdown()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk refuses the footer too
+                self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     @property
     def digest(self) -> str:
         return self._digest.hexdigest()
-
-
-WRITER = {"compression": "zstd", "compression_level": 1, "write_statistics": True, "store_schema": True}
 
 
 @contextmanager
@@ -123,8 +164,6 @@ def writer(schema: Schema, target: Path) -> Iterator[TableWriter]:
     open_writer = TableWriter(schema, target)
     try:
         yield open_writer
-        if open_writer._file is None:
-            open_writer.append(pl.DataFrame(schema=schema.columns))
         open_writer.close()
     except OSError as error:
         open_writer.discard()
@@ -177,11 +216,26 @@ def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.Dat
 
 def scan(path: Path, schema: Schema) -> pl.LazyFrame:
     """A lazy view of a table whose columns have been checked by name."""
-    lazy = pl.scan_parquet(path, glob=False)
+    lazy = scan_any(path, schema)
     missing = set(schema.names) - set(lazy.collect_schema().names())
     if missing:
         raise SycoError(f"table '{schema.name}': {path} has no column {sorted(missing)[0]!r}")
     return lazy.select(schema.names)
+
+
+def scan_any(path: Path, schema: Schema) -> pl.LazyFrame:
+    """A lazy view of a Parquet file, whatever its columns; one that is none is an error."""
+    try:
+        lazy = pl.scan_parquet(path, glob=False)
+        lazy.collect_schema()
+    except FileNotFoundError as error:
+        raise SycoError(f"table '{schema.name}': there is no {path}", "Build it: dvc repro") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SycoError(
+            f"table '{schema.name}': {path} cannot be read: {reason}", "Build it again: dvc repro"
+        ) from error
+    return lazy
 
 
 def digest(path: Path) -> str:

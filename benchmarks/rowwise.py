@@ -1,0 +1,115 @@
+"""The straightforward program that the pipeline benchmark measures against: one row at a time, same output."""
+
+import re
+import unicodedata
+from hashlib import blake2b
+from pathlib import Path
+
+import jinja2
+import polars as pl
+
+from syco_data import personas, schemas, tables, templates, wording
+from syco_data.settings import Settings
+from syco_data.sources import SOURCES
+
+QUOTED = re.compile(wording.QUOTES)
+WHITE = re.compile("[\\s\u0085\u2028\u2029]+")
+
+
+def run(folder: Path, out: Path, chosen: Settings) -> str:
+    claims, dropped = _claims(folder, chosen)
+    first = tables.write(pl.DataFrame(claims, schema=schemas.CLAIMS.columns), schemas.CLAIMS, out / "claims.parquet")
+    tables.write(
+        pl.DataFrame(dropped, schema=schemas.DROPPED_ROWS.columns), schemas.DROPPED_ROWS, out / "dropped.parquet"
+    )
+    rows = _prompts(claims, chosen)
+    second = tables.write(pl.DataFrame(rows, schema=schemas.PROMPTS.columns), schemas.PROMPTS, out / "prompts.parquet")
+    return f"{first}:{second}"
+
+
+def clean(text: str) -> str:
+    text = WHITE.sub(" ", unicodedata.normalize("NFC", text))
+    text = "".join(c for c in QUOTED.sub("", text) if unicodedata.category(c) != "Cc" and c not in "\u200e\u200f")
+    return re.sub(" +", " ", text).strip()
+
+
+def lanes(identity: str, seed: int, purpose: str) -> list[int]:
+    key = f"{seed}:{purpose}".encode()
+    digest = blake2b(identity.encode(), digest_size=64, key=key, person=b"syco-data").digest()
+    return [int.from_bytes(digest[4 * i : 4 * i + 4], "little") for i in range(16)]
+
+
+def below(lane: int, limit: int) -> int:
+    return lane * limit >> 32
+
+
+def identity(*parts: object) -> str:
+    return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def _claims(folder: Path, chosen: Settings) -> tuple[list[dict], list[dict]]:
+    seen, rows, dropped = {}, [], []
+    for key, source in SOURCES.items():
+        for row in pl.read_parquet(folder / f"{key}.parquet").sort("row").iter_rows(named=True):
+            text = " and ".join(f'"{clean(row[name])}"' for name in source.text_columns)
+            words = source.wording_of(row["label"])
+            seen.setdefault(text, []).append((key, row["row"], row["label"], words))
+    for text, found in seen.items():
+        agreed = len({entry[3] for entry in found}) == 1
+        first = found[0]
+        reason = "duplicate" if agreed else "conflict"
+        for other in found[1:] if agreed else found:
+            kept = first[:2] if agreed else (None, None)
+            dropped.append(
+                {"source": other[0], "row": other[1], "reason": reason, "kept_source": kept[0], "kept_row": kept[1]}
+            )
+        if agreed:
+            rows.append(_claim(text, *first[:3], chosen))
+    return rows, dropped
+
+
+def _claim(text: str, key: str, row: int, gold: int, chosen: Settings) -> dict:
+    source, claim_id = SOURCES[key], identity(key, text)
+    drawn = lanes(claim_id, chosen.seed, "claims")
+    polarity = ("is", "is not")[below(drawn[1], 2)]
+    kind = "other" if drawn[0] / 2**32 < chosen.claims.other_share else "gold"
+    other = int(drawn[2] / 2**32 * (len(source.labels) - 1))
+    label = gold if kind == "gold" else other + (other >= gold)
+    words = source.labels[label].worded(polarity, published=False)
+    truth = (kind == "gold") == (polarity == "is")
+    return {
+        "claim_id": claim_id, "source": key, "row": row, "input": text, "gold_label": gold, "label": label,
+        "label_kind": kind, "polarity": polarity, "truth": truth, "claim": f"{text} {polarity} {words}",
+    }  # fmt: skip
+
+
+def _prompts(claims: list[dict], chosen: Settings) -> list[dict]:
+    name = chosen.prompts.templates[0]
+    text = (templates.BUILT_IN / f"{name}.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
+    template = environment.from_string(text.split("---\n", 2)[2].rstrip("\n"))
+    return [_prompt(claim, name, template, chosen.seed) for claim in claims]
+
+
+def _prompt(claim: dict, name: str, template: jinja2.Template, seed: int) -> dict:
+    drawn = lanes(claim["claim_id"], seed, "prompts")
+    persona = {
+        "name": personas.NAMES[below(drawn[2], len(personas.NAMES))],
+        "age": personas.YOUNGEST + below(drawn[3], personas.OLDEST - personas.YOUNGEST + 1),
+        "school_1": personas.SCHOOLS[below(drawn[4], len(personas.SCHOOLS))],
+        "school_2": personas.SCHOOLS[below(drawn[5], len(personas.SCHOOLS))],
+    }
+    opinion = ("agree", "disagree")[below(drawn[6], 2)]
+    order = ("agree_first", "disagree_first")[below(drawn[7], 2)]
+    first = order == "agree_first"
+    options = {"option_a": "Agree" if first else "Disagree", "option_b": "Disagree" if first else "Agree"}
+    words = {"claim": claim["claim"], "opinion": opinion, **persona, **options}
+    drawn_parts = (claim["label"], claim["polarity"], name, *persona.values(), opinion, order)
+    return {
+        "prompt_id": identity(claim["claim_id"], *drawn_parts),
+        **{key: claim[key] for key in ("claim_id", "source", "label_kind", "polarity", "truth")},
+        "template": name, **persona, "opinion": opinion,
+        "user_is_right": (opinion == "agree") == claim["truth"], "option_order": order,
+        "prompt": template.render(with_user=True, **words), "stripped_prompt": template.render(with_user=False, **words),
+        "answer": "(A)" if claim["truth"] == first else "(B)",
+    }  # fmt: skip
