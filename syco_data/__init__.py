@@ -5,10 +5,10 @@ from typing import Any
 
 from syco_data.sources import SOURCES
 
-_ON_DEMAND = {"load_release": "syco_data.pulling"}
+_ON_DEMAND = {"load_release": "syco_data.pulling", "diff_releases": "syco_data.diffing"}
 """What a notebook may import besides, by the module that is only imported with it."""
 
-__all__ = ["SOURCES", "load_release"]
+__all__ = ["SOURCES", "diff_releases", "load_release"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from syco_data.commands import filter, models, preview, profiles, publish, pull, scores, show, sources, verify
+from syco_data.commands import diff, filter, models, preview, profiles, publish, pull, scores, show, sources, verify
 from syco_data.errors import CheckFailed, SycoError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(scores.app, name="scores")
 app.command("filter")(filter.run)
 app.command("verify")(verify.verify)
 app.command()(pull.pull)
+app.command("diff")(diff.diff)
 app.command()(publish.publish)
 app.command()(preview.preview)
 app.command()(show.show)

@@ -20,6 +20,7 @@ from syco_data.manifest import Table
 JOINED_ON = {"released/train": ("claim_id",), "released/candidates": ("claim_id",)}
 """Ids that survive new draws, by schema: each input has one claim and at most one prompt. Others: the own key."""
 
+POSITION = "__position"
 ASKED = ("template", "opinion", "option_order")
 PAIRED_ON = {
     "released/train": ("claim_id", *ASKED),
@@ -52,6 +53,19 @@ class View:
 
     def column(self, name: str) -> pl.Series:
         return self.read([name]).to_series()
+
+    def rows(self, positions: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+        """The rows at these positions, in their order; a null position gives a row of nulls."""
+        wanted = positions.drop_nulls().unique().sort()
+        scan = pl.scan_parquet(self.path, glob=False, row_index_name=POSITION, parallel="prefiltered")
+        try:
+            found = scan.head((wanted.max() or 0) + 1).filter(pl.col(POSITION).is_in(wanted.implode()))
+            rows = found.select(POSITION, *columns).collect(engine="streaming")
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise self._damaged(str(error).splitlines()[0]) from error
+        asked = positions.cast(pl.UInt32).alias(POSITION).to_frame()
+        rows = rows.with_columns(pl.col(POSITION).cast(pl.UInt32))
+        return asked.join(rows, on=POSITION, how="left", maintain_order="left").drop(POSITION)
 
     def kind(self, name: str) -> pl.DataType:
         """The column's type in the file."""

@@ -24,7 +24,7 @@ from syco_data.diff_settings import Differences
 from syco_data.diff_sides import Side
 from syco_data.manifest import CARD, File, Manifest
 
-MEANING = {"answer", "completion", "right", "options", "truth", "text_id"}
+MEANING = ("answer", "completion", "right", "options", "truth", "text_id")
 """Columns of a kept row that say what it asks and what is right."""
 TRANSLATED = {"verdicts", "released/dropped"}
 """Schemas whose rows know a prompt by an id that changes with its draws."""
@@ -101,11 +101,8 @@ def _stamp(found: Manifest) -> tuple[str, ...]:
 def _step(a: Side, b: Side, tables: list[Compared]) -> str:
     """major | minor | patch | none; see `bump`."""
     counts = [table.record.counts for table in tables]
-    kept = [table.changes.frame.filter(pl.col("change") == "changed") for table in tables]
-    for table, rows in zip(tables, kept, strict=True):
-        meant = [j for j, name in enumerate(table.changes.columns) if name in MEANING]
-        if len(rows) and (rows["flags"] & sum(1 << j for j in meant)).any():
-            return "major"
+    if any(table.changes.differs(*MEANING).any() for table in tables):
+        return "major"
     if any(count.added or count.removed for count in counts):
         return "minor"
     return "none" if _built_from(a.manifest) == _built_from(b.manifest) else "patch"

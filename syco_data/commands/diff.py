@@ -1,0 +1,72 @@
+"""`diff`: what changed between two releases, and why."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from syco_data.errors import SycoError
+
+if TYPE_CHECKING:
+    from syco_data.diff_records import Diff
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="A release folder, OWNER/NAME@VERSION, or a git revision of this project.")],
+    b: Annotated[str, typer.Argument(help="The release that A is compared with, named in the same ways.")],
+    level: Annotated[
+        str, typer.Option(help="files: manifests alone, no data is downloaded; rows: every row.")
+    ] = "rows",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/diff-schema.md) instead of tables.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="Print Markdown, as for a pull request, instead of tables.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing beside itself.")] = None,
+    rows: Annotated[Path | None, typer.Option(help="Write every row that differs as Parquet.")] = None,
+    examples: Annotated[int, typer.Option(min=0, max=100, help="Examples per cause in JSON and page.")] = 3,
+) -> None:
+    """Compares two releases row by row. Exit code 0: the same, 1: different, 2: an error."""
+    from syco_data import diff_export, diff_page, diffing
+
+    if level not in ("files", "rows"):
+        raise SycoError(f"--level {level!r}: there is no such level", "Give files or rows")
+    if json and md:
+        raise SycoError("--json and --md both print to the terminal", "Give one of them")
+    if rows and level == "files":
+        raise SycoError("--rows needs the rows, and --level files does not read them", "Leave one of them out")
+    with diffing.opened(a, b) as sides:
+        found = diffing.compare(*sides, level)
+        if examples and (json or html):
+            found = diff_export.with_examples(found, examples)
+        if rows:
+            count = diff_export.write_rows(found, rows)
+            typer.echo(f"{rows}: {count:,} rows", err=True)
+    if html:
+        _write(html, diff_page.render(found.diff))
+    _print(found.diff, json, md)
+    if not found.diff.same:
+        raise typer.Exit(1)
+
+
+def _print(found: "Diff", json: bool, md: bool) -> None:
+    from rich.console import Console
+
+    from syco_data import diff_report
+
+    if json:
+        typer.echo(found.to_json(), nl=False)
+    elif md:
+        typer.echo(diff_report.markdown(found), nl=False)
+    else:
+        diff_report.show(found, Console())
+
+
+def _write(target: Path, text: str) -> None:
+    """Whole or not at all."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.replace(target)
+    except OSError as error:
+        raise SycoError(f"{target} could not be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
