@@ -1,5 +1,6 @@
 """`profile list`, `profile use`: ready-made variants of params.yaml."""
 
+import io
 from pathlib import Path
 
 import typer
@@ -27,26 +28,32 @@ def list_profiles() -> None:
 @app.command("use")
 def use(name: str) -> None:
     """Writes a profile's values over params.yaml; keys it does not name return to the default profile's."""
-    from ruamel.yaml import YAML
-
     for wanted in ("default", name):
         if wanted not in names():
             raise SycoError(f"profile: {settings.unknown(wanted, names())}")
-    editor = YAML()
-    editor.width, editor.preserve_quotes = 120, True
-    merged = editor.load((FOLDER / "default.yaml").read_text(encoding="utf-8"))
-    if name != "default":
-        _merge(merged, editor.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")) or {})
-    with settings.PARAMS.open("w", encoding="utf-8") as out:
-        editor.dump(merged, out)
-    settings.parse(yaml.safe_load(settings.PARAMS.read_text(encoding="utf-8")))
+    text = (FOLDER / "default.yaml").read_text(encoding="utf-8")
+    merged = text if name == "default" else _merged(text, (FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    settings.parse(yaml.safe_load(merged))
+    settings.PARAMS.write_text(merged, encoding="utf-8")
     typer.echo(f"params.yaml now holds profile '{name}'. Build it: dvc repro")
 
 
+def _merged(default: str, changes: str) -> str:
+    """The default profile's text with the values of another one; comments stay."""
+    from ruamel.yaml import YAML
+
+    editor, out = YAML(), io.StringIO()
+    editor.width, editor.preserve_quotes = 120, True
+    merged = editor.load(default)
+    _merge(merged, editor.load(changes) or {})
+    editor.dump(merged, out)
+    return out.getvalue()
+
+
 def _merge(base: dict, changes: dict) -> None:
-    """Mappings are merged key by key, except those whose keys are names of the user's choice."""
+    """Mappings are merged key by key, everything else is replaced."""
     for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict) and not value.pop("replace", False):
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
             _merge(base[key], value)
         else:
             base[key] = value
