@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from syco_data.commands import diff, filter, models, preview, profiles, publish, pull, scores, show, sources, verify
+from syco_data.commands import (
+    counts,
+    diff,
+    filter,
+    models,
+    preview,
+    profiles,
+    publish,
+    pull,
+    scores,
+    show,
+    sources,
+    verify,
+)
 from syco_data.errors import CheckFailed, SycoError
 
 app = typer.Typer(
@@ -29,6 +42,7 @@ app.command("diff")(diff.diff)
 app.command()(publish.publish)
 app.command()(preview.preview)
 app.command()(show.show)
+app.command()(counts.counts)
 
 
 def main() -> None:

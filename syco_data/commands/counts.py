@@ -1,0 +1,12 @@
+"""`counts`: rows per source from stage to stage."""
+
+import typer
+
+from syco_data import settings
+
+
+def counts() -> None:
+    """Rows, drop reasons, claims and prompts per source for the settings at hand, as a Markdown table."""
+    from syco_data import counting
+
+    typer.echo(counting.markdown(counting.count(settings.load())))
