@@ -4,7 +4,7 @@ from rich.console import Console
 
 from stages import run
 from stages.folders import FILTRATION, PROMPTS, REFERENCE, VERDICTS
-from syco_data import collecting, filtration, filtration_report, models, schemas, tables
+from syco_data import collecting, filtration, filtration_report, model_record, models, schemas, tables
 from syco_data.settings import Settings
 
 COLUMNS = ["prompt_id", "answer", "stripped_prompt", *filtration.GROUPS]
@@ -18,6 +18,7 @@ def main(settings: Settings, name: str) -> None:
     decided = filtration.verdicts(asked, collected.scores, settings.filter)
     found = filtration.summary(prompts, decided, settings.filter)
     tables.write(decided, schemas.VERDICTS, VERDICTS / name / "verdicts.parquet")
+    model_record.write(settings.models[name], collecting.space(model, settings.filter), VERDICTS / name)
     filtration_report.write(FILTRATION / name, found, filtration.histogram(decided), collected)
     filtration_report.show(name, found, collected, Console(stderr=True))
 

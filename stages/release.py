@@ -5,9 +5,9 @@ from pathlib import Path
 import yaml
 
 from stages import run
-from stages.folders import CHECKS, CLAIMS, PROBES, PROMPTS, RAW, RELEASE, TRAIN, VERDICTS
-from syco_data import cardfacts, environment, provenance, release
-from syco_data.configs import Tables
+from stages.folders import CHECKS, RAW, RELEASE, VERDICTS
+from stages.tables import tables
+from syco_data import environment, model_record, provenance, release
 from syco_data.settings import Settings
 
 STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "select", "validate", "release")
@@ -22,27 +22,10 @@ def main(settings: Settings) -> None:
             for key, choice in settings.sources.items()
             if choice.licence != "exclude"
         },
-        models={name: cardfacts.model_record(VERDICTS / name) for name in settings.build.models},
+        models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
         git=environment.git(Path(), code()),
     )
     release.build(made, settings, RELEASE)
-
-
-def tables(settings: Settings) -> Tables:
-    """Where the graph's tables lie."""
-    models = settings.build.models
-    arms = [(model, arm) for model in models for arm in settings.build.arms]
-    return Tables(
-        claims=CLAIMS / "claims.parquet",
-        dropped_rows=CLAIMS / "dropped.parquet",
-        prompts=PROMPTS / "prompts.parquet",
-        not_sampled=PROMPTS / "dropped.parquet",
-        probes=PROBES / "probes.parquet",
-        unused_probes=PROBES / "dropped.parquet",
-        verdicts={model: VERDICTS / model / "verdicts.parquet" for model in models},
-        train={(model, arm): TRAIN / model / arm / "train.parquet" for model, arm in arms},
-        dropped_prompts={(model, arm): TRAIN / model / arm / "dropped.parquet" for model, arm in arms},
-    )
 
 
 def code() -> list[str]:

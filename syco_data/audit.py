@@ -70,7 +70,7 @@ class Audited:
         return [line for line in self.lines if line.finding == LEAK]
 
 
-def audit(model: str, arm_name: str, rows: pl.DataFrame, arm: Arm, settings: Audit, seed: int) -> Audited:
+def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit, seed: int) -> Audited:
     """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
     chosen = _some(rows, settings.rows, seed)
     groups = pairs(chosen)
@@ -86,14 +86,13 @@ def audit(model: str, arm_name: str, rows: pl.DataFrame, arm: Arm, settings: Aud
     return Audited(model, arm_name, tuple(lines))
 
 
-def _some(rows: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
-    """Whole pairs in hash order, so many rows at most, sorted by id."""
-    rows = rows.sort("prompt_id")
-    if len(rows) <= limit:
-        return rows
-    group = pl.Series(pairs(rows))
+def _some(rows: pl.LazyFrame, limit: int, seed: int) -> pl.DataFrame:
+    """Whole pairs in hash order, so many rows at most, sorted by id; texts are read of the chosen rows only."""
+    short = rows.select("prompt_id", *CELL, "truth").collect(engine="streaming").sort("prompt_id")
+    group = pl.Series(pairs(short))
     rank = pl.Series(draws.draw(group.cast(pl.String), seed, "audit").rank(0))
-    return rows.with_columns(group=group, rank=rank).sort("rank", "group", "prompt_id").head(limit).sort("prompt_id")
+    chosen = short.with_columns(group=group, rank=rank).sort("rank", "group", "prompt_id").head(limit)
+    return rows.join(chosen.lazy().select("prompt_id"), on="prompt_id", how="semi").collect().sort("prompt_id")
 
 
 def pairs(rows: pl.DataFrame) -> np.ndarray:

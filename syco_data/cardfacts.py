@@ -9,7 +9,6 @@ import polars as pl
 from syco_data import schemas, tables
 from syco_data.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.configs import Tables
-from syco_data.errors import SycoError
 from syco_data.manifest import Manifest
 from syco_data.settings import Settings
 
@@ -113,11 +112,3 @@ def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
     return text if len(text) <= 80 else f"{text[:77]}..."
 
-
-def model_record(folder: Path) -> dict:
-    """What stage filter wrote down about its model: the record beside the verdicts."""
-    path = folder / "model.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SycoError(f"{path} cannot be read: {error}", "Build it: dvc repro filter") from error

@@ -13,12 +13,14 @@ from syco_data import personas, schemas
 from syco_data.lawbook import Law
 from syco_data.schemas import TEXT, Schema
 from syco_data.settings import Settings
+from syco_data.sources import SOURCES
 from syco_data.templates import OPINIONS, ORDERS
 
 LETTERS = ("(A)", "(B)")
 ID = "^[0-9a-f]{32}$"
 IDS = ("claim_id", "prompt_id", "probe_id")
 PROSE = ("input", "claim", "prompt", "stripped_prompt")
+NOT_OF_PROBES = (*schemas.PERSONA, "option_order")  # each family has its own people and orders
 NONE_ABOVE = 0.0  # a log-probability
 
 VALUES: dict[str, tuple[str, ...]] = {
@@ -138,7 +140,10 @@ def _values(schema: Schema, name: str, settings: Settings) -> tuple[str, ...] | 
         return settings.prompts.templates
     if name == "opinion" and is_probes:
         return (*OPINIONS, "none")
-    if is_probes and name in (*schemas.PERSONA, "input"):
+    if name == "split" and not is_probes:
+        source = SOURCES[schema.name.removeprefix("raw/")]
+        return (source.train, source.held_out)
+    if is_probes and name in NOT_OF_PROBES:
         return None
     return VALUES.get(name)
 

@@ -33,7 +33,7 @@ manifest.json, keys sorted, schema 1 (all digests hex):
                   `full_content` the digest with all texts filled in (equal when withheld_rows is 0)
     settings      params.yaml's groups that shape a release; paths of this machine are null
     sources       {key: provenance record of stage acquire, and release: allow | no_text}
-    models        {name: {source, revision, digest}}
+    models        {name: {source, revision, digest, tokenizer, engine, version, device, dtype, style, path, scoring}}
     templates     {name: sha256 of recipe/templates/<name>.jinja}
     environment   {python, system, machine, packages: {name: version}}; no host, user or path
     git           {commit, dirty}: the last commit that touched what the stages up to `release` declare as code
@@ -51,6 +51,7 @@ from syco_data.configs import Tables
 from syco_data.environment import environment
 from syco_data.errors import SycoError
 from syco_data.manifest import CARD, File, Git, Manifest, Previous
+from syco_data.model_record import portable_source
 from syco_data.provenance import Provenance
 from syco_data.settings import Settings
 
@@ -215,11 +216,6 @@ def _portable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: None if key in PLACES else _portable(item) for key, item in value.items()}
     return value
-
-
-def portable_source(source: str) -> str:
-    """A model's Hub id or `embedded`; of a local folder only that it is one (its digest is recorded)."""
-    return "local folder" if Path(source).is_absolute() or Path(source).is_dir() else source
 
 
 def _source(grant: licences.Grant) -> dict[str, Any]:

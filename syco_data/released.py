@@ -44,6 +44,7 @@ TEXTS = {
 CLASSES = {
     "label_kind": ("gold", "other"),
     "polarity": ("is", "is not"),
+    "opinion": OPINIONS,
     "option_order": ORDERS,
     "answer": ("(A)", "(B)"),
     "choice": ("(A)", "(B)"),
@@ -75,9 +76,9 @@ class Place:
 
 
 def classes(schema: Schema, name: str) -> tuple[str, ...] | None:
-    """The closed vocabulary of a column, if it has one; probes also have no opinion at all."""
-    if name == "opinion":
-        return (*OPINIONS, "none") if "probe_id" in schema.columns else OPINIONS
+    """The closed vocabulary of a column, if it has one; each family of probes has opinions and orders of its own."""
+    if "probe_id" in schema.columns and name in ("opinion", "option_order"):
+        return None
     return CLASSES.get(name)
 
 

@@ -1,0 +1,79 @@
+"""Makes Great Expectations' pages open without a network: nothing is fetched, everything is there to read.
+
+Its templates fetch style sheets and scripts from six hosts, build the index table by script and fold sections away
+that only a script opens again. What fetches goes, one small style sheet of ours comes in, and the index is written
+anew as a plain list.
+"""
+
+import html
+import re
+from pathlib import Path
+
+from syco_data.errors import SycoError
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; color: #1a1a1a }
+table { border-collapse: collapse; margin: 0 0 1rem } td, th { border: 1px solid #c8c8c8; padding: .3rem .6rem;
+text-align: left; vertical-align: top; overflow-wrap: anywhere } img { max-height: 2rem } svg { max-height: 1rem }
+.collapse, .tab-pane { display: block } .sticky, .cta-footer, .modal, nav { display: none } code { font-size: .9em }
+a { color: #0b57d0 } .failed { color: #a4120b; font-weight: 600 }
+@media (prefers-color-scheme: dark) { body { background: #161616; color: #e8e8e8 } a { color: #8ab4f8 }
+td, th { border-color: #555 } .failed { color: #ff8a80 } }
+"""
+_SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
+_FETCHED = re.compile(
+    r"<link\b[^>]*>|<img\b[^>]*\bsrc=[\"']?https?:[^>]*>|<iframe\b.*?</iframe>", re.DOTALL | re.IGNORECASE
+)
+_IMPORT = re.compile(r"@import[^;]*;|url\([\"']?https?:[^)]*\)", re.IGNORECASE)
+_HANDLER = re.compile(r"\son[a-z]+=(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
+_FETCHES = re.compile(
+    r"(?:src|href)=[\"']?(?:https?:)?//[^\"'> ]+[\"']?[^>]*rel=|<script|<link|<iframe|@import", re.IGNORECASE
+)
+
+
+def make(folder: Path) -> Path:
+    """Rewrites every page below `folder` and returns the index."""
+    for path in sorted(folder.rglob("*.html")):
+        path.write_text(clean(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return _write_index(folder)
+
+
+def clean(page: str) -> str:
+    """One page without anything that is fetched or run. Raises `SycoError` where something is left."""
+    for pattern in (_SCRIPT, _FETCHED, _IMPORT, _HANDLER):
+        page = pattern.sub("", page)
+    page = page.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
+    if found := _FETCHES.search(page):
+        raise SycoError(f"a page of Great Expectations still fetches something: {found[0][:80]!r}")
+    return page
+
+
+def _write_index(folder: Path) -> Path:
+    """A plain list of the pages of results, those with a failed expectation first."""
+    rows = []
+    for path in sorted(folder.glob("validations/**/*.html")):
+        failed = "Failed" in _status(path.read_text(encoding="utf-8"))
+        name = path.relative_to(folder / "validations").parts[0].replace(".", "/")
+        link = html.escape(path.relative_to(folder).as_posix(), quote=True)
+        state = '<span class="failed">failed</span>' if failed else "passed"
+        rows.append((not failed, f'<tr><td><a href="{link}">{html.escape(name)}</a></td><td>{state}</td></tr>'))
+    if not rows:
+        raise SycoError(f"Great Expectations wrote no page of results below {folder}")
+    body = "".join(row for _, row in sorted(rows))
+    index = folder / "index.html"
+    index.write_text(
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Checks of the build</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
+        f"<h1>Checks of the build</h1><table><tr><th>checks</th><th>result</th></tr>{body}</table></body></html>\n",
+        encoding="utf-8",
+    )
+    return index
+
+
+def _status(page: str) -> str:
+    """The words behind "Status:" on a page of results."""
+    text = re.sub(r"<[^>]*>", " ", re.sub(r"<style\b.*?</style>", " ", page, flags=re.DOTALL))
+    found = re.search(r"Status:\s*(\w+)", text)
+    if found is None:
+        raise SycoError("a page of Great Expectations names no status")
+    return found[1]
