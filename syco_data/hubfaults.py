@@ -25,7 +25,7 @@ def explained(error: Exception, what: str, doing: str, signed_in: bool) -> SycoE
         return SycoError(f"{what} is not there, or this token may not see it", "Compare with: hf auth whoami")
     if status == 403:
         return SycoError(f"{what}: {doing}: the token has no right to do this", f"{SIGN_IN} to one that may write")
-    if retries.may_pass(error):
+    if retries.may_pass(error) or status in retries.PASSING:
         return SycoError(f"{what}: {doing}: {_short(error)}, also when tried again", "Run the same command later")
     return SycoError(f"{what}: {doing}: {_short(error)}")
 
@@ -35,6 +35,8 @@ def _short(error: Exception) -> str:
     status = retries.status(error)
     if status is None and retries.may_pass(error):
         return f"the connection failed ({type(error.__cause__ or error).__name__})"
-    said = getattr(error, "server_message", None) if status else str(error)
+    # The client's own words, or those of the Hub where the error is its very answer.
+    said = getattr(error, "server_message", None) if hasattr(error, "response") else str(error)
     line = _ADDRESS.sub("...", _TOKEN.sub("***", " ".join((said or "").split())))
-    return f"answer {status} {line}".strip() if status else line or type(error).__name__
+    answer = f"answer {status}" if status else ""
+    return " ".join(part for part in (answer, line) if part) or type(error).__name__

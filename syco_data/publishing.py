@@ -259,4 +259,4 @@ def _tag(remote: Remote, parcel: Parcel, commit: str) -> None:
     try:
         remote.attempt(f"tag {parcel.tag}", attempt, also=frozenset({409}))
     except SycoError as error:
-        raise SycoError(f"{error.what}. Commit {commit} is there, without its tag", AGAIN) from error
+        raise SycoError(f"{error.what}. Commit {commit} is there; whether its tag is, is not known", AGAIN) from error

@@ -5,12 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.hub.desk import User
+from tests.hub.desk import OTHER, READER, WRITER, User
 from tests.hub.server import serve
 
 # Linux alone answers on all of 127.0.0.0/8; two hosts show whether a token leaks over a redirect.
 CDN_HOST = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
-TOKENS = ["hf_writer:alice+team:write", "hf_reader:alice:read", "hf_other:bob:write"]
+TOKENS = [f"{WRITER}:alice+team:write", f"{READER}:alice:read", f"{OTHER}:bob:write"]
 
 
 def _user(text: str) -> tuple[str, User]:

@@ -9,6 +9,9 @@ from starlette.responses import Response
 
 from tests.hub.store import HubError, Repo, Store
 
+# Tokens long and odd enough to be found wherever one of them should not be.
+WRITER, READER, OTHER = "hf_kQvWriterZx81", "hf_kQvReaderZx82", "hf_kQvOtherZx83"
+
 
 @dataclass(frozen=True)
 class User:

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests.hub.desk import OTHER, READER, WRITER
 from tests.hub.wire import Entry, Fault
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITER, READER, OTHER = "hf_writer", "hf_reader", "hf_other"
+__all__ = ["OTHER", "READER", "ROOT", "WRITER", "RunningHub", "hub", "hub_server"]
 WRITES = {"POST", "PUT", "DELETE", "PATCH"}
 READ_BY_POST = ("/paths-info/", "/api/validate-yaml", "/objects/batch")
 

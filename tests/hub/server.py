@@ -116,5 +116,6 @@ def serve(data: Path, port: int, cdn_host: str, users: dict[str, User]) -> None:
     base = f"http://127.0.0.1:{port}"
     wire = application(Desk(Store(data), base, f"http://{cdn_host}:{port}", users))
     print(base, flush=True)
-    config = uvicorn.Config(wire, log_level="warning", timeout_keep_alive=30, http="h11", lifespan="off")
+    # Cut connections are meant; below "critical" uvicorn reports every one.
+    config = uvicorn.Config(wire, log_level="critical", timeout_keep_alive=30, http="h11", lifespan="off")
     uvicorn.Server(config).run(sockets=sockets)

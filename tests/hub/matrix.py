@@ -1,0 +1,141 @@
+"""Every request of a publish fails, in turn and in every way: `python -m tests.hub.matrix WORK` prints what came of it.
+
+Run in a process of its own, because the client chooses its transport (Xet or LFS) when it is imported. The Hub is
+the one of HF_ENDPOINT. Each case publishes other rows to a repository of its own, so that nothing is there before.
+"""
+
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+from huggingface_hub import constants
+from huggingface_hub.utils import _http
+
+from syco_data import parcels, publishing
+from syco_data.errors import SycoError
+from tests.hub.fixtures import RunningHub
+from tests.hub.releases import QUICK, Small
+from tests.hub.wire import Fault
+
+WAYS = {
+    "status": {"status": 503},
+    "cut request": {"cut_request": 0},
+    "cut response": {"cut_response": 1},
+    "lost response": {"lose_response": True},
+    "for good": {"status": 503, "times": 1_000_000},
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a publish: its form (commit ids and digests left open), and how many like it came before."""
+
+    form: str
+    before: int
+
+
+@dataclass
+class Outcome:
+    """What came of one case: the error, if any, and what it left behind; then, after a second publish where the
+    first one failed, the titles of all commits, whether the one tag is right, and whether the files are."""
+
+    request: str
+    way: str
+    hit: bool = False
+    error: str | None = None
+    left_behind: list[str] = field(default_factory=list)
+    commits: list[str] = field(default_factory=list)
+    tag_is_right: bool = False
+    files_are_right: bool = False
+
+
+@dataclass
+class Matrix:
+    hub: RunningHub
+    work: Path
+    cases: int = 0
+
+    def run(self) -> Iterator[Outcome]:
+        for request in self.requests():
+            for way, fault in WAYS.items():
+                yield self.case(request, way, fault)
+
+    def requests(self) -> list[Request]:
+        """The requests of an undisturbed publish."""
+        self.hub.clear_log()
+        self.publish(*self.fresh())
+        seen: Counter[str] = Counter()
+        found = []
+        for entry in self.hub.log():
+            form = _form(f"{entry.method} {entry.path}", self.name)
+            found.append(Request(form, seen[form]))
+            seen[form] += 1
+        return found
+
+    def case(self, request: Request, way: str, fault: dict) -> Outcome:
+        parcel, target = self.fresh()
+        form = request.form.replace("<repository>", re.escape(target.repository))
+        outcome = Outcome(request.form, way)
+        self.hub.clear_log()
+        self.hub.fail(Fault(f"^{form}$", skip=request.before, **fault))
+        try:
+            self.publish(parcel, target)
+        except SycoError as error:
+            outcome.error = str(error)
+        outcome.hit = any(entry.fault for entry in self.hub.log())
+        self.hub.fail()
+        if outcome.error:
+            outcome.left_behind = self._titles(target)
+            self.publish(parcel, target)
+        self._look(outcome, parcel, target)
+        return outcome
+
+    def _titles(self, target: publishing.Target) -> list[str]:
+        """Of all commits; empty where the repository is not there."""
+        api, repo = self.hub.api(), {"repo_id": target.repository, "repo_type": target.kind}
+        there = api.repo_exists(**repo)
+        return [commit.title for commit in api.list_repo_commits(**repo)] if there else []
+
+    def _look(self, outcome: Outcome, parcel: parcels.Parcel, target: publishing.Target) -> None:
+        api, repo = self.hub.api(), {"repo_id": target.repository, "repo_type": target.kind}
+        outcome.commits = self._titles(target)
+        head = api.repo_info(**repo).sha
+        outcome.tag_is_right = {t.name: t.target_commit for t in api.list_repo_refs(**repo).tags} == {parcel.tag: head}
+        tree = publishing.Remote(target.repository, target.kind, QUICK).tree(head)
+        outcome.files_are_right = parcel.differences(tree).none
+
+    def fresh(self) -> tuple[parcels.Parcel, publishing.Target]:
+        """Another release, and a repository that is not there yet."""
+        self.cases += 1
+        folder = Small(seed=self.cases).write(self.work / str(self.cases))
+        return parcels.of_release(folder), publishing.Target(self.name, "dataset", private=True)
+
+    @property
+    def name(self) -> str:
+        return f"alice/case-{self.cases}"
+
+    def publish(self, parcel: parcels.Parcel, target: publishing.Target) -> None:
+        publishing.publish(parcel, target, QUICK)
+
+
+def _form(name: str, repository: str) -> str:
+    """A regular expression for requests like this one, of any repository and content."""
+    name = re.escape(name).replace(re.escape(repository), "<repository>")
+    return re.sub(r"[0-9a-f]{40,64}", "[0-9a-f]+", name)
+
+
+def main() -> None:
+    # The client's own pauses are as long as they are; only here they are cut short.
+    _http.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)))
+    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]))
+    print(json.dumps([asdict(outcome) for outcome in matrix.run()]))
+
+
+if __name__ == "__main__":
+    main()
