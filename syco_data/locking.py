@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from syco_data import settings, upstream
+from syco_data import upstream
 from syco_data.errors import SycoError
 from syco_data.settings import Settings
 from syco_data.sources import Source
@@ -53,18 +53,25 @@ def write(locks: Sequence[Lock], params: Path) -> None:
 
 def rewritten(text: str, commits: Mapping[str, str]) -> str:
     """The text of a params file with `sources.<key>.revision` set to a commit for every key given."""
+    wanted = {**(_revisions(text) or {}), **commits}
     places = {key: _node(text, ("sources", key, "revision")) for key in commits}
     for key, node in sorted(places.items(), key=lambda item: item[1].start_mark.index, reverse=True):
         # In quotes: a commit of digits only, or with one "e" among them, would be a number to some YAML reader.
         text = f'{text[: node.start_mark.index]}"{commits[key]}"{text[node.end_mark.index :]}'
-    found = settings.parse(yaml.safe_load(text)).sources
-    for key, commit in commits.items():
-        if found[key].revision != commit:
-            raise SycoError(
-                f"params.yaml: sources.{key}.revision cannot be edited in place (found: {found[key].revision})",
-                f"Write it there by hand: {commit}",
-            )
+    if _revisions(text) != wanted:
+        raise SycoError(
+            f"params.yaml: the revisions of {', '.join(commits)} cannot be edited in place (shared by an anchor?)",
+            f"Write them by hand: {', '.join(f'{key}: {commit}' for key, commit in commits.items())}",
+        )
     return text
+
+
+def _revisions(text: str) -> dict[str, str] | None:
+    """The revision of every source that the text of a params file sets; None for text that is no YAML."""
+    try:
+        return {key: choice["revision"] for key, choice in yaml.safe_load(text)["sources"].items()}
+    except yaml.YAMLError:
+        return None
 
 
 def _node(text: str, path: Sequence[str]) -> yaml.Node:

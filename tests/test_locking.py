@@ -1,0 +1,58 @@
+import difflib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from syco_data import locking, settings
+from syco_data.errors import SycoError
+from syco_data.locking import Lock
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = [ROOT / "params.yaml", *sorted((ROOT / "profiles").glob("default.yaml"))]
+# Digits only, and digits around one "e", are numbers to some readers of YAML.
+COMMITS = {"sst2": "ab" * 20, "mnli": "12345678901234567890" * 2, "trec": "1e" + "7" * 38}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_only_the_revisions_of_a_file_change(path):
+    before = path.read_text(encoding="utf-8")
+    after = locking.rewritten(before, COMMITS)
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm=""))[2:]
+    assert sum(line.startswith("+") for line in lines) == sum(line.startswith("-") for line in lines) == 3
+    assert before.count("#") == after.count("#")
+    changed = settings.parse(yaml.safe_load(after)).sources
+    assert {key: changed[key].revision for key in COMMITS} == COMMITS
+    assert changed["cola"] == settings.parse(yaml.safe_load(before)).sources["cola"]
+    assert locking.rewritten(after, COMMITS) == after
+
+
+def test_other_styles_of_writing_a_revision_are_edited_too():
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump(values, default_flow_style=False)
+    for style in (text, text.replace("revision: main", "revision: 'main'  # a comment")):
+        after = locking.rewritten(style, COMMITS)
+        assert settings.parse(yaml.safe_load(after)).sources["sst2"].revision == COMMITS["sst2"]
+        assert after.count("# a comment") == style.count("# a comment")
+
+
+def test_a_value_that_others_share_is_not_edited_behind_their_back(tmp_path):
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    shared = text.replace("sst2: {revision: main", "sst2: {revision: &tip main").replace(
+        "cola: {revision: main", "cola: {revision: *tip"
+    )
+    assert shared.count("tip") == 2
+    params = tmp_path / "params.yaml"
+    params.write_text(shared, encoding="utf-8")
+    with pytest.raises(SycoError, match=r"of cola cannot be edited in place.*by hand: cola: abab"):
+        locking.write([Lock("cola", "main", "ab" * 20)], params)
+    assert params.read_text(encoding="utf-8") == shared
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_writing_is_whole_and_leaves_nothing_else(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    locking.write([Lock(key, "main", commit) for key, commit in COMMITS.items()], params)
+    assert settings.load(params).sources["trec"].revision == COMMITS["trec"]
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
