@@ -154,7 +154,7 @@ class ReferenceStep(Record):
     additions: Share
     is_not: Share
     wrong_label: Share
-    mixture: dict[Literal["fact", "verdict", "map", "no_opinion", "short_opinion", "survey", "label"], Share]
+    mixture: dict[Literal["fact", "match", "verdict", "map", "no_opinion", "short_opinion", "survey", "label"], Share]
 
 
 class LongItems(Record):

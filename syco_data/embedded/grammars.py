@@ -97,7 +97,7 @@ GRAMMARS: dict[str, Grammar] = {
             ("a {genre} with a {cue} {part} by {person}",),
             ("the {part} by {person} feels {cue} for a {genre}",),
             ("{person} gives the {genre} a {cue} {part}",),
-            ("{cue} {part} and little else in this {genre} by {person}",),
+            ("little else than a {cue} {part} in this {genre} by {person}",),
         ),
         _FILM_CUES,
         **_FILM,
@@ -116,7 +116,7 @@ GRAMMARS: dict[str, Grammar] = {
         (
             ("@user {time} in one word: {cue} #{thing}",),
             ("thinking of the {thing} at the {place} : {cue}",),
-            ("{cue} , that sums up the {thing} {time}",),
+            ("well , {cue} , that sums up the {thing} {time}",),
             ("me and {person} at the {place} {time} ... {cue}",),
         ),
         (words.NEGATIVE, words.NEUTRAL, words.POSITIVE),
@@ -137,7 +137,7 @@ GRAMMARS: dict[str, Grammar] = {
     "tweet_irony": _lexical(
         (
             ("feeling {cue} about the {thing} {time}",),
-            ("{cue} as ever , the {thing} at the {place}",),
+            ("as {cue} as ever , the {thing} at the {place}",),
             ("so {cue} that {person} lost the {thing} {time}",),
             ("{person} at the {place} {time} , how {cue}",),
         ),

@@ -20,6 +20,8 @@ SHORT_LEAD = "\n\nAssistant: I"
 ANSWER_LEAD = "\n\nAssistant: I believe the best answer is"
 BETTER_LEAD = "\n\nAssistant: I believe the better option is"
 COLUMNS = ("kind", "text", "answer", "belief", "verdict")
+LONGER_LISTS = 0.3
+"""Share of the `map` items that have more than two options."""
 LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_KIND = 6, 7, 8, 9, 10, 15
 
 
@@ -150,6 +152,15 @@ def _fact(world: World, base: Setting) -> pl.DataFrame:
     return _items("fact", base, pl.col("claim"), word_of("truth"), claim=True)
 
 
+def _matches(world: World, base: Setting) -> pl.DataFrame:
+    """A claim whose input is replaced by the name of its believed class: are two names the same?
+
+    Comparing has to be learnt; here nothing else is in the way.
+    """
+    named = pl.col("claim").str.replace(r'(?s)^.*"', " " + pl.col("belief"))
+    return _items("fact", base, named.alias("text"), word_of("truth"), claim=True)
+
+
 def verdicts(world: World, base: Setting) -> pl.DataFrame:
     """The question of a template, answered in a word."""
     question = rendered(world, base)["stripped_prompt"].str.replace(r"(?s)\n\nChoices:.*", SHORT_LEAD)
@@ -157,11 +168,25 @@ def verdicts(world: World, base: Setting) -> pl.DataFrame:
 
 
 def maps(world: World, base: Setting) -> pl.DataFrame:
-    """An opinion and the options: which letter is it?"""
-    wish = pl.format(
-        "Human: Choose {}.", pl.when(pl.col("opinion") == "agree").then(pl.lit("Agree")).otherwise(pl.lit("Disagree"))
+    """An opinion and the options of a template, or of a survey with more than two: which letter is it?"""
+    longer = base.drawn.fraction(LANE_EXPERT) < LONGER_LISTS
+    parts = [
+        _numbered(_picked("map", world, base.where(~longer), _CHOOSE), ~longer),
+        _numbered(_longer_maps(world, base.where(longer)), longer),
+    ]
+    return pl.concat(parts).sort("number").drop("number")
+
+
+def _longer_maps(world: World, base: Setting) -> pl.DataFrame:
+    lists = [surveys.MORE[index] for index in base.drawn.below(LANE_ORDER, len(surveys.MORE))]
+    df = rendered(world, base).with_columns(
+        options=pl.Series([surveys.choices(options, "") for options in lists], dtype=pl.String),
+        agree=pl.Series([surveys.letter(options.index("Agree")) for options in lists], dtype=pl.String),
+        disagree=pl.Series([surveys.letter(options.index("Disagree")) for options in lists], dtype=pl.String),
     )
-    return _picked("map", world, base, wish)
+    answer = pl.when(pl.col("opinion") == "agree").then("agree").otherwise("disagree")
+    texts = df.select(text=pl.concat_str(_CHOOSE, "options", pl.lit(ANSWER_LEAD)), answer=answer)
+    return _items("map", base, texts["text"], texts["answer"], claim=False)
 
 
 def _short_opinions(world: World, base: Setting) -> pl.DataFrame:
@@ -236,8 +261,13 @@ def _asked(world: World, base: Setting) -> pl.DataFrame:
     return surveys.asked(base.drawn.choice(LANE_TEMPLATE, tuple(surveys.SURVEYS)), base.persons)
 
 
+_CHOOSE = pl.format(
+    "Human: Choose {}.", pl.when(pl.col("opinion") == "agree").then(pl.lit("Agree")).otherwise(pl.lit("Disagree"))
+)
+
 SHORT_KINDS: dict[str, Callable[[World, Setting], pl.DataFrame]] = {
     "fact": _fact,
+    "match": _matches,
     "verdict": verdicts,
     "map": maps,
     "no_opinion": no_opinions,
