@@ -3,14 +3,31 @@
 Verdicts come from a made-up model that knows four claims in five, by an addressed draw.
 """
 
+import atexit
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import polars as pl
 import yaml
 
-from syco_data import acquire, claims, draws, probes, prompts, provenance, schemas, selection, settings, surveys, tables
+from syco_data import (
+    acquire,
+    claims,
+    draws,
+    probes,
+    prompts,
+    provenance,
+    release,
+    schemas,
+    selection,
+    settings,
+    surveys,
+    tables,
+)
 from syco_data.configs import Tables
 from syco_data.embedded import instructions
 from syco_data.manifest import Git
@@ -73,6 +90,30 @@ def small_settings(**changes: dict) -> Settings:
     for group, keys in changes.items():
         values[group] = {**values[group], **keys} if isinstance(values[group], dict) else keys
     return settings.parse(values)
+
+
+@cache
+def shared_build() -> Made:
+    """One sound build for all tests of a run: read it, copy it, never write to it."""
+    folder = Path(tempfile.mkdtemp(prefix="syco-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = make(folder / "data", small_settings())
+    plain_reports(made.folder / "reports/checks")
+    return made
+
+
+@cache
+def shared_release() -> Path:
+    """A release of the shared build: read it, copy it, never write to it."""
+    made = shared_build()
+    target = made.folder.parent / "release"
+    release.build(made.build, made.settings, target)
+    return target
+
+
+def copy_of_release(target: Path) -> Path:
+    """A release that a test may damage."""
+    return Path(shutil.copytree(shared_release(), target))
 
 
 def make(folder: Path, chosen: Settings) -> Made:
