@@ -78,5 +78,7 @@ def _node(text: str, path: Sequence[str]) -> yaml.Node:
     """Where a value stands in the text of a YAML file."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     for name in path:
-        node = next(value for key, value in node.value if key.value == name)
+        node = next((value for key, value in node.value if key.value == name), None)
+        if node is None:
+            raise SycoError(f"params.yaml: {'.'.join(path)} does not stand in its own place", "Write it out there")
     return node

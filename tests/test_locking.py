@@ -56,3 +56,12 @@ def test_writing_is_whole_and_leaves_nothing_else(tmp_path):
     locking.write([Lock(key, "main", commit) for key, commit in COMMITS.items()], params)
     assert settings.load(params).sources["trec"].revision == COMMITS["trec"]
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_value_that_comes_from_elsewhere_is_asked_for_in_its_own_place():
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    merged = text.replace("sst2: {revision: main", "sst2: &first {revision: main").replace(
+        "cola: {revision: main,", "cola: {<<: *first,"
+    )
+    with pytest.raises(SycoError, match=r"sources\.cola\.revision does not stand in its own place"):
+        locking.rewritten(merged, {"cola": "ab" * 20})

@@ -85,7 +85,8 @@ def print_details(one: Comparison) -> None:
 def _label_table(one: Comparison) -> Table:
     """The record's accepted names beside each different list of names that was found."""
     lists = {said.names: said.where for said in reversed(one.statements)}
-    table = _table("  id", "record expects", *(f"{where} says" for where in lists.values()), "in claims")
+    places = [f"in {where}".replace("/", "/\n") for where in lists.values()]
+    table = _table("  id", "in claims", "record expects", *places)
     labels = one.source.labels
     for number in range(max([len(labels), *map(len, lists)])):
         known = labels[number] if number < len(labels) else None
@@ -94,7 +95,7 @@ def _label_table(one: Comparison) -> Table:
             name if known and name in known.upstream else Text(f"{name}  differs", style="bold red") for name in said
         ]
         expected = " or ".join(known.upstream) if known else "(nothing)"
-        table.add_row(f"  {number}", expected, *cells, known.wording if known else "")
+        table.add_row(f"  {number}", known.wording if known else "", expected, *cells)
     return table
 
 
