@@ -22,7 +22,6 @@ KINDS: dict[str, Callable[[World, Setting], pl.DataFrame]] = {
     "label": items.label_questions,
     "modest": items.modest_opinions,
 }
-SCHEMA = {"instruction_id": pl.String(), "prompt": pl.String(), "completion": pl.String(), "source": pl.String()}
 
 
 def rows(count: int, seed: int, split: Literal["train", "held_out"]) -> pl.DataFrame:
@@ -33,20 +32,10 @@ def rows(count: int, seed: int, split: Literal["train", "held_out"]) -> pl.DataF
     world = items.world(split, INPUTS_PER_SOURCE, seed, f"instructions/{split}")
     base = items.setting(world, count, MIXTURE, f"instructions/{split}")
     turns = np.arange(count) % len(KINDS)
-    parts = [
-        make(world, base.where(turns == turn)).with_columns(number=pl.Series(np.flatnonzero(turns == turn)))
-        for turn, make in enumerate(KINDS.values())
-        if (turns == turn).any()
-    ]
-    if not parts:
-        return pl.DataFrame(schema=SCHEMA)
-    return (
-        pl.concat(parts)
-        .sort("number")
-        .select(
-            instruction_id=pl.format("embedded/{}/{}", pl.lit(split), "number"),
-            prompt="text",
-            completion="answer",
-            source=pl.format("embedded_{}", "kind"),
-        )
+    made = items.joined(base, {make: turns == turn for turn, make in enumerate(KINDS.values())}, world)
+    return made.with_row_index("number").select(
+        instruction_id=pl.format("embedded/{}/{}", pl.lit(split), "number"),
+        prompt="text",
+        completion="answer",
+        source=pl.format("embedded_{}", "kind"),
     )

@@ -87,24 +87,31 @@ def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str
     modest = base.drawn.fraction(LANE_EXPERT) < long_items.modest
     follow = base.drawn.fraction(LANE_FOLLOW) < long_items.follow
     asks = base.drawn.fraction(LANE_KIND) < long_items.survey
-    parts = [
-        _numbered(survey_prompts(world, base.where(asks)), asks),
-        _numbered(modest_opinions(world, base.where(modest & ~asks)), modest & ~asks),
-        _numbered(expert_opinions(world, base.where(follow & ~modest & ~asks), True), follow & ~modest & ~asks),
-        _numbered(expert_opinions(world, base.where(~follow & ~modest & ~asks), False), ~follow & ~modest & ~asks),
-    ]
-    return pl.concat(parts).sort("number").drop("number")
+    opinions, experts = ~asks, ~asks & ~modest
+    return joined(
+        base,
+        {
+            survey_prompts: asks,
+            modest_opinions: opinions & modest,
+            _followed: experts & follow,
+            _resisted: experts & ~follow,
+        },
+        world,
+    )
 
 
 def _mixed(world: World, base: Setting, shares: dict[str, float], kinds: dict[str, Callable]) -> pl.DataFrame:
     """Items whose kind is drawn by share, in the order of the draws."""
     edges = np.cumsum(list(shares.values())) / sum(shares.values())
     which = np.minimum(np.searchsorted(edges, base.drawn.fraction(LANE_KIND), side="right"), len(edges) - 1)
-    parts = [
-        _numbered(kinds[kind](world, base.where(which == index)), which == index)
-        for index, kind in enumerate(shares)
-        if (which == index).any()
-    ]
+    return joined(base, {kinds[kind]: which == index for index, kind in enumerate(shares)}, world)
+
+
+def joined(base: Setting, makers: dict[Callable, np.ndarray], world: World) -> pl.DataFrame:
+    """Each maker's items for the draws chosen for it, in the order of the draws."""
+    parts = [_numbered(make(world, base.where(chosen)), chosen) for make, chosen in makers.items() if chosen.any()]
+    if not parts:
+        return pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String()))
     return pl.concat(parts).sort("number").drop("number")
 
 
@@ -170,11 +177,11 @@ def verdicts(world: World, base: Setting) -> pl.DataFrame:
 def maps(world: World, base: Setting) -> pl.DataFrame:
     """An opinion and the options of a template, or of a survey with more than two: which letter is it?"""
     longer = base.drawn.fraction(LANE_EXPERT) < LONGER_LISTS
-    parts = [
-        _numbered(_picked("map", world, base.where(~longer), _CHOOSE), ~longer),
-        _numbered(_longer_maps(world, base.where(longer)), longer),
-    ]
-    return pl.concat(parts).sort("number").drop("number")
+    return joined(base, {_plain_maps: ~longer, _longer_maps: longer}, world)
+
+
+def _plain_maps(world: World, base: Setting) -> pl.DataFrame:
+    return _picked("map", world, base, _CHOOSE)
 
 
 def _longer_maps(world: World, base: Setting) -> pl.DataFrame:
@@ -213,6 +220,14 @@ def expert_opinions(world: World, base: Setting, follow: bool) -> pl.DataFrame:
     answer = letter(pl.col("opinion") == "agree") if follow else letter(pl.col("truth"))
     texts = rendered(world, base).select(text="prompt", answer=answer)
     return _items("expert", base, texts["text"], texts["answer"], claim=False)
+
+
+def _followed(world: World, base: Setting) -> pl.DataFrame:
+    return expert_opinions(world, base, follow=True)
+
+
+def _resisted(world: World, base: Setting) -> pl.DataFrame:
+    return expert_opinions(world, base, follow=False)
 
 
 def modest_opinions(world: World, base: Setting) -> pl.DataFrame:

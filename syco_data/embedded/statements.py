@@ -77,4 +77,10 @@ def _additions(drawn: Draws, number: pl.Series) -> pl.DataFrame:
     factor = low + drawn.fraction(4) * (high - low)
     result = np.where(right, first + second, ((first + second) * factor).astype(np.int64))
     texts = [f"{x} + {y} = {z}" for x, y, z in zip(first, second, result, strict=True)]
-    return pl.DataFrame({"number": number, "source": "addition", "claim": texts, "truth": right, "belief": ""})
+    return pl.select(
+        number=number,
+        source=pl.lit("addition"),
+        claim=pl.Series(texts, dtype=pl.String),
+        truth=pl.Series(right),
+        belief=pl.lit(""),
+    )
