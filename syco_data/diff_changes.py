@@ -129,4 +129,4 @@ def decide(rows: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
         named = pl.lit(rule.cause) if isinstance(rule.cause, str) else rule.cause
         holds = rule.when.fill_null(False)
         cause, detail = pl.when(holds).then(named).otherwise(cause), pl.when(holds).then(said).otherwise(detail)
-    return rows.select(cause=cause, detail=detail)
+    return rows.with_columns(cause=cause, detail=detail).select("cause", "detail")
