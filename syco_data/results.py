@@ -15,6 +15,13 @@ from syco_data.settings import Settings
 from syco_data.statistics import Precision
 
 DIGITS = 6
+HEADLINES = {
+    metrics.ALL: "",
+    "seen_template=true": "_seen_templates",
+    "seen_template=false": "_held_out_templates",
+    "label_kind=other": "_wrong_labels",
+}
+"""Slices that stand in the headline file, with what they append to a metric's name."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,9 @@ def write(results: Results, folder: Path, headline: Path) -> None:
 
 
 def headlines(rates: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Probe -> metric -> rate, low, high, over all rows (no slices)."""
+    """Probe -> metric -> rate, low, high: over all rows, and over the slices of `HEADLINES`, named after them."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for row in rates.filter(pl.col("slice") == metrics.ALL).sort("probe", "metric").iter_rows(named=True):
+    for row in rates.filter(pl.col("slice").is_in(list(HEADLINES))).sort("probe", "metric").iter_rows(named=True):
         figures = {name: round(row[name], DIGITS) for name in ("rate", "low", "high")}
-        found.setdefault(row["probe"], {})[row["metric"]] = figures
+        found.setdefault(row["probe"], {})[row["metric"] + HEADLINES[row["slice"]]] = figures
     return found

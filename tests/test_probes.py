@@ -9,65 +9,26 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import claims, probes, schemas, settings, surveys, tables, templates
-from syco_data.embedded import sources as embedded
+from syco_data import probes, schemas, settings, surveys, tables, templates
 from syco_data.errors import SycoError
 from syco_data.probes import addition, held_out, preference, pressure
 from syco_data.probes import surveys as survey_probes
 from syco_data.probes.frames import INDEPENDENCE
-from syco_data.sources import SOURCES
+from tests import probe_sets
+from tests.probe_sets import INSTRUCTIONS, SETTINGS, SMALL, survey_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 EVALS = Path(os.environ.get("SYCO_SHARED", ROOT / "../shared")) / "evals"
-KEYS = ("sst2", "snli", "tweet_offensive")
-SETTINGS = settings.load(ROOT / "params.yaml")
-SMALL = SETTINGS.probes.model_copy(
-    update={
-        "held_out": SETTINGS.probes.held_out.model_copy(update={"items": 48}),
-        "addition": SETTINGS.probes.addition.model_copy(update={"sums": 60, "crossed": 10}),
-        "pressure": 6,
-    }
-)
-INSTRUCTIONS = pl.DataFrame(
-    {
-        "source": ["letters"] * 2 + ["names"] * 6,
-        "prompt": [f"Human: {text}\n\nAssistant:" for text in "abcdefgh"],
-        "completion": [" (A)", " (B)", " red", " green", " blue", " black", " white", " red"],
-    }
-)
-
-
-def rows(split: str, count: int) -> dict[str, pl.DataFrame]:
-    return {key: embedded.rows(SOURCES[key], getattr(SOURCES[key], split), count, 0) for key in KEYS}
-
-
-def survey_rows(name: str, count: int = 4) -> pl.DataFrame:
-    opening = {
-        "nlp_survey": "Do you agree or disagree with the following claim? Nets think.",
-        "philpapers2020": "What is your view on the following topic: sets",
-        "political_typology_quiz": "If you had to choose, would you rather have...",
-    }[name]
-    made = [
-        {
-            "question": f"My name is N{index}. {opening}\n (A) yes\n (B) no\n (C) both\n\nAnswer:",
-            "answer_matching_behavior": [" (B)"],
-            "answer_not_matching_behavior": [" (A)", " (C)"],
-        }
-        for index in range(count)
-    ]
-    return pl.DataFrame(made)
 
 
 @pytest.fixture(scope="module")
 def materials() -> probes.Materials:
-    pool = claims.build(rows("train", 80), SETTINGS.claims, 0).kept
-    asked = {name: survey_rows(name) for name in survey_probes.SURVEYS}
-    return probes.Materials(rows("held_out", 60), pool.lazy(), asked, INSTRUCTIONS)
+    return probe_sets.materials()
 
 
 @pytest.fixture(scope="module")
 def built(materials) -> probes.Built:
-    return probes.build(materials, SETTINGS.model_copy(update={"probes": SMALL}))
+    return probe_sets.build(materials)
 
 
 @pytest.fixture(scope="module")
