@@ -184,7 +184,7 @@ def _made_from(tasks: pl.Series) -> pl.Series:
 
 def source_of(task: str) -> str | None:
     """The key of the source that a task's name says it was made from: `glue_qqp_meaning`, `glue/mnli:2.0.0` ..."""
-    plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"([a-z])([A-Z])", r"\1_\2", task).lower()).strip("_") + "_"
+    plain = re.sub(r"[^a-z0-9]+", "_", task.lower()).strip("_") + "_"
     return next((key for key in SOURCES for name in TASK_NAMES[key] if plain.startswith(f"{name}_")), None)
 
 

@@ -53,7 +53,7 @@ def arguments(choice: Finetune, folder: Path, processes: int) -> SFTConfig:
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
         seed=choice.seed,
-        use_cpu=choice.device == "cpu",
+        use_cpu=choice.device == "cpu" or not torch.accelerator.is_available(),
         logging_steps=choice.log_steps,
         logging_nan_inf_filter=False,
         save_strategy="steps",
