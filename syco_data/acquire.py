@@ -74,9 +74,12 @@ def _embedded(source: Source, settings: Settings) -> Acquired:
 
 def write(acquired: Acquired, folder: Path) -> None:
     """Writes table and record; the record comes last, so that its presence means that both are whole."""
-    (folder / RECORD).unlink(missing_ok=True)
-    digest = tables.write(acquired.rows, schemas.raw(acquired.source), folder / TABLE)
-    provenance.write(_record(acquired, digest), folder / RECORD)
+    try:
+        (folder / RECORD).unlink(missing_ok=True)
+        digest = tables.write(acquired.rows, schemas.raw(acquired.source), folder / TABLE)
+        provenance.write(_record(acquired, digest), folder / RECORD)
+    except OSError as error:
+        raise SycoError(f"source '{acquired.source.key}': {folder} cannot be written: {error.strerror}") from error
 
 
 def _record(acquired: Acquired, digest: str) -> Provenance:

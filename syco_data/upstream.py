@@ -67,8 +67,12 @@ def _api() -> "HfApi":
 
 
 def _info(source: Source, revision: str, patience: Retries) -> "DatasetInfo":
+    from huggingface_hub import constants
+
     def ask() -> "DatasetInfo":
-        return _api().dataset_info(source.hub_id, revision=revision, files_metadata=True)
+        # Without a limit of its own this call waits for ever on a connection that has died.
+        limit = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        return _api().dataset_info(source.hub_id, revision=revision, timeout=limit, files_metadata=True)
 
     return _ask(source, revision, patience, ask)
 
@@ -119,9 +123,11 @@ def _explained(source: Source, revision: str, patience: Retries, error: Exceptio
         return SycoError(f"{at}: there is no such data set, or it is private ({code})", login)
     if code in (401, 403):
         return SycoError(f"{at}: the token in use is refused ({code})", login)
+    again = "Finished files are kept: run the same command again later"
     if retries.may_pass(error):
         reason = f"answered {code}" if code else f"could not be reached ({type(error.__cause__ or error).__name__})"
-        again = "Finished files are kept: run the same command again later"
         return Unreachable(f"{at} {reason}, {patience.attempts} times", again)
-    reason = f"answered {code}" if code else f"{type(error).__name__}: {error}"
+    if isinstance(error, RuntimeError):  # what the Xet client raises when its own retries are used up
+        return Unreachable(f"{at}: the Hub's file storage gave no file", f"{again} (HF_HUB_DISABLE_XET=1: plain HTTP)")
+    reason = f"answered {code}" if code else getattr(error, "strerror", None) or type(error).__name__
     return SycoError(f"{at}: {reason}", f"To see more: python -m syco_data sources check {source.key}")

@@ -283,6 +283,12 @@ def test_a_killed_write_never_leaves_a_record_beside_half_a_table(tmp_path, monk
     assert len(tables.read(tmp_path / "rows.parquet", schemas.raw(SST2))) == 750
 
 
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "raw").write_text("a file where a folder should be", encoding="utf-8")
+    with pytest.raises(SycoError, match="source 'sst2': .*raw.* cannot be written: Not a directory"):
+        acquire.write(acquire.acquire(SST2, given("embedded")), tmp_path / "raw" / "sst2")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"splits": []}', '{"splits": [{"split": 1}]}'])
 def test_a_broken_record_is_one_line(text, tmp_path):
     (tmp_path / "provenance.json").write_text(text, encoding="utf-8")

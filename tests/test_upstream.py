@@ -180,6 +180,10 @@ REFUSALS = {
     "private, no token": ({"private": True, "token": None}, "no such data set, or it is private .401..*hf auth login"),
     "private, another's token": ({"private": True, "token": OTHER}, "no such data set, or it is private .404."),
     "forbidden": ({"fault": Fault(match=LISTING, status=403)}, "the token in use is refused .403."),
+    "gated": (
+        {"fault": Fault(match=LISTING, status=403, headers={"X-Error-Code": "GatedRepo"})},
+        "is gated, and your account has no access.*hf auth login",
+    ),
     "gone": ({"fault": Fault(match=LISTING, status=410)}, "answered 410"),
 }
 
@@ -262,3 +266,44 @@ def test_a_changed_file_in_the_cache_is_noticed_and_fetched_again(hub, tmp_path)
     path.resolve().write_bytes(whole[:-50] + b"\0" * 50)
     again = upstream.fetch(SST2, commit, PATIENCE)
     assert again.splits[0].paths[0].read_bytes() == whole
+
+
+def test_a_connection_that_has_died_is_given_up(hub, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    commit = publish(hub, tmp_path, SST2)
+    hub.fail(Fault(match=LISTING, delay=60, times=3))
+    with pytest.raises(upstream.Unreachable, match="could not be reached .ReadTimeout., 3 times"):
+        upstream.fetch(SST2, commit, PATIENCE)
+    assert upstream.fetch(SST2, commit, PATIENCE).revision == commit
+
+
+@pytest.mark.parametrize(("xet", "payload"), [("0", "GET /_xorb/"), ("1", "GET /_cdn/")], ids=["xet", "plain HTTP"])
+def test_a_payload_that_never_comes_is_one_line_and_no_file(hub, tmp_path, xet, payload):
+    folder = project(tmp_path, sst2=publish(hub, tmp_path, SST2))
+    hub.fail(Fault(match=payload, status=503, times=10_000))
+    done = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET=xet), capture_output=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: source 'sst2': ") and "Finished files are kept" in line
+    assert not (folder / "data").exists() and downloaded(hub) == []
+    hub.fail()
+    assert subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET=xet)).returncode == 0
+
+
+def test_what_the_client_downloads_into_a_folder_is_an_origin_with_a_known_commit(hub, tmp_path):
+    commit = publish(hub, tmp_path / "made", SST2)
+    root = tmp_path / "sources"
+    hub.api().snapshot_download(SST2.hub_id, repo_type="dataset", local_dir=root / "stanfordnlp__sst2")
+    values = params(sst2=commit)
+    values["acquire"] |= {"origin": "directory", "directory": str(root)}
+    acquired = acquire.acquire(SST2, settings.parse(values))
+    assert acquired.revision == commit and found_rows(SST2, acquired.rows) == expected_rows(SST2)
+
+
+def test_without_a_network_the_client_is_not_waited_for(hub, tmp_path):
+    folder = project(tmp_path, sst2=publish(hub, tmp_path, SST2))
+    done = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_OFFLINE="1"), capture_output=True)
+    assert done.returncode == 2 and "HF_HUB_OFFLINE is set" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -59,8 +59,10 @@ def print_comparisons(comparisons: Sequence[Comparison], origin: str) -> None:
     for one in comparisons:
         counts = [f"{split.rows:,}" for split in one.counts] or ["-", "-"]
         unlabelled = f"{sum(split.unlabelled for split in one.counts):,}" if one.counts else "-"
+        published = f"{one.source.train_rows:,}"
+        train = Text(counts[0], style="" if counts[0] == published else "yellow")
         table.add_row(
-            one.source.key, counts[0], f"{one.source.train_rows:,}", counts[1], unlabelled,
+            one.source.key, train, published, counts[1], unlabelled,
             _labels(one), "differs" if one.differs else "agrees",
         )  # fmt: skip
     _print(Text(f"Records beside origin '{origin}': {_MEANING[origin]}\n"), table, Text())
