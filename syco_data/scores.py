@@ -114,7 +114,7 @@ class Shelf:
         found = [pl.DataFrame(schema=schemas.SCORES.columns)]
         for chunk in self.chunks():
             entry = known.get(chunk.path.name)
-            if entry is None or wanted.select(pl.col("key").is_between(*entry).any()).item():
+            if entry is None or wanted.select(pl.col("key").is_between(*map(pl.lit, entry)).any()).item():
                 try:
                     scores = chunk.read()
                 except Damaged:
@@ -184,9 +184,9 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _unwritable(path: Path, error: Exception) -> SycoError:
-    reason = getattr(error, "strerror", None) or error.__class__.__name__
-    cause = error.__cause__ if isinstance(error, SycoError) else None
-    reason = getattr(cause, "strerror", None) or reason
+    fault = error.__cause__ if isinstance(error, SycoError) else error
+    number = getattr(fault, "errno", None)
+    reason = os.strerror(number) if number else str(error)
     return SycoError(
         f"score store: {path} cannot be written: {reason}. Every batch saved before is kept",
         "Make room or rights, then run the same command again: it goes on from there",

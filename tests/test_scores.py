@@ -1,0 +1,178 @@
+"""The score store: found again, safe with several writers, and honest about damage."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from syco_data import schemas, scores
+from syco_data.errors import SycoError
+from syco_data.scoring import OptionScores, Request
+
+SPACE = scores.Space("m" * 40, "t", "fake", "1", "cpu", "float32", "plain", "auto", 1)
+OPTIONS = (" (A)", " (B)")
+
+
+def made(numbers) -> pl.DataFrame:
+    """Scores whose figures say which number they belong to."""
+    requests = [Request(f"text {number}", OPTIONS) for number in numbers]
+    found = [OptionScores((-number / 7, -number / 3), 10 + number, "letter") for number in numbers]
+    return scores.frame([scores.key(request) for request in requests], found)
+
+
+def keys(numbers) -> pl.Series:
+    return made(numbers)["key"]
+
+
+def test_what_was_added_is_found_and_nothing_else(tmp_path):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(100)))
+    shelf.add(made(range(100, 150)))
+    found = shelf.find(keys([3, 120, 999, 3]))
+    assert found.sort("key").equals(made([3, 120]).sort("key"))
+    assert shelf.find(keys([])).is_empty()
+
+
+def test_a_text_that_is_too_long_is_remembered_as_such(tmp_path):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(scores.frame(keys([1]), [OptionScores(None, 5000, "letter")]))
+    assert shelf.find(keys([1])).row(0)[1:] == (None, 5000, "letter")
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(scores.Space)])
+def test_everything_a_score_depends_on_parts_the_spaces(tmp_path, field):
+    scores.Shelf(tmp_path, SPACE).add(made([1]))
+    other = replace(SPACE, **{field: 2 if field == "scoring" else "other"})
+    assert scores.Shelf(tmp_path, other).find(keys([1])).is_empty()
+
+
+def test_text_and_options_are_both_in_the_key():
+    one = Request("text", OPTIONS)
+    assert len({scores.key(r) for r in (one, Request("text ", OPTIONS), Request("text", OPTIONS[::-1]))}) == 3
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied"])
+def test_a_damaged_chunk_is_set_aside_and_only_its_scores_are_missing(tmp_path, damage, caplog):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(50)))
+    shelf.add(made(range(50, 80)))
+    hurt = next(chunk for chunk in shelf.chunks() if chunk.rows == 30)
+    content = bytearray(hurt.path.read_bytes())
+    content[len(content) // 2] ^= 1
+    hurt.path.write_bytes({"cut": content[:-9], "flipped": content, "emptied": b""}[damage])
+    assert scores.state(shelf.folder, check=True).damaged == (hurt.path.name,)
+    assert set(shelf.find(keys(range(80)))["key"]) == set(keys(range(50)))
+    assert "is damaged; its 30 scores are made again" in caplog.text
+    shelf.add(made(range(50, 80)))
+    assert len(shelf.find(keys(range(80)))) == 80
+    assert scores.rubbish(tmp_path, {SPACE.id}) == [hurt.path.with_suffix(".damaged")]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"50-0.parquet": ["z", "z"]}'])
+def test_an_index_that_lies_or_is_torn_changes_nothing(tmp_path, content):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(50)))
+    (shelf.folder / "index.json").write_text(content, encoding="utf-8")
+    assert len(shelf.find(keys(range(50)))) == 50
+
+
+def test_the_index_keeps_compacted_chunks_shut_that_hold_none_of_the_keys(tmp_path, monkeypatch):
+    monkeypatch.setattr(scores, "ROWS_PER_CHUNK", 10)
+    shelf = scores.Shelf(tmp_path, SPACE)
+    for start in range(0, 100, 20):
+        shelf.add(made(range(start, start + 20)))
+    scores.compact(shelf.folder)
+    assert len(shelf.chunks()) == 10
+    shelf.find(keys(range(100)))
+    opened, read = [], scores.Chunk.read
+    monkeypatch.setattr(scores.Chunk, "read", lambda chunk: opened.append(chunk) or read(chunk))
+    assert len(shelf.find(keys([42]))) == 1
+    assert len(opened) == 1
+
+
+def test_compaction_loses_nothing_and_keeps_the_score_that_counted(tmp_path):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    for start in range(0, 60, 10):
+        shelf.add(made(range(start, start + 20)))  # every score but a few twice
+    doubled = made(range(5)).with_columns(tokens=pl.lit(77, pl.Int64))
+    shelf.add(doubled)
+    before = shelf.find(keys(range(100))).sort("key")
+    scores.compact(shelf.folder)
+    assert len(shelf.chunks()) == 1 and shelf.chunks()[0].rows == 70
+    assert shelf.find(keys(range(100))).sort("key").equals(before)
+    scores.compact(shelf.folder)
+    assert len(shelf.chunks()) == 1
+
+
+def _add_many(folder: str, writer: int) -> int:
+    shelf = scores.Shelf(Path(folder), SPACE)
+    for round_ in range(5):
+        shelf.add(made(range(round_ * 40 + writer * 10, round_ * 40 + writer * 10 + 30)))
+        shelf.find(keys(range(0, 200, 7)))
+        if writer == 0:
+            scores.compact(shelf.folder)
+    return writer
+
+
+def test_several_writers_readers_and_a_compaction_at_once(tmp_path):
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        assert sorted(pool.map(_add_many, [str(tmp_path)] * 4, range(4))) == [0, 1, 2, 3]
+    shelf = scores.Shelf(tmp_path, SPACE)
+    expected = made(range(220)).sort("key")
+    assert shelf.find(keys(range(220))).sort("key").equals(expected)
+    assert not scores.state(shelf.folder, check=True).damaged
+    assert [path.name for path in shelf.folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_gc_keeps_living_writers_files_and_drops_dead_ones(tmp_path):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made([1]))
+    old, new = shelf.folder / ".old.part", shelf.folder / ".new.part"
+    old.touch(), new.touch()
+    os.utime(old, (0, 0))
+    assert scores.rubbish(tmp_path, {SPACE.id}) == [old]
+    assert scores.rubbish(tmp_path, set()) == [shelf.folder]
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from tests.test_scores import *
+shelf = scores.Shelf(Path(sys.argv[1]), SPACE)
+shelf.add(made(range(40)))
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+try:
+    shelf.add(made(range(40, 9000)))
+except SycoError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_costs_the_batch_and_is_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cannot be written: File too large. Every batch saved before is kept" in done.stdout
+    shelf = scores.Shelf(tmp_path, SPACE)
+    assert len(shelf.find(keys(range(9000)))) == 40
+    assert [path.name for path in shelf.folder.glob(".*")] == []
+
+
+def test_about_a_space(tmp_path):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(3)))
+    state = scores.state(shelf.folder, check=True)
+    assert (state.chunks, state.scores, state.damaged) == (1, 3, ())
+    assert state.about == json.loads(json.dumps(SPACE.__dict__))
+
+
+assert resource.RLIM_INFINITY and schemas.SCORES and SycoError  # names that FULL_DISK imports from here
