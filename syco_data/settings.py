@@ -57,7 +57,7 @@ class Acquire(Record):
                 "acquire.origin is 'directory', but acquire.directory is null and SYCO_SOURCES is not set",
                 "Set one of them to a folder laid out like <owner>__<name>/<config>/<split>.parquet",
             )
-        return Path(named)
+        return Path(named).expanduser()
 
 
 class SourceChoice(Record):
