@@ -1,0 +1,404 @@
+"""Pulling gives exactly the version that was asked for, whole and proven, or one clear line; also offline."""
+
+import errno
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+from syco_data import manifest, parcels, publishing, pulling
+from syco_data.errors import SycoError
+from syco_data.hub import Address
+from syco_data.publishing import Receipt, Target
+from tests.hub.fixtures import OTHER, ROOT, RunningHub
+from tests.hub.releases import QUICK, ROWS, Small
+from tests.hub.wire import Fault
+
+REPO = "alice/claims"
+ONE = Address(REPO, "1.0.0")
+DATASET = {"repo_id": REPO, "repo_type": "dataset"}
+NO_HUB = "http://127.0.0.1:9"
+SECOND_TABLE = Fault("/v1/reconstructions/", skip=1, status=404, times=1_000)
+"""One table comes through, the other one does not."""
+SEEDS = itertools.count(50_000)
+"""Rows that no other test has sent: the client remembers what it has uploaded."""
+
+
+def publish(folder: Path) -> Receipt:
+    return publishing.publish(parcels.of_release(folder), Target(REPO, "dataset", private=True), QUICK)
+
+
+def pull(address: Address, folder: Path) -> pulling.Pulled:
+    return pulling.pull(address, folder, QUICK)
+
+
+def refused(call, *words: str) -> None:
+    """The call raises one line that holds these words."""
+    with pytest.raises(SycoError) as error:
+        call()
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def downloads(hub: RunningHub) -> list[str]:
+    """What was fetched, by the requests that carry file contents."""
+    return [entry.path for entry in hub.log() if any(part in entry.path for part in ("/resolve/", "/_cdn/", "/_xorb/"))]
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    return Small(seed=next(SEEDS)).write(tmp_path / "release")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "elsewhere" / "pulled"
+
+
+def tagged(hub: RunningHub, release: Path, changes: list) -> None:
+    """Version 1.0.0 as someone else made it: the release, changed afterwards, and tagged then."""
+    api = hub.api()
+    api.create_repo(**DATASET, private=True)
+    whole = [CommitOperationAdd(path, content) for path, content in contents(release).items()]
+    api.create_commit(operations=whole, commit_message="release", **DATASET)
+    commit = api.create_commit(operations=changes, commit_message="changed", **DATASET)
+    api.create_tag(tag="v1.0.0", revision=commit.oid, **DATASET)
+
+
+# The version asked for
+
+
+def test_a_pulled_version_is_the_published_one_byte_for_byte(hub: RunningHub, release: Path, target: Path) -> None:
+    receipt = publish(release)
+    pulled = pull(ONE, target)
+    assert contents(target) == contents(release)
+    assert (pulled.commit, pulled.files, pulled.rows) == (receipt.commit, 4, 2 * ROWS)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_every_version_by_number_tag_or_commit(hub: RunningHub, tmp_path: Path) -> None:
+    small = Small(seed=next(SEEDS))
+    first = publish(small.write(tmp_path / "1"))
+    publish(small.later("1.1.0").write(tmp_path / "2"))
+    for text, folder in {"1.0.0": "1", "v1.1.0": "2", first.commit: "1"}.items():
+        there = tmp_path / "pulled" / text
+        pull(Address.parse(f"{REPO}@{text}"), there)
+        assert contents(there) == contents(tmp_path / folder)
+
+
+def test_a_version_that_is_there_already_is_not_fetched_again(hub: RunningHub, release: Path, target: Path) -> None:
+    publish(release)
+    first = pull(ONE, target)
+    hub.clear_log()
+    assert pull(ONE, target) == first
+    assert downloads(hub) == []
+
+
+def test_only_files_of_the_release_are_fetched(hub: RunningHub, release: Path, target: Path) -> None:
+    tagged(
+        hub, release, [CommitOperationAdd("more/uninvited.parquet", b"x" * 999), CommitOperationAdd("setup.py", b"")]
+    )
+    pull(ONE, target)
+    assert contents(target) == contents(release)
+
+
+def test_an_interrupted_pull_is_gone_on_with(hub: RunningHub, release: Path, target: Path) -> None:
+    publish(release)
+    hub.fail(SECOND_TABLE)
+    refused(lambda: pull(ONE, target), "download")
+    hub.fail()
+    assert not (target / manifest.NAME).exists(), "a folder that has a manifest is whole"
+    hub.clear_log()
+    pull(ONE, target)
+    assert contents(target) == contents(release)
+    assert len([entry for entry in hub.log() if "/v1/reconstructions/" in entry.path]) == 1, "the second table alone"
+
+
+def test_another_version_may_follow_an_interrupted_one(hub: RunningHub, tmp_path: Path, target: Path) -> None:
+    small = Small(seed=next(SEEDS))
+    publish(small.write(tmp_path / "1"))
+    publish(small.later("1.1.0").write(tmp_path / "2"))
+    hub.fail(SECOND_TABLE)
+    refused(lambda: pull(ONE, target), "download")
+    hub.fail()
+    pull(Address(REPO, "1.1.0"), target)
+    assert contents(target) == contents(tmp_path / "2")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 503}, {"cut_request": 0}, {"cut_response": 1}, {"lose_response": True}],
+    ids=lambda fault: next(iter(fault)),
+)
+def test_every_request_of_a_pull_may_fail(hub: RunningHub, release: Path, tmp_path: Path, fault: dict) -> None:
+    publish(release)
+    hub.clear_log()
+    pull(ONE, tmp_path / "undisturbed")
+    count = len(hub.log())
+    assert count > 8
+    for index in range(count):
+        hub.clear_log()
+        hub.fail(Fault(".", skip=index, **fault))
+        pull(ONE, tmp_path / f"pulled-{index}")
+        assert contents(tmp_path / f"pulled-{index}") == contents(release)
+    hub.fail()
+
+
+# What is not there, or not what it says
+
+
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(
+    hub: RunningHub, release: Path, target: Path
+) -> None:
+    publish(release)
+    refused(lambda: pull(Address(REPO, "2.0.0"), target), "no version 2.0.0", "versions there: 1.0.0")
+    refused(lambda: pull(Address(REPO, "f" * 40), target), REPO)
+    assert not target.exists()
+
+
+def test_what_is_no_data_set_is_told_apart(
+    hub: RunningHub, release: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(release)
+    hub.api().create_repo("alice/model", repo_type="model")
+    refused(lambda: pull(Address("alice/model", "1.0.0"), target), "alice/model is a model repository")
+    refused(lambda: pull(Address("alice/nothing", "1.0.0"), target), "is not there")
+    monkeypatch.setenv("HF_TOKEN", OTHER)
+    refused(lambda: pull(ONE, target), "is not there, or you may not see it")
+    monkeypatch.delenv("HF_TOKEN")
+    refused(lambda: pull(ONE, target), "private one needs", "hf auth login")
+    refused(lambda: pull(Address("alice/model", "1.0.0"), target), "alice/model is a model repository")
+    assert not target.exists()
+
+
+ROWS_FILE = "tiny-balanced/train.parquet"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (CommitOperationAdd(ROWS_FILE, b"PAR1 other rows PAR1"), (ROWS_FILE, "not the file that its manifest names")),
+        (CommitOperationAdd("README.md", b"# Other words\n"), ("README.md", "not the file that its manifest names")),
+        (CommitOperationDelete(ROWS_FILE), (ROWS_FILE, "is missing on the Hub")),
+        (CommitOperationDelete("manifest.json"), ("is no release", "manifest.json")),
+    ],
+    ids=["rows", "card", "missing", "manifest"],
+)
+def test_a_release_that_was_tampered_with_on_the_hub_is_named(
+    hub: RunningHub, release: Path, target: Path, change, words: tuple[str, ...]
+) -> None:
+    tagged(hub, release, [change])
+    refused(lambda: pull(ONE, target), *words)
+    assert not (target / manifest.NAME).exists()
+
+
+def test_a_file_that_changes_on_its_way_is_named_and_fetched_anew(
+    hub: RunningHub, release: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies on the disk is proven, not what the Hub says of it."""
+    publish(release)
+    fetch = pulling._download
+
+    def and_damage(remote, commit, wanted, work: Path) -> None:
+        fetch(remote, commit, wanted, work)
+        damaged = work / ROWS_FILE
+        damaged.write_bytes(damaged.read_bytes()[:-1] + b"X")
+
+    monkeypatch.setattr(pulling, "_download", and_damage)
+    refused(lambda: pull(ONE, target), ROWS_FILE, "sha256 differs")
+    monkeypatch.undo()
+    monkeypatch.setenv("HF_TOKEN", hub.environment()["HF_TOKEN"])
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    assert not (target / manifest.NAME).exists()
+
+
+def edited(release: Path, edit) -> list[CommitOperationAdd]:
+    values = json.loads((release / manifest.NAME).read_text(encoding="utf-8"))
+    edit(values)
+    return [CommitOperationAdd(manifest.NAME, json.dumps(values).encode())]
+
+
+def _path(name: str):
+    def edit(values: dict) -> None:
+        values["files"][0]["path"] = name
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (_path("../outside.txt"), "no plain path"),
+        (_path("/tmp/outside.txt"), "no plain path"),  # noqa: S108 (it must never be written)
+        (_path("a/../../outside.txt"), "no plain path"),
+        (_path("a\\..\\outside.txt"), "no plain path"),
+        (_path(".git/hooks/post-checkout"), "no plain path"),
+        (lambda values: values.update(schema=99), "schema 99"),
+        (lambda values: values.update(version="2.0.0"), "leads to version 2.0.0"),
+        (lambda values: values.pop("files"), "damaged"),
+    ],
+)
+def test_a_tricky_manifest_is_refused(hub: RunningHub, release: Path, target: Path, edit, words: str) -> None:
+    tagged(hub, release, edited(release, edit))
+    before = {path for path in target.parents[1].rglob("*") if target not in path.parents}
+    refused(lambda: pull(ONE, target), words)
+    after = {path for path in target.parents[1].rglob("*") if target not in path.parents}
+    assert {path.name for path in after - before} <= {"elsewhere", "pulled"}
+    assert not (target / manifest.NAME).exists()
+
+
+def test_a_parquet_file_that_is_damaged_though_its_bytes_are_as_named_is_refused(
+    hub: RunningHub, release: Path, target: Path
+) -> None:
+    (release / ROWS_FILE).write_bytes(b"PAR1 no table PAR1")
+
+    def edit(values: dict) -> None:
+        for file in values["files"]:
+            if file["path"] == ROWS_FILE:
+                file.update(bytes=18, sha256=manifest.digest_of(release / ROWS_FILE))
+
+    tagged(hub, release, edited(release, edit))
+    refused(lambda: pull(ONE, target), ROWS_FILE, "no readable Parquet")
+
+
+# Where it is written
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(hub: RunningHub, tmp_path: Path) -> None:
+    small = Small(seed=next(SEEDS))
+    publish(small.write(tmp_path / "1"))
+    publish(small.later("1.1.0").write(tmp_path / "2"))
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work", encoding="utf-8")
+    refused(lambda: pull(ONE, mine), "not empty", "thesis.txt")
+    assert contents(mine) == {"thesis.txt": b"years of work"}
+    there = tmp_path / "there"
+    pull(ONE, there)
+    refused(lambda: pull(Address(REPO, "1.1.0"), there), "another release")
+    assert contents(there) == contents(tmp_path / "1")
+    refused(lambda: pull(ONE, mine / "thesis.txt"), "is a file")
+    (there / ROWS_FILE).write_bytes(b"changed by hand")
+    refused(lambda: pull(ONE, there), ROWS_FILE)
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+sys.argv[1:] = ["pull", "alice/claims@1.0.0", "--to", sys.argv[1]]
+from syco_data.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("transport", ["xet", "lfs"])
+def test_a_full_disk_is_one_line_and_the_pull_goes_on_later(
+    hub: RunningHub, release: Path, target: Path, transport: str
+) -> None:
+    publish(release)
+    target.mkdir(parents=True)
+    environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
+    command = [sys.executable, "-c", LIMITED, str(target)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and "Traceback" not in done.stderr
+    assert pulling._FULL[errno.EFBIG] in errors[0] and str(target) in errors[0]
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+    pull(ONE, target)
+    assert contents(target) == contents(release)
+
+
+# load_release
+
+
+ONLINE = """
+import sys
+from datasets import load_dataset
+from syco_data import load_release
+print(load_release(sys.argv[1], "1.0.0")["train"]["prompt_id"][0])
+print(load_dataset(sys.argv[1], revision="v1.0.0", split="train")["prompt_id"][0])
+"""
+DOWN = """
+import sys
+from datasets import load_dataset
+from syco_data import load_release
+from syco_data.errors import SycoError
+from tests.hub.releases import QUICK
+print(load_release(sys.argv[1], "v1.0.0", "verdicts-tiny")["train"]["prompt_id"][0])
+try:
+    print(load_release(sys.argv[1], "1.1.0", patience=QUICK))
+except SycoError as error:
+    print("refused:", error)
+print(load_dataset(sys.argv[1], revision="v1.1.0", split="train")["prompt_id"][0])
+"""
+
+
+def python(hub: RunningHub, code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", code, *arguments]
+    variables = hub.environment(**environment)
+    return subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def first_id(release: Path, config: str = "tiny-balanced") -> str:
+    return pl.read_parquet(release / config / "train.parquet")["prompt_id"][0]
+
+
+def test_load_release_gives_the_version_asked_for_also_offline_and_never_another(
+    hub: RunningHub, tmp_path: Path
+) -> None:
+    """Beside it, what `load_dataset` does with the same request when the Hub is down: it gives another version
+    (huggingface/datasets issue 7928). When that half fails, upstream has mended it."""
+    small = Small(seed=next(SEEDS))
+    one, two = small.write(tmp_path / "1"), small.later("1.1.0").write(tmp_path / "2")
+    publish(one)
+    publish(two)
+    online = python(hub, ONLINE, REPO)
+    assert online.returncode == 0, online.stderr
+    assert online.stdout.splitlines() == [first_id(one)] * 2
+    down = python(hub, DOWN, REPO, HF_ENDPOINT=NO_HUB)
+    assert down.returncode == 0, down.stderr
+    kept, refusal, trap = down.stdout.splitlines()
+    assert kept == first_id(one, "verdicts-tiny")
+    assert refusal.startswith("refused:") and "connection failed" in refusal
+    assert trap == first_id(one) != first_id(two)
+    assert pulling.load_release(REPO, "1.1.0", patience=QUICK)["train"]["prompt_id"][0] == first_id(two)
+
+
+def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
+    publish(release)
+    pulling.load_release(REPO, "1.0.0", patience=QUICK)
+    hub.clear_log()
+    assert pulling.load_release(REPO, "1.0.0")["train"].num_rows == ROWS
+    assert hub.log() == []
+    refused(lambda: pulling.load_release(REPO, "1.0.0", "nothing"), "no config 'nothing'", "tiny-balanced")
+    refused(lambda: pulling.load_release(REPO, "main"), "'main' is no version")
+
+
+def test_load_release_names_a_file_that_was_changed_or_lost_since(hub: RunningHub, release: Path) -> None:
+    publish(release)
+    pulling.load_release(REPO, "1.0.0", patience=QUICK)
+    (kept,) = (hub.home / "syco-data").rglob(ROWS_FILE)
+    kept.write_bytes(kept.read_bytes()[:-1] + b"X")
+    refused(lambda: pulling.load_release(REPO, "1.0.0"), ROWS_FILE, "sha256 differs")
+    kept.unlink()
+    refused(lambda: pulling.load_release(REPO, "1.0.0"), ROWS_FILE, "missing")
+
+
+def test_the_hub_being_down_is_one_line(hub: RunningHub, target: Path) -> None:
+    done = python(
+        hub, "from syco_data.__main__ import main; main()", "pull", f"{REPO}@1.0.0", "--to", str(target),
+        HF_HUB_OFFLINE="1",
+    )  # fmt: skip
+    assert done.returncode == 2 and "HF_HUB_OFFLINE" in done.stderr and "Traceback" not in done.stderr
+    assert not target.exists()
