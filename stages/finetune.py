@@ -2,24 +2,25 @@
 
 from stages import run
 from stages.folders import REFERENCE, TRAIN, TUNED, TUNING
-from syco_data import finetuning, instructions, launching, models, schemas, tables, training_rows
+from syco_data import finetuning, instructions, launching, model_cards, models, schemas, tables, training_rows
 from syco_data.settings import Settings
 
 
 def main(settings: Settings, model: str, arm: str) -> None:
-    choice, path = settings.tuning(arm), TRAIN / model / arm / "train.parquet"
+    choice = settings.tuning(arm)
     resolved = models.resolve(model, settings.models[model], REFERENCE, settings.acquire.retries)
     pool = instructions.load(settings.instructions, settings.seed)
-    train = tables.read(path, schemas.TRAIN)
+    train = tables.read(TRAIN / model / arm / "train.parquet", schemas.TRAIN)
     rows = training_rows.prepare(resolved, train, pool, choice, settings.instructions.over_length)
-    job = finetuning.Job(resolved, arm, choice, rows, tables.digest(path), TUNED / model / arm)
+    job = finetuning.Job(resolved, choice, rows, TUNED / model / arm)
     if launching.is_wanted(choice):
         launching.launch(job, "stages.finetune", model, arm)
         return
     tuned = finetuning.tune(job)
     if finetuning.is_main():
+        model_cards.write(finetuning.record(job, settings, arm, tuned.metrics, train["prompt_id"]), job.out)
         finetuning.write_metrics(tuned.metrics, TUNING / model / f"{arm}.json")
-        print(tuned.cost)
+        print(tuned.cost.line())
 
 
 if __name__ == "__main__":

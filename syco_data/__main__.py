@@ -17,6 +17,7 @@ from syco_data.commands import (
     profiles,
     publish,
     pull,
+    push,
     scores,
     show,
     sources,
@@ -40,6 +41,7 @@ app.command("verify")(verify.verify)
 app.command()(pull.pull)
 app.command("diff")(diff.diff)
 app.command()(publish.publish)
+app.command()(push.push)
 app.command()(preview.preview)
 app.command()(show.show)
 app.command()(counts.counts)

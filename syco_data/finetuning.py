@@ -19,8 +19,9 @@ import polars as pl
 from syco_data import checkpoints, schemas, tables
 from syco_data.checkpoints import Workspace
 from syco_data.errors import SycoError
-from syco_data.models import TOKENIZER_FILES, ResolvedModel
-from syco_data.settings import Finetune
+from syco_data.model_cards import TuningRecord, prompts_digest
+from syco_data.models import TOKENIZER_FILES, ResolvedModel, is_on_hub
+from syco_data.settings import Finetune, Settings
 from syco_data.training_rows import Prepared, RowCounts
 
 if TYPE_CHECKING:
@@ -32,20 +33,17 @@ _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_a
 
 @dataclass(frozen=True)
 class Job:
-    """One run. `train_digest` is the content digest of the training set; `out` the stage's out folder."""
+    """One run; `out` is the stage's out folder."""
 
     model: ResolvedModel
-    arm: str
     choice: Finetune
     rows: Prepared
-    train_digest: str
     out: Path
 
     def workspace(self) -> Workspace:
         """Keyed by all that decides the weights: rows in order, model, settings, processes and versions."""
         settings = self.choice.model_dump(exclude={"checkpoints"})
-        versions = {name: metadata.version(name) for name in ("torch", "transformers", "trl", "accelerate", "peft")}
-        inputs = [self.rows.digest(), self.model.commit, self.model.tokenizer, settings, versions]
+        inputs = [self.rows.digest(), self.model.commit, self.model.tokenizer, settings, _versions()]
         return Workspace(self.out, blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=16).hexdigest())
 
 
@@ -70,6 +68,10 @@ class Cost:
     steps: int
     seconds: float
     peak_memory: float
+
+    def line(self) -> str:
+        rate = self.steps / self.seconds if self.seconds else 0.0
+        return f"{self.steps} steps on {self.device}: {rate:.2f} a second, {self.peak_memory:,.0f} MiB at most"
 
 
 @dataclass(frozen=True)
@@ -99,13 +101,25 @@ def tune(job: Job) -> Tuned:
     _quiet(job.choice)
     try:
         trainer = _trainer(job, workspace)
-        last = workspace.latest()
-        trainer.train(resume_from_checkpoint=str(last) if last else False)
+        _train(trainer, workspace.latest())
         metrics = _metrics(job, trainer)
         _save(job, trainer, workspace)
     except (OSError, RuntimeError, MemoryError, ValueError) as error:
         raise _explained(error, workspace) from error
     return Tuned(metrics, _cost(trainer))
+
+
+def _train(trainer: "Trainer", last: Path | None) -> None:
+    """Trains from the beginning or from a checkpoint, whose torch files are read as numbers only (no pickle)."""
+    from pickle import UnpicklingError
+
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else False)
+    except UnpicklingError as error:
+        raise SycoError(
+            f"finetune: the checkpoint of step {checkpoints.step_of(last)} cannot be read: it holds more than numbers",
+            f"Remove {last} and run again",
+        ) from error
 
 
 def _quiet(choice: Finetune) -> None:
@@ -251,6 +265,28 @@ def _explained(error: Exception, workspace: Workspace) -> Exception:
     if isinstance(error, OSError) or any(sign in text for sign in _DISK):
         return SycoError(f"finetune: a file could not be written: {text.strip().splitlines()[0]}", f"Make room. {kept}")
     return error
+
+
+def record(job: Job, settings: Settings, arm: str, metrics: Metrics, prompt_ids: pl.Series) -> TuningRecord:
+    """What the card says of a run; a folder of the user's is not named, since its path is of this machine."""
+    source = settings.models[job.model.name]
+    local = source.source != "embedded" and not is_on_hub(source)
+    return TuningRecord(
+        model=job.model.name,
+        source="local" if local else source.source,
+        revision=source.revision,
+        commit=job.model.commit,
+        arm=arm,
+        condition=settings.arms[arm].model_dump(mode="json", exclude={"finetune"}),
+        settings=job.choice.model_dump(mode="json"),
+        prompts=prompts_digest(prompt_ids),
+        metrics=_rounded(asdict(metrics)),
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("accelerate", "peft", "torch", "transformers", "trl")}
 
 
 def write_metrics(metrics: Metrics, target: Path) -> None:

@@ -58,7 +58,7 @@ def job(folder: Path, out: Path, **changes) -> Job:
     """A run of the tiny model in `folder` that writes to `out`."""
     model, chosen = resolved(folder), choice(**changes)
     rows = training_rows.prepare(model, train_rows(), Pool(instruction_rows(), NOTHING_DROPPED), chosen, "stop")
-    return Job(model, "balanced", chosen, rows, "0" * 32, out)
+    return Job(model, chosen, rows, out)
 
 
 def tuned(folder: Path, out: Path, **changes) -> finetuning.Tuned:

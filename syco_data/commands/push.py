@@ -1,0 +1,68 @@
+"""`push`: a tuned model to the Hub, through the same publisher as data."""
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from syco_data.errors import SycoError
+
+
+def push(
+    model: Annotated[str, typer.Argument(help="A name from `models` in params.yaml.")],
+    arm: Annotated[str, typer.Argument(help="A name from `arms`.")],
+    to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
+    version: Annotated[str | None, typer.Option(help="Default: the version of the data release.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    root: Annotated[Path, typer.Option(help="The data folder of the build.")] = Path("data"),
+) -> None:
+    """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
+    from syco_data import model_cards, parcels, publishing, settings
+
+    folder = root / "tuned" / model / arm
+    record = model_cards.read(folder)
+    data = model_cards.of_release(record, root / "release", root / "publish" / "receipt.json")
+    card = model_cards.render(record, data, _results(root, model, arm))
+    target = publishing.Target(to, "model", private=not public)
+    with TemporaryDirectory(dir=root) as temporary:
+        parcel = parcels.of_folder(_filled(Path(temporary) / "model", folder, card), version or data.version)
+        patience = settings.load().publish.retries
+        done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
+    typer.echo("\n".join(done.lines()))
+
+
+def _filled(target: Path, folder: Path, card: str) -> Path:
+    """The model's files, linked, and its card."""
+    from syco_data import model_cards
+
+    shutil.copytree(folder, target, copy_function=_link)
+    (target / model_cards.CARD).unlink()
+    (target / model_cards.CARD).write_text(card, encoding="utf-8")
+    return target
+
+
+def _link(source: str, target: str) -> None:
+    """A second name for a file; a copy where the disk knows none. A link of DVC's cache is followed."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _results(root: Path, model: str, arm: str):
+    """Figures of the evaluation, if it was run."""
+    import polars as pl
+
+    from syco_data import schemas, tables
+
+    path = root / "reports" / "results" / "metrics.parquet"
+    if not path.is_file():
+        return None
+    found = tables.read(path, schemas.METRICS).filter(pl.col("model") == model, pl.col("arm") == arm)
+    if found.is_empty():
+        raise SycoError(f"{path} knows nothing of model '{model}', arm '{arm}'", "dvc repro")
+    return found

@@ -1,0 +1,340 @@
+"""Fine-tuning for real, on a tiny model: what TRL is given, resumption, faults, adapters, several processes."""
+
+import os
+import pickle
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from syco_data import checkpoints, finetuning, schemas, tables
+from syco_data.errors import SycoError
+from tests import tiny_models
+from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, train_rows, tuned, weights
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_models.make(tmp_path_factory.mktemp("model") / "tiny", scale=0.05)
+
+
+@pytest.fixture(scope="module")
+def plain(model, tmp_path_factory):
+    """A run that nothing disturbs."""
+    out = tmp_path_factory.mktemp("plain")
+    return out, tuned(model, out)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_learns_and_leaves_a_model_folder_alone(model, plain):
+    out, result = plain
+    assert result.metrics.last_loss < 0.7 * result.metrics.first_loss
+    assert (result.metrics.steps, result.cost.steps) == (8, 8)
+    assert result.metrics.trained_parameters == result.metrics.parameters
+    expected = {"config.json", "generation_config.json", "model.safetensors", "training.parquet"}
+    assert files(out) == expected | {"tokenizer.json", "tokenizer_config.json"}
+    assert (out / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
+    log = tables.read(out / "training.parquet", schemas.TRAINING_LOG)
+    assert log["step"].to_list() == list(range(1, 9))
+    assert str(out) not in (out / "config.json").read_text(encoding="utf-8")
+
+
+def test_the_same_run_twice_gives_the_same_bytes(model, plain, tmp_path):
+    again = tuned(model, tmp_path)
+    assert again.metrics == plain[1].metrics
+    for name in files(plain[0]):
+        assert (tmp_path / name).read_bytes() == (plain[0] / name).read_bytes(), name
+
+
+def test_the_model_can_be_loaded_and_answers_differently(model, plain):
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    before, after = (AutoModelForCausalLM.from_pretrained(folder) for folder in (model, plain[0]))
+    ids = torch.tensor([[1, 5, 9]])
+    assert not torch.allclose(before(ids).logits, after(ids).logits)
+    assert after.config.use_cache == before.config.use_cache
+
+
+def test_rows_reach_the_trainer_as_trl_itself_would_prepare_them(model, tmp_path):
+    """Same tokens and the same targets as TRL's own preparation of prompts and completions."""
+    from datasets import Dataset
+
+    from syco_data import token_audit
+    from syco_data.engines.tokenizer import Tokenizer
+    from syco_data.sft_trainer import Trainer, arguments
+
+    run = job(model, tmp_path)
+    tokenizer = Tokenizer(model, "plain")
+    texts = token_audit.texts(
+        tokenizer,
+        pl.concat(
+            [
+                train_rows().rename({"prompt_id": "row_id"}).with_columns(form=pl.lit("transcript")),
+                instruction_rows().rename({"instruction_id": "row_id"}),
+            ],
+            how="diagonal",
+        ),
+    )
+    args = arguments(run.choice, tmp_path, 1)
+    args.dataset_kwargs = None
+    trainer = Trainer(
+        model=finetuning._base(run), args=args, processing_class=tokenizer.library,
+        train_dataset=Dataset.from_dict({name: texts[name].to_list() for name in ("prompt", "completion")}),
+    )  # fmt: skip
+    theirs = {row: (ids, labels) for row, ids, labels in zip(
+        texts["row_id"], trainer.train_dataset["input_ids"], trainer.train_dataset["labels"], strict=True)}  # fmt: skip
+    ours = finetuning._dataset(run.rows)
+    names = run.rows.rows["row_id"].to_list()
+    assert len(ours) == 48
+    for index, row in zip(run.rows.order, ours, strict=True):
+        assert (row["input_ids"], row["labels"]) == theirs[names[index]]
+        assert row["labels"][-1] == tokenizer.library.eos_token_id == tokenizer.library.pad_token_id
+
+
+def test_only_positions_with_a_target_meet_the_vocabulary(model, tmp_path, monkeypatch):
+    from trl.trainer import utils
+
+    seen = []
+    whole = utils._ChunkedLogProbFunction
+
+    class Counting:
+        @staticmethod
+        def apply(hidden, *rest):
+            seen.append(len(hidden))
+            return whole.apply(hidden, *rest)
+
+    monkeypatch.setattr(utils, "_ChunkedLogProbFunction", Counting)
+    run = job(model, tmp_path, steps=2)
+    finetuning.tune(run)
+    assert sum(seen) == run.rows.counts.target_tokens < run.rows.counts.tokens / 5
+
+
+def test_accumulation_changes_nothing_but_rounding(model, plain, tmp_path):
+    tuned(model, tmp_path, accumulation=3)
+    assert largest_difference(tmp_path, plain[0]) < 1e-4
+    with pytest.raises(SycoError, match="Make it a multiple of 4"):
+        tuned(model, tmp_path, accumulation=4)
+
+
+def test_a_loss_that_is_no_number_stops_and_the_last_checkpoint_stays(model, tmp_path):
+    run = job(model, tmp_path, learning_rate=1e30, clip=1e30, warmup_steps=6, checkpoint_steps=1)
+    with pytest.raises(SycoError, match=r"the loss is (nan|inf)|no finite number") as caught:
+        finetuning.tune(run)
+    assert "\n" not in str(caught.value)
+    last = run.workspace().latest()
+    if last is None:
+        assert "There is no checkpoint yet" in str(caught.value)
+    else:
+        assert f"of step {checkpoints.step_of(last)}, stays" in str(caught.value)
+        from safetensors.numpy import load_file
+
+        assert all(np.isfinite(weight).all() for weight in load_file(last / "model.safetensors").values())
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_path, monkeypatch):
+    """The second checkpoint meets a limit on the size of files, as a full disk would refuse them."""
+    from syco_data.sft_trainer import Trainer
+
+    limits, save = resource.getrlimit(resource.RLIMIT_FSIZE), Trainer._save_checkpoint
+
+    def save_on_a_full_disk(self, *arguments):
+        if self.state.global_step == 4:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        save(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "_save_checkpoint", save_on_a_full_disk)
+    run = job(model, tmp_path, checkpoint_steps=2)
+    try:
+        with pytest.raises(SycoError) as caught:
+            finetuning.tune(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "checkpoint of step 4 could not be written" in str(caught.value)
+    assert "The last good checkpoint, of step 2, stays" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in run.workspace().folder.glob("checkpoint-*")] == ["checkpoint-2"]
+    monkeypatch.undo()
+    assert finetuning.tune(run).cost.steps == 6
+    assert largest_difference(tmp_path, plain[0]) == 0
+
+
+def test_memory_that_runs_out_is_one_line(model, tmp_path):
+    run = job(model, tmp_path, batch=6000, steps=1)
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (size + 400 * 2**20, limits[1]))
+        with pytest.raises(SycoError, match=r"memory ran out.*Double finetune\.accumulation") as caught:
+            finetuning.tune(run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_inputs_never_go_on_from_a_checkpoint(model, tmp_path):
+    run = job(model, tmp_path)
+    others = [job(model, tmp_path, seed=1), job(model, tmp_path, learning_rate=0.02), job(model, tmp_path, steps=9)]
+    keys = {one.workspace().key for one in [run, *others]}
+    assert len(keys) == 4
+    assert job(model, tmp_path).workspace().key == run.workspace().key
+    whole = run.workspace().folder / "checkpoint-4"
+    whole.mkdir(parents=True)
+    checkpoints.mark(whole)
+    (run.workspace().folder / "checkpoint-6").mkdir()  # not marked: the kill came while it was written
+    (tmp_path / "model.safetensors").write_bytes(b"of an earlier run")
+    run.workspace().clear()
+    assert run.workspace().latest() == whole
+    assert files(tmp_path) == {f"checkpoints/{run.workspace().key}/checkpoint-4/complete"}
+    others[0].workspace().clear()
+    assert others[0].workspace().latest() is None
+    assert not files(tmp_path)
+
+
+def test_a_checkpoint_that_runs_code_is_refused(model, tmp_path):
+    """The optimiser's state is a torch file: it is read as numbers only, whatever a stranger put there."""
+
+    class Evil:
+        def __reduce__(self):
+            return (Path(tmp_path / "ran").touch, ())
+
+    run = job(model, tmp_path, checkpoint_steps=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints.Workspace, "finish", lambda *_: None)
+        finetuning.tune(run)
+    last = run.workspace().latest()
+    assert not [path for path in last.rglob("*") if path.name == "training_args.bin"]
+    (last / "optimizer.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(SycoError, match="checkpoint of step 8 cannot be read"):
+        finetuning.tune(run)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_adapters_are_merged_or_kept_beside(model, plain, tmp_path):
+    lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
+    merged = tuned(model, tmp_path / "merged", method="lora", lora={**lora, "save": "merged"})
+    tuned(model, tmp_path / "adapter", method="lora", lora={**lora, "save": "adapter"})
+    assert merged.metrics.trained_parameters < merged.metrics.parameters / 4
+    assert merged.metrics.last_loss < merged.metrics.first_loss
+    assert weights(tmp_path / "merged").keys() == weights(plain[0]).keys()
+    assert largest_difference(tmp_path / "merged", model) > 1e-3
+    kept = files(tmp_path / "adapter")
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= kept
+    assert "model.safetensors" not in kept
+    assert str(model) not in (tmp_path / "adapter" / "adapter_config.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "adafactor"}, {"weights": "bfloat16", "compute": "bfloat16"}])
+def test_the_published_optimiser_and_half_precision(model, tmp_path, changes):
+    result = tuned(model, tmp_path, steps=3, **changes)
+    assert np.isfinite(result.metrics.last_loss)
+    assert largest_difference(tmp_path, model) > 0
+
+
+@pytest.fixture
+def project(model, tmp_path):
+    """A project of its own with the graph's stage `finetune`, its inputs in place, and DVC without git."""
+    for name in ("stages", "syco_data"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["build"] = {"models": ["reference"], "arms": ["balanced"]}
+    params["finetune"] |= SMALL
+    params["instructions"] |= {"origin": "directory", "directory": "rows"}
+    write(tmp_path, params)
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["finetune"]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"finetune": stage}}), encoding="utf-8")
+    shutil.copytree(model, tmp_path / "data/reference")
+    tables.write(train_rows(), schemas.TRAIN, tmp_path / "data/train/reference/balanced/train.parquet")
+    (tmp_path / "rows").mkdir()
+    instruction_rows().select("prompt", "completion").write_ndjson(tmp_path / "rows/words.jsonl")
+    return tmp_path
+
+
+def write(folder: Path, params: dict) -> None:
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def change(folder: Path, **values) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    params["finetune"] |= values
+    write(folder, params)
+
+
+def environment() -> dict[str, str]:
+    binaries = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+
+
+def run_stage(folder: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "stages.finetune", "reference", "balanced"]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+
+
+def repro(folder: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [str(Path(sys.executable).parent / "dvc"), "repro"], cwd=folder, env=environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def test_a_killed_build_goes_on_to_the_weights_of_an_undisturbed_one(project):
+    """kill -9 of DVC and the stage once the first checkpoint is whole, then `dvc repro` again."""
+    change(project, steps=300, checkpoint_steps=10)
+    subprocess.run(
+        [str(Path(sys.executable).parent / "dvc"), "init", "--no-scm", "-q"], cwd=project, env=environment(), check=True
+    )
+    out, killed = project / "data/tuned/reference/balanced", repro(project)
+    while not list(out.glob("checkpoints/*/checkpoint-*/complete")):
+        assert killed.poll() is None, killed.stdout.read()
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert not (out / "model.safetensors").exists()
+    resumed = repro(project)
+    said = resumed.communicate()[0]
+    assert resumed.returncode == 0, said
+    steps = [int(line.split()[1]) for line in said.splitlines() if line.startswith("step ")]
+    assert 10 < steps[0] < steps[-1] == 300
+    assert not (out / "checkpoints").exists()
+    (project / "data/tuned/reference/balanced").rename(project / "resumed")
+    undisturbed = run_stage(project)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+    assert largest_difference(project / "resumed", out) <= 1e-6
+
+
+def test_two_processes_learn_as_one_does(project, model):
+    """accelerate launch, gloo, two CPU processes: the loss curve and the weights of one process."""
+    assert run_stage(project).returncode == 0
+    out = project / "data/tuned/reference/balanced"
+    alone = tables.read(out / "training.parquet", schemas.TRAINING_LOG)
+    out.rename(project / "alone")
+    change(project, launcher={"processes": 2, "config": None})
+    done = run_stage(project)
+    assert done.returncode == 0, done.stderr
+    together = tables.read(out / "training.parquet", schemas.TRAINING_LOG)
+    assert np.abs(together["loss"].to_numpy() - alone["loss"].to_numpy()).max() < 1e-3
+    assert largest_difference(out, project / "alone") < 1e-3
+    assert (project / "data/reports/tuning/reference/balanced.json").is_file()
+
+
+def test_a_fault_of_a_launched_process_is_one_line(project):
+    change(project, launcher={"processes": 2, "config": None}, learning_rate=1e30, clip=1e30, warmup_steps=0)
+    done = run_stage(project)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("error: finetune: ")
