@@ -18,7 +18,8 @@ from syco_data.checks import Checked, Finding, Table
 from syco_data.columns import Rule
 from syco_data.errors import SycoError
 
-LENGTH_OF = "characters of {}"
+LENGTH_OF, LISTED = "characters of {}", "{} is listed"
+LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
 def write_pages(checked: Checked, target: Path) -> Path:
@@ -32,14 +33,18 @@ def write_pages(checked: Checked, target: Path) -> Path:
     context = _context(target)
     source = context.data_sources.add_pandas("build")
     for table in dict.fromkeys(finding.table for finding in checked.findings):
-        of_table = [finding for finding in checked.findings if finding.table == table]
-        rules = [finding for finding in of_table if finding.rule is not None]
-        others = [finding for finding in of_table if finding.rule is None]
+        rules = [one for one in checked.findings if one.table == table and _is_column_check(one)]
         if rules:
             _validate(context, source, f"columns of {table}", _frame(checked.tables[table], rules), rules)
-        _validate(context, source, f"laws of {table}", _offenders(others), others)
+    others = [one for one in checked.findings if not _is_column_check(one)]
+    _validate(context, source, "laws of the build", _offenders(others), others)
     context.build_data_docs()
     return offline.make(target)
+
+
+def _is_column_check(finding: Finding) -> bool:
+    """Rules of the many small source tables stand among the laws: a page for each would hide the others."""
+    return finding.rule is not None and not finding.table.startswith("raw/")
 
 
 def _context(target: Path) -> Any:
@@ -86,9 +91,13 @@ def _validate(context: Any, source: Any, name: str, frame: Any, findings: list[F
     _compare({result.expectation_config.meta["finding"]: result for result in results}, findings)
 
 
+def _name(finding: Finding) -> str:
+    return f"{finding.law} of {finding.table}"
+
+
 def _compare(results: dict[str, Any], findings: list[Finding]) -> None:
     for finding in findings:
-        result = results[finding.law]
+        result = results[_name(finding)]
         if result.exception_info.get("raised_exception"):
             raise SycoError(f"Great Expectations failed at '{finding.law}': {result.exception_info}")
         counted = result.result.get("unexpected_count", 0)
@@ -103,21 +112,21 @@ def _expectation(finding: Finding) -> Any:
     """The expectation of one finding; `meta` carries the law's name to the result."""
     import great_expectations.expectations as gxe
 
-    meta, rule = {"finding": finding.law}, finding.rule
-    if rule is None:
+    meta, rule = {"finding": _name(finding)}, finding.rule
+    if not _is_column_check(finding):
         return law_expectation()(
-            law=finding.law, says=finding.says, rows=finding.rows, offending=finding.offending, meta=meta
+            law=_name(finding), says=finding.says, rows=finding.rows, offending=finding.offending, meta=meta
         )
     if rule.kind == "present":
         return gxe.ExpectColumnValuesToNotBeNull(column=rule.column, meta=meta)
     if rule.kind == "unique":
         return gxe.ExpectColumnValuesToBeUnique(column=rule.column, meta=meta)
     if rule.kind == "among":
-        return gxe.ExpectColumnValuesToBeInSet(column=rule.column, value_set=list(rule.values), meta=meta)
+        column, values = (LISTED.format(rule.column), [True]) if _is_long(rule) else (rule.column, list(rule.values))
+        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, meta=meta)
     if rule.kind == "pattern":
         return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=rule.pattern, meta=meta)
-    column = LENGTH_OF.format(rule.column) if rule.kind == "characters" else rule.column
-    return gxe.ExpectColumnValuesToBeBetween(column=column, min_value=rule.low, max_value=rule.high, meta=meta)
+    return gxe.ExpectColumnValuesToBeBetween(column=_column(rule), min_value=rule.low, max_value=rule.high, meta=meta)
 
 
 def law_expectation() -> type:
@@ -178,9 +187,9 @@ def _make_law_expectation() -> type:
 
 def _offenders(findings: list[Finding]) -> Any:
     """The first offenders of each law, one row each, and a row for those that are not named."""
-    rows = [(finding.law, name, 1) for finding in findings for name in finding.first]
+    rows = [(_name(finding), name, 1) for finding in findings for name in finding.first]
     rows += [
-        (finding.law, "", finding.offending - len(finding.first))
+        (_name(finding), "", finding.offending - len(finding.first))
         for finding in findings
         if finding.offending > len(finding.first)
     ]
@@ -191,17 +200,29 @@ def _offenders(findings: list[Finding]) -> Any:
 def _frame(table: Table, findings: list[Finding]) -> Any:
     """The columns that the rules speak of, each as narrow as it can be."""
     rules = {finding.rule for finding in findings}
-    wanted = {LENGTH_OF.format(r.column) if r.kind == "characters" else r.column: _narrow(r, rules) for r in rules}
+    wanted = {_column(rule): _narrow(rule, rules) for rule in rules}
+    wanted |= {LISTED.format(rule.column): rule.holds() for rule in rules if _is_long(rule)}
     ordered = {name: wanted[name] for name in sorted(wanted)}
     return table.rows.select(**ordered).collect(engine="streaming").to_pandas()
 
 
+def _is_long(rule: Rule) -> bool:
+    return rule.kind == "among" and len(rule.values) > LONG
+
+
+def _column(rule: Rule) -> str:
+    """The name that a rule's column has in the frame."""
+    return LENGTH_OF.format(rule.column) if rule.kind == "characters" else rule.column
+
+
 def _narrow(rule: Rule, rules: set[Rule]) -> pl.Expr:
+    """A rule's column; of a text that is measured only its absence matters to the other rules."""
     column = pl.col(rule.column)
     if rule.kind == "characters":
         return column.str.len_chars()
-    kinds = {other.kind for other in rules if other.column == rule.column}
-    if "among" in kinds:
+    of_column = {other.kind: other for other in rules if other.column == rule.column}
+    if "characters" in of_column:
+        return column.is_not_null().replace_strict({True: 1, False: None})
+    if "among" in of_column and not _is_long(of_column["among"]):
         return column.cast(pl.Categorical)
-    # Of a text only its absence matters to the rules that are left.
-    return column.is_not_null().replace_strict({True: 1, False: None}) if "characters" in kinds else column
+    return column
