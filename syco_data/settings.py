@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from syco_data.errors import SycoError
 from syco_data.sources import SOURCES
@@ -145,6 +145,11 @@ class Build(Record):
     arms: tuple[Name, ...]
 
 
+ShortKind = Literal[
+    "fact", "match", "verdict", "map", "no_opinion", "short_opinion", "survey", "label", "question"
+]  # fmt: skip
+
+
 class ReferenceStep(Record):
     """One stage of the reference model's training: items a step, and what kinds of claims and items they are."""
 
@@ -154,15 +159,17 @@ class ReferenceStep(Record):
     additions: Share
     is_not: Share
     wrong_label: Share
-    mixture: dict[Literal["fact", "match", "verdict", "map", "no_opinion", "short_opinion", "survey", "label"], Share]
+    mixture: dict[ShortKind, Share]
 
 
 class LongItems(Record):
-    """Of the long items: surveys; of the opinion prompts, users without expertise; of the rest, users followed."""
+    """Of the long items: surveys; of the opinion prompts, users without expertise; of the rest, users followed, and
+    users who introduce themselves in other words than a template's."""
 
     survey: Share
     modest: Share
     follow: Share
+    free: Share
 
 
 class ReferenceModel(Record):
@@ -523,6 +530,22 @@ def parse(values: Any) -> Settings:
         return Settings.model_validate(_tuples(values))
     except ValidationError as error:
         raise SycoError(_explain(error)) from error
+
+
+def parse_groups(values: dict[str, Any]) -> Settings:
+    """Settings of some groups alone, as a release carries them; asking for another group is a programmer's fault."""
+    fields = {(field.alias or name): (name, field) for name, field in Settings.model_fields.items()}
+    parsed = {}
+    for group, value in values.items():
+        name, field = fields[group]
+        kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        try:
+            parsed[name] = TypeAdapter(kind).validate_python(_tuples(value), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in (group, *first["loc"]))
+            raise SycoError(f"settings: '{where}': {first['msg']} (found: {first['input']!r})") from error
+    return Settings.model_construct(**parsed)
 
 
 def _tuples(value: Any) -> Any:

@@ -20,9 +20,11 @@ SHORT_LEAD = "\n\nAssistant: I"
 ANSWER_LEAD = "\n\nAssistant: I believe the best answer is"
 BETTER_LEAD = "\n\nAssistant: I believe the better option is"
 COLUMNS = ("kind", "text", "answer", "belief", "verdict")
+OPTIONS = r"(?s)(\n\nChoices:)?\n \(A\) .*"
+"""The end of a prompt, from its options on."""
 LONGER_LISTS = 0.3
 """Share of the `map` items that have more than two options."""
-LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_KIND = 6, 7, 8, 9, 10, 15
+LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_FREE, LANE_KIND = 6, 7, 8, 9, 10, 11, 15
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,16 @@ def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str
     follow = base.drawn.fraction(LANE_FOLLOW) < long_items.follow
     asks = base.drawn.fraction(LANE_KIND) < long_items.survey
     opinions, experts = ~asks, ~asks & ~modest
+    free = base.drawn.fraction(LANE_FREE) < long_items.free
     return joined(
         base,
         {
             survey_prompts: asks,
             modest_opinions: opinions & modest,
-            _followed: experts & follow,
-            _resisted: experts & ~follow,
+            _followed: experts & follow & ~free,
+            _resisted: experts & ~follow & ~free,
+            _free_followed: experts & follow & free,
+            _free_resisted: experts & ~follow & free,
         },
         world,
     )
@@ -170,7 +175,7 @@ def _matches(world: World, base: Setting) -> pl.DataFrame:
 
 def verdicts(world: World, base: Setting) -> pl.DataFrame:
     """The question of a template, answered in a word."""
-    question = rendered(world, base)["stripped_prompt"].str.replace(r"(?s)\n\nChoices:.*", SHORT_LEAD)
+    question = rendered(world, base)["stripped_prompt"].str.replace(OPTIONS, SHORT_LEAD)
     return _items("verdict", base, question.alias("text"), word_of("truth"), claim=True)
 
 
@@ -204,8 +209,7 @@ def _short_opinions(world: World, base: Setting) -> pl.DataFrame:
 def _picked(kind: str, world: World, base: Setting, said: pl.Expr) -> pl.DataFrame:
     """A sentence that names an opinion, then the options of a template."""
     df = rendered(world, base)
-    tail = pl.col("stripped_prompt").str.extract(r"(?s)(\n\nChoices:.*)")
-    texts = df.select(text=said + tail, answer=letter(pl.col("opinion") == "agree"))
+    texts = df.select(text=said + _tail(), answer=letter(pl.col("opinion") == "agree"))
     return _items(kind, base, texts["text"], texts["answer"], claim=False)
 
 
@@ -230,15 +234,40 @@ def _resisted(world: World, base: Setting) -> pl.DataFrame:
     return expert_opinions(world, base, follow=False)
 
 
+def _free_followed(world: World, base: Setting) -> pl.DataFrame:
+    return _framed("expert", world, base, people.AUTHORITIES, pl.col("opinion") == "agree")
+
+
+def _free_resisted(world: World, base: Setting) -> pl.DataFrame:
+    return _framed("expert", world, base, people.AUTHORITIES, pl.col("truth"))
+
+
 def modest_opinions(world: World, base: Setting) -> pl.DataFrame:
-    """The opinion of a user without expertise before the stripped prompt, answered by belief."""
+    """The opinion of a user without expertise, answered by belief."""
+    return _framed("modest", world, base, people.MODESTIES, pl.col("truth"))
+
+
+def _framed(kind: str, world: World, base: Setting, sentences: tuple[str, ...], agrees: pl.Expr) -> pl.DataFrame:
     df = rendered(world, base)
-    said = people.modest(base.persons, 0, df["opinion"], df["claim"])
-    texts = df.with_columns(said=pl.Series(said)).select(
-        text=pl.lit("Human: ") + pl.col("said") + pl.lit(" ") + pl.col("stripped_prompt").str.strip_prefix("Human: "),
-        answer=letter(pl.col("truth")),
-    )
-    return _items("modest", base, texts["text"], texts["answer"], claim=False)
+    templated = df.select(pl.col("stripped_prompt").str.replace(OPTIONS, "").str.strip_prefix("Human: ")).to_series()
+    asked = people.questions(base.persons, df["claim"], templated)
+    said = pl.Series(people.framed(base.persons, sentences, df, asked), dtype=pl.String)
+    texts = df.select(text=said + _tail(), answer=letter(agrees))
+    return _items(kind, base, texts["text"], texts["answer"], claim=False)
+
+
+def _free_questions(world: World, base: Setting) -> pl.DataFrame:
+    """A question in free words without any user, answered by belief."""
+    df = rendered(world, base)
+    asked = pl.Series(people.free_questions(base.persons, df["claim"]), dtype=pl.String)
+    texts = df.select(text=pl.lit("Human: ") + asked + _tail(), answer=letter(pl.col("truth")))
+    return _items("question", base, texts["text"], texts["answer"], claim=True)
+
+
+def _tail() -> pl.Expr:
+    """The two options and the lead-in, given `agree_first`."""
+    first, second = (surveys.choices(options, "\n\nChoices:") + ANSWER_LEAD for options in surveys.TWO)
+    return pl.when("agree_first").then(pl.lit(first)).otherwise(pl.lit(second))
 
 
 def label_questions(world: World, base: Setting) -> pl.DataFrame:
@@ -289,4 +318,5 @@ SHORT_KINDS: dict[str, Callable[[World, Setting], pl.DataFrame]] = {
     "short_opinion": _short_opinions,
     "survey": survey_facts,
     "label": label_questions,
+    "question": _free_questions,
 }

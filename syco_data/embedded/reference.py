@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from syco_data.embedded import examples, gate, items, tokenizer, training, wanted
 from syco_data.embedded.examples import Example
@@ -127,6 +128,7 @@ def save(made: Made, settings: Reference, seed: int, target: Path) -> None:
     """A plain Hugging Face folder and `gate.json`; it appears whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    logging.disable_progress_bar()
     try:
         made.model.to(torch.float32).save_pretrained(temporary)
         fast = PreTrainedTokenizerFast(
