@@ -18,6 +18,7 @@ from syco_data.commands import (
     publish,
     pull,
     push,
+    restore,
     scores,
     show,
     sources,
@@ -38,6 +39,7 @@ app.add_typer(scores.app, name="scores")
 
 app.command("filter")(filter.run)
 app.command("verify")(verify.verify)
+app.command("restore")(restore.restore)
 app.command()(pull.pull)
 app.command("diff")(diff.diff)
 app.command()(publish.publish)

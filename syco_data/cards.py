@@ -92,7 +92,13 @@ def render(facts: Facts) -> str:
         extent=facts.grants.extent, withheld=facts.grants.withheld, tables=_tables(facts),
         configs=_training(facts), licences=_licences(facts.grants),
     )  # fmt: skip
-    card = f"---\n{yaml.safe_dump(head(facts), sort_keys=False, allow_unicode=True, width=120)}---\n\n{body}"
+    return joined(head(facts), body)
+
+
+def joined(values: dict, body: str) -> str:
+    """A card from its head and its text; the head is proven readable."""
+    head_text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    card = f"---\n{head_text}---\n\n" + body.lstrip("\n")
     check(card)
     return card
 

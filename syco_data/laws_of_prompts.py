@@ -88,19 +88,17 @@ def _not_contained(with_text: pl.LazyFrame) -> pl.LazyFrame:
         & pl.col("prompt").str.starts_with(opening)
         & pl.col("prompt").str.ends_with(rest)
     )
-    columns = pl.struct("prompt", "stripped_prompt")
-    return (
-        with_text.filter(~plain)
-        .filter(~columns.map_batches(_one_piece_apart, return_dtype=pl.Boolean, is_elementwise=True))
-        .select(id="prompt_id")
+    rest = with_text.filter(~plain).select("prompt_id", "prompt", "stripped_prompt")
+    # A function of a whole frame: an expression would be tried on the statistics of a file as well.
+    return rest.map_batches(
+        _further_apart, schema={"id": pl.String}, streamable=True, predicate_pushdown=False, projection_pushdown=False
     )
 
 
-def _one_piece_apart(texts: pl.Series) -> pl.Series:
-    rows = texts.struct.unnest()
-    return pl.Series(
-        [_has_one_piece_more(*row) for row in rows.select("prompt", "stripped_prompt").iter_rows()], dtype=pl.Boolean
-    )
+def _further_apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """The ids of rows whose texts are more than one piece apart."""
+    near = [_has_one_piece_more(*texts) for texts in rows.select("prompt", "stripped_prompt").iter_rows()]
+    return rows.filter(~pl.Series(near, dtype=pl.Boolean)).select(id="prompt_id")
 
 
 def _has_one_piece_more(longer: str, shorter: str) -> bool:

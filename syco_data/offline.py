@@ -53,7 +53,7 @@ def _write_index(folder: Path) -> Path:
     rows = []
     for path in sorted(folder.glob("validations/**/*.html")):
         failed = "Failed" in _status(path.read_text(encoding="utf-8"))
-        name = path.relative_to(folder / "validations").parts[0].replace(".", "/")
+        name = "/".join(path.relative_to(folder / "validations").parts).split("/__none__/")[0]
         link = html.escape(path.relative_to(folder).as_posix(), quote=True)
         state = '<span class="failed">failed</span>' if failed else "passed"
         rows.append((not failed, f'<tr><td><a href="{link}">{html.escape(name)}</a></td><td>{state}</td></tr>'))

@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from syco_data import manifest, released, tables
-from syco_data.errors import SycoError
+from syco_data import laws_of_release, manifest, released, tables
+from syco_data.errors import CheckFailed, SycoError
 from syco_data.manifest import File, Manifest
 
 # What the Hub and its client put beside the files of a release.
@@ -53,7 +53,22 @@ def verify(folder: Path) -> Verified:
         else:
             problems += _check_file(folder, file)
     problems += _check_templates(found)
+    if not problems:
+        # Laws are only readable from tables that are what the manifest says.
+        problems += _check_laws(folder, found)
     return Verified(found, tuple(sorted(problems, key=lambda one: one.path)), sum(f.table.rows for f in found.tables))
+
+
+def require(folder: Path) -> Verified:
+    """Checks a release and raises `CheckFailed` with the first problem if there is one."""
+    done = verify(folder)
+    if done.problems:
+        first = done.problems[0]
+        raise CheckFailed(
+            f"{folder}: {len(done.problems)} problems, the first: {first.path}: {first.what}",
+            "Get it again: python -m syco_data pull",
+        )
+    return done
 
 
 @dataclass(frozen=True)
@@ -124,3 +139,13 @@ def _check_templates(found: Manifest) -> Iterator[Problem]:
     for name, digest in found.templates.items():
         if files.get(f"recipe/templates/{name}.jinja") != digest:
             yield Problem(f"recipe/templates/{name}.jinja", "not the template that the manifest names")
+
+
+def _check_laws(folder: Path, found: Manifest) -> Iterator[Problem]:
+    """Laws that a manifest alone cannot vouch for: whoever writes a release can write its digests too."""
+    for law in laws_of_release.of_release(folder, found):
+        broken = law.offenders.select("id").collect(engine="streaming")["id"].sort()
+        if len(broken):
+            yield Problem(
+                law.table, f"law '{law.name}' ({law.says}) is broken {len(broken):,} times, first: {broken[0]}"
+            )

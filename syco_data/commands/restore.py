@@ -1,0 +1,27 @@
+"""`restore`: puts the texts back into a release that was published without them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A release without texts.")],
+    to: Annotated[Path, typer.Option("--to", help="Where the whole release goes; must not exist yet.")],
+    sources: Annotated[
+        str | None, typer.Option(help="Folder of sources, if not fetched from where the release's came from.")
+    ] = None,
+    surveys: Annotated[str | None, typer.Option(help="Folder of survey files, where the probes need one.")] = None,
+) -> None:
+    """Rebuilds every text from the sources and proves that it is the very text that was left out."""
+    from syco_data import restore as restoring
+    from syco_data import verification
+
+    checked = verification.require(folder)
+    chosen = restoring.recipe(checked.found, folder, restoring.Places(sources, surveys))
+    raw = restoring.raw_rows(checked.found, chosen)
+    texts = restoring.texts(restoring.training(raw), restoring.materials(raw, chosen), chosen)
+    whole = restoring.restore(folder, to, texts)
+    rows = sum(file.table.withheld_rows for file in checked.found.tables)
+    typer.echo(f"{to}: version {whole.version}, texts of {rows:,} rows are back, all as the manifest says")
