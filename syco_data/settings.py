@@ -176,6 +176,7 @@ class ReferenceModel(Record):
     hidden: Positive
     layers: Positive
     heads: Positive
+    head_size: Positive
     feed_forward: Positive
     vocabulary: Positive
     tokenizer_prompts: Positive

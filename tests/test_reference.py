@@ -13,7 +13,15 @@ from syco_data.errors import SycoError
 
 SETTINGS = settings.load()
 SMALL = SETTINGS.reference.model.model_copy(
-    update={"hidden": 32, "layers": 2, "heads": 2, "feed_forward": 48, "vocabulary": 600, "tokenizer_prompts": 300}
+    update={
+        "hidden": 32,
+        "layers": 2,
+        "heads": 2,
+        "head_size": 32,
+        "feed_forward": 48,
+        "vocabulary": 600,
+        "tokenizer_prompts": 300,
+    }
 )
 STAGES = tuple(
     stage.model_copy(update={"steps": 2, "short_items": 14, "long_items": min(stage.long_items, 6)})

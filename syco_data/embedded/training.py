@@ -34,6 +34,7 @@ def new_model(settings: ReferenceModel, tokenizer, seed: int) -> LlamaForCausalL
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         num_key_value_heads=settings.heads,
+        head_dim=settings.head_size,
         intermediate_size=settings.feed_forward,
         max_position_embeddings=settings.positions,
         rope_theta=10_000.0,
