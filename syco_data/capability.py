@@ -16,12 +16,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import yaml
 
 from syco_data import statistics
+from syco_data.engines import accelerator
 from syco_data.errors import SycoError
 from syco_data.evaluation import Subject
+from syco_data.models import ResolvedModel
 from syco_data.schemas import CAPABILITY, COMPARISONS, METRICS
-from syco_data.settings import Capability, unknown
+from syco_data.settings import Capability, Filter, unknown
 from syco_data.statistics import Precision
 
 LETTERS = "ABCD"
@@ -45,10 +48,18 @@ class Task:
 
     def subjects(self) -> list[str]:
         """Every subject that the installed harness knows."""
+        files = self._folder.glob("[!_]*.yaml")
+        return sorted(path.stem.removeprefix("mmlu_") for path in files)
+
+    def file(self, subject: str) -> Path:
+        """The harness's task file of a subject."""
+        return self._folder / f"{'mmlu_' if self.suite == 'mmlu' else ''}{subject}.yaml"
+
+    @property
+    def _folder(self) -> Path:
         import lm_eval
 
-        files = (Path(lm_eval.__file__).parent / "tasks" / self.folder).glob("[!_]*.yaml")
-        return sorted(path.stem.removeprefix("mmlu_") for path in files)
+        return Path(lm_eval.__file__).parent / "tasks" / self.folder
 
 
 _RECORDS = (
@@ -60,8 +71,11 @@ _RECORDS = (
 TASKS = {record.name: record for record in _RECORDS}
 
 
-def solve(subject: Subject, settings: Capability, engine: str) -> pl.DataFrame:
-    """Every question of the wanted tasks with whether it was solved, as `schemas.CAPABILITY`."""
+def solve(subject: Subject, settings: Capability, engine: Filter) -> pl.DataFrame:
+    """Every question of the wanted tasks with whether it was solved, as `schemas.CAPABILITY`.
+
+    `engine` says what runs the model; the harness brings its own loader for each.
+    """
     found = []
     for name in settings.tasks:
         if name not in TASKS:
@@ -72,26 +86,41 @@ def solve(subject: Subject, settings: Capability, engine: str) -> pl.DataFrame:
     return pl.DataFrame(found, schema=columns, orient="row").with_columns(**who).select(CAPABILITY.names)
 
 
-def _run(task: Task, subject: Subject, settings: Capability, engine: str) -> Iterator[tuple]:
+def _run(task: Task, subject: Subject, settings: Capability, engine: Filter) -> Iterator[tuple]:
     """Rows `task`, `subject`, `question`, `correct`."""
+    with TemporaryDirectory() as folder:
+        files = [_task_file(task, name, settings, Path(folder)) for name in _chosen(task, settings)]
+        try:
+            answered = _harness(files, subject.model, settings, engine)
+        except (AssertionError, KeyError, OSError, RuntimeError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise SycoError(f"evaluate.capability: lm-evaluation-harness stopped at {task.name}: {reason}") from error
+    for name, samples in sorted(answered.items()):
+        for sample in samples:
+            yield task.name, name.removeprefix(task.prefix), sample["doc_id"], sample[task.score] == 1.0
+
+
+def _harness(files: list[str], model: ResolvedModel, settings: Capability, engine: Filter) -> dict[str, list[dict]]:
+    """The harness's record of every question, by its name of the task."""
     from lm_eval import simple_evaluate
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    model = subject.model
-    with TemporaryDirectory() as folder:
-        specs = [_spec(task, name, settings, Path(folder)) for name in _chosen(task, settings)]
-        answered = simple_evaluate(
-            model=BACKENDS[engine],
-            model_args={"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False},
-            tasks=specs,
-            batch_size=settings.batch,
-            limit=settings.limit,
-            bootstrap_iters=0,
-            apply_chat_template=model.style == "chat",
+    if model.positions is not None and settings.max_tokens >= model.positions:
+        raise ValueError(
+            f"evaluate.capability.max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens"
         )
-    for name, samples in sorted(answered["samples"].items()):
-        for sample in samples:
-            yield task.name, name.removeprefix(task.prefix), sample["doc_id"], sample[task.score] == 1.0
+    answered = simple_evaluate(
+        model=BACKENDS[engine.engine],
+        model_args={"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False},
+        tasks=files,
+        batch_size=settings.batch,
+        device=accelerator(engine.transformers.device).split()[0],
+        limit=settings.limit,
+        bootstrap_iters=0,
+        apply_chat_template=model.style == "chat",
+        gen_kwargs={"max_gen_toks": settings.max_tokens},
+    )
+    return answered["samples"]
 
 
 def _chosen(task: Task, settings: Capability) -> list[str]:
@@ -106,17 +135,19 @@ def _chosen(task: Task, settings: Capability) -> list[str]:
     return subjects[: settings.subjects]
 
 
-def _spec(task: Task, name: str, settings: Capability, folder: Path) -> dict:
-    """The harness's own task, reading local files where the settings say so."""
-    spec: dict = {"task": f"{task.prefix}{name}"}
+def _task_file(task: Task, name: str, settings: Capability, folder: Path) -> str:
+    """A task file that includes the harness's own and reads local questions where the settings say so."""
+    spec: dict = {"include": str(task.file(name)), "task": f"{task.prefix}{name}"}
     if task.shots is not None:
         spec["num_fewshot"] = task.shots
-    if settings.origin == "hub":
-        return spec
-    splits = {split: _file(settings, task, name, split) for split in ("test", "dev")}
-    files = {split: _prepared(path, folder / f"{name}.{split}.jsonl") for split, path in splits.items() if path}
-    kwargs = {"data_files": files, "cache_dir": str(folder / "cache")}
-    return spec | {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": kwargs}
+    if settings.origin == "directory":
+        splits = {split: _file(settings, task, name, split) for split in ("test", "dev")}
+        files = {split: _prepared(path, folder / f"{name}.{split}.jsonl") for split, path in splits.items() if path}
+        kwargs = {"data_files": files, "cache_dir": str(folder / "cache")}
+        spec |= {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": kwargs}
+    target = folder / f"{task.prefix}{name}.yaml"
+    target.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return str(target)
 
 
 def _file(settings: Capability, task: Task, name: str, split: str) -> Path | None:

@@ -49,7 +49,7 @@ def of(probes: pl.DataFrame, subject: evaluation.Subject, settings: Settings, ba
     probes = probes.filter(pl.col("split") == wanted.split)
     engine = settings.filter.model_copy(update={"engine": wanted.engine})
     answers = evaluation.answer(probes, subject, engine, wanted.generation, seed)
-    solved = capability.solve(subject, wanted.capability, wanted.engine)
+    solved = capability.solve(subject, wanted.capability, engine)
     precision = Precision(wanted.level, wanted.resamples, seed)
     answered = metrics.derive(probes, answers)
     rates = pl.concat([metrics.measure(answered, precision), capability.measure(solved, precision)])

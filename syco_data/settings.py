@@ -419,6 +419,7 @@ class Capability(Record):
     directory: str | None
     subjects: Positive | None
     limit: Positive | None
+    max_tokens: Positive
     batch: Positive
 
     def folder(self) -> Path:

@@ -1,0 +1,155 @@
+"""MMLU and BIG-Bench Hard through lm-evaluation-harness, from local files, on a small random model."""
+
+import csv
+import gzip
+import io
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from syco_data import capability, models, schemas, settings, tables
+from syco_data.capability import TASKS
+from syco_data.errors import SycoError
+from syco_data.evaluation import Subject
+from syco_data.settings import Capability, Retries
+from syco_data.statistics import Precision
+from tests import tiny_models
+
+ROOT = Path(__file__).resolve().parents[1]
+EVALS = Path(os.environ.get("SYCO_SHARED", ROOT / "../shared")) / "evals"
+ENGINE = settings.load(ROOT / "params.yaml").filter.model_copy(update={"engine": "transformers"})
+PRECISION = Precision(level=0.95, resamples=50, seed=0)
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory) -> Subject:
+    folder = tiny_models.make(tmp_path_factory.mktemp("model"))
+    record = settings.Model(source=str(folder), revision=None, prompt_style="plain", dtype="float32")
+    patience = Retries(attempts=1, first_wait=0.1, longest_wait=0.1)
+    return Subject("tiny", "base", models.resolve("tiny", record, folder, patience))
+
+
+def wanted(folder: Path, *tasks: str, **changes) -> Capability:
+    values = {
+        "origin": "directory",
+        "directory": str(folder),
+        "subjects": None,
+        "limit": None,
+        "batch": 4,
+        "max_tokens": 8,
+    }
+    return Capability(tasks=tasks, **(values | changes))
+
+
+def write_mmlu(folder: Path, subject: str, split: str, rows: list[list[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    target = folder / "mmlu" / split / f"{subject}_{split}.csv.gz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(gzip.compress(text.getvalue().encode()))
+
+
+@pytest.fixture
+def evals(tmp_path) -> Path:
+    # Words that a reader of tables takes for missing values or numbers.
+    question = ['Which, "if any",\nis red?', "None", "NA", "0.50", "1e5"]
+    for subject in ("anatomy", "virology"):
+        write_mmlu(tmp_path, subject, "test", [[*question, "ABCD"[index % 4]] for index in range(4)])
+        write_mmlu(tmp_path, subject, "dev", [[f"Question {index}?", "a", "b", "c", "d", "C"] for index in range(5)])
+    (tmp_path / "bbh").mkdir()
+    examples = [{"input": f"not {value} is", "target": str(not value)} for value in (True, False)]
+    (tmp_path / "bbh" / "boolean_expressions.json").write_text(json.dumps({"canary": "x", "examples": examples}))
+    return tmp_path
+
+
+def test_the_harness_knows_all_subjects():
+    assert {name: len(task.subjects()) for name, task in TASKS.items()} == {
+        "mmlu_0shot": 57, "mmlu_5shot": 57, "bbh_3shot": 27, "bbh_3shot_cot": 27,
+    }  # fmt: skip
+
+
+def test_questions_keep_their_words(evals, tmp_path):
+    task = TASKS["mmlu_0shot"]
+    path = evals / "mmlu" / "test" / "anatomy_test.csv.gz"
+    prepared = Path(capability._prepared(path, tmp_path / "out.jsonl"))
+    rows = [json.loads(line) for line in prepared.read_text().splitlines()]
+    assert rows[1] == {
+        "question": 'Which, "if any",\nis red?', "choices": ["None", "NA", "0.50", "1e5"], "answer": 1,
+    }  # fmt: skip
+    assert capability._chosen(task, wanted(evals, task.name)) == ["anatomy", "virology"]
+
+
+@pytest.mark.slow
+def test_every_task_runs_from_local_files_and_is_counted_by_question(evals, subject, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    solved = capability.solve(subject, wanted(evals, *TASKS), ENGINE)
+    tables.conform(solved, schemas.CAPABILITY)
+    counts = dict(solved.group_by("task").len().iter_rows())
+    assert counts == {"mmlu_0shot": 8, "mmlu_5shot": 8, "bbh_3shot": 2, "bbh_3shot_cot": 2}
+    # The four questions differ in their right letter alone, so any model gets just one of them.
+    zero = solved.filter(task="mmlu_0shot").group_by("subject").agg(pl.col("correct").sum())
+    assert dict(zero.iter_rows()) == {"anatomy": 1, "virology": 1}
+    measured = capability.measure(solved, PRECISION)
+    tables.conform(measured, schemas.METRICS)
+    whole = measured.filter(probe="mmlu_0shot", slice="all").row(0, named=True)
+    assert (whole["rate"], whole["chance"], whole["rows"], whole["method"]) == (0.25, 0.25, 8, "wilson")
+    assert not solved.filter(pl.col("task").str.starts_with("bbh"))["correct"].any()  # a random model writes no answer
+
+    better = solved.with_columns(arm=pl.lit("tuned"), correct=pl.lit(True))
+    changes = capability.compare(solved, better, PRECISION)
+    tables.conform(changes, schemas.COMPARISONS)
+    change = changes.filter(probe="mmlu_0shot", slice="all").row(0, named=True)
+    assert (change["before"], change["after"], change["rows"]) == (0.25, 1.0, 8)
+
+
+def test_limits_choose_the_first_subjects(evals):
+    assert capability._chosen(TASKS["mmlu_5shot"], wanted(evals, "mmlu_5shot", subjects=1)) == ["anatomy"]
+
+
+def test_no_task_leaves_empty_tables(subject):
+    solved = capability.solve(subject, wanted(Path("nowhere")), ENGINE)
+    assert solved.is_empty()
+    assert capability.measure(solved, PRECISION).is_empty()
+    assert capability.compare(solved, solved, PRECISION).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"question,a,b,A\n", "2 options instead of 4"),
+        (b"question,a,b,c,d,E\n", "substring not found"),
+        (b"\xff\xfe", "decode"),
+    ],
+)
+def test_a_broken_file_is_one_line(subject, tmp_path, content, said):
+    (tmp_path / "mmlu" / "test").mkdir(parents=True)
+    (tmp_path / "mmlu" / "test" / "anatomy_test.csv").write_bytes(content)
+    with pytest.raises(SycoError, match=f"anatomy_test.csv is not in the published layout: .*{said}"):
+        capability.solve(subject, wanted(tmp_path, "mmlu_0shot"), ENGINE)
+
+
+def test_a_folder_without_files_and_an_unknown_task_are_one_line(subject, tmp_path):
+    with pytest.raises(SycoError, match="no file of bbh below"):
+        capability.solve(subject, wanted(tmp_path, "bbh_3shot"), ENGINE)
+    with pytest.raises(SycoError, match="did you mean 'mmlu_5shot'"):
+        capability.solve(subject, wanted(tmp_path, "mmlu_5_shot"), ENGINE)
+
+
+def test_a_model_too_short_for_the_answers_is_one_line(subject, evals):
+    with pytest.raises(SycoError, match="max_tokens is 5000, the model takes texts of 1024 tokens"):
+        capability.solve(subject, wanted(evals, "bbh_3shot_cot", max_tokens=5000), ENGINE)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_the_real_files_go_through(subject, monkeypatch):
+    if not EVALS.is_dir():
+        pytest.skip("the real evaluation files lie beside a checkout; they are not here")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name, task in TASKS.items():
+        assert capability._chosen(task, wanted(EVALS, name)) == task.subjects()
+    solved = capability.solve(subject, wanted(EVALS, *TASKS, subjects=2, limit=2), ENGINE)
+    assert dict(solved.group_by("task").len().iter_rows()) == dict.fromkeys(TASKS, 4)
