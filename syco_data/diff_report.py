@@ -214,7 +214,9 @@ def _grid(headings: list[str], rows: list[list[str]]) -> list[str]:
 
 def _plain(text: str) -> str:
     """Text that Markdown and HTML show as it is, on one line."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("-&gt;", "→")
+    escaped = printable(" ".join(text.split()))
+    for sign, said in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("-&gt;", "→")):
+        escaped = escaped.replace(sign, said)
     for sign in "\\`*_[]|#!":
         escaped = escaped.replace(sign, f"\\{sign}")
-    return " ".join(escaped.split())
+    return escaped
