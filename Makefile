@@ -1,7 +1,7 @@
 # Two commands do all set-up on a fresh machine: `make repro` and `make test`.
 # VARIANT=cuda installs the CUDA set instead of the CPU one.
 .DELETE_ON_ERROR:
-.PHONY: repro test bench setup lock lint deps clean
+.PHONY: repro test bench gpu-check setup lock lint deps clean
 
 PYTHON ?= python3
 VARIANT ?= cpu
@@ -34,6 +34,10 @@ test: setup
 
 bench: setup
 	@python -m benchmarks $(ARGS)
+
+# The reference model on a GPU against its CPU scores; exits with 2 where there is no GPU.
+gpu-check: setup
+	@$(BIN)/python -m benchmarks.gpu_check
 
 lint: setup
 	@ruff check . && ruff format --check .

@@ -99,11 +99,17 @@ def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter)
 
 def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> Iterator[pl.DataFrame]:
     with engines.open(model, settings) as engine, progress(f"scoring {model.name}", todo.missing) as bar:
-        for number, scored in engine.stream(todo.batches):
-            made = scores.frame([scores.key(request) for request in todo.batches[number]], scored)
-            todo.shelf.add(made)
+        for made in saved(todo, engine):
             bar.advance(len(made))
             yield made
+
+
+def saved(todo: Pending, engine: engines.Engine) -> Iterator[pl.DataFrame]:
+    """Scores the pending batches; each is in the store before the next one is given out."""
+    for number, scored in engine.stream(todo.batches):
+        made = scores.frame([scores.key(request) for request in todo.batches[number]], scored)
+        todo.shelf.add(made)
+        yield made
 
 
 def _limited(df: pl.DataFrame, longest: int) -> pl.DataFrame:

@@ -128,13 +128,14 @@ def _connect(settings: Filter) -> None:
     # Workers see the source tree that this process runs; set before Ray starts.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
     import ray
 
     if ray.is_initialized():
         raise SycoError("engine 'ray': this process is connected to Ray already", "Close the other engine first")
     try:
-        ray.init(address=settings.ray.address, logging_level="ERROR", log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        ray.init(address=settings.ray.address, logging_level="CRITICAL", log_to_driver=False, include_dashboard=False)
+    except Exception as error:  # Ray raises a bare Exception where its processes do not come up in time
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SycoError(
             f"engine 'ray': no cluster at {settings.ray.address!r}: {reason}",

@@ -1,0 +1,123 @@
+"""The filter against its floors, from one run: bare `LLM.generate`, lm-evaluation-harness, and a second run.
+
+    python -m benchmarks filter [PROMPTS]
+
+Real engine (vLLM), the reference model, PROMPTS (20,000) distinct stripped prompts made from data/prompts: where
+there are fewer, their claims are numbered. One engine serves ours and the bare one, warmed up, in turns
+(ours, bare, ours, bare ...; the best of each counts), each with an empty prefix cache. The harness's own vLLM class is
+made around that engine too and answers 1,000 of the questions; its rate counts questions, as ours does.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from syco_data import collecting, engines, filtration, models, schemas, settings, tables
+from syco_data.engines.vllm import VllmEngine, _ask
+from syco_data.models import ResolvedModel
+from syco_data.scoring import Request
+from syco_data.settings import Filter
+
+PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
+HARNESS_QUESTIONS = 1_000
+
+
+def main(count: str = "20000", folder: str | None = None) -> None:
+    chosen = settings.load()
+    model = _model(chosen, folder)
+    requests = _requests(int(count))
+    with tempfile.TemporaryDirectory() as store:
+        filter_ = chosen.filter.model_copy(update={"engine": "vllm", "store": store})
+        first = _timed(lambda: collecting.collect(requests, model, filter_))
+        again = _timed(lambda: collecting.collect(requests, model, filter_))
+        with engines.open(model, filter_) as engine:
+            ours, bare = _side_by_side(engine, model, filter_, requests)
+            harness = _harness(engine, requests[:HARNESS_QUESTIONS])
+    _print(len(requests), ours, bare, harness, first, again)
+
+
+def _model(chosen: settings.Settings, folder: str | None) -> ResolvedModel:
+    record = models.named(NAME, chosen)
+    if folder is not None:
+        record = record.model_copy(update={"source": folder})
+    return models.resolve(NAME, record, REFERENCE, chosen.acquire.retries)
+
+
+def _requests(count: int) -> list[Request]:
+    """Distinct questions: the prompts' own, then the same with a number in the claim."""
+    texts = tables.read(PROMPTS, schemas.PROMPTS, ["stripped_prompt"])["stripped_prompt"].unique(maintain_order=True)
+    rounds = -(-count // len(texts))
+    numbered = [texts.str.replace('"', f'"{turn} ', literal=True) if turn else texts for turn in range(rounds)]
+    return [Request(text, filtration.OPTIONS) for text in pl.concat(numbered)[:count]]
+
+
+def _timed(call) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _side_by_side(
+    engine: VllmEngine, model: ResolvedModel, chosen: Filter, requests: list[Request]
+) -> tuple[float, float]:
+    """Seconds of our whole path (tokenising, scoring, saving) and of `LLM.generate` on the same token ids."""
+    queries = [query for plan in engine.plan(requests) for query in plan.queries]
+    prompts = [{"prompt_token_ids": list(query.ids)} for query in queries]
+    params = [_ask(query.candidates) for query in queries]
+    ours, bare = [], []
+    for turn in range(3):
+        with tempfile.TemporaryDirectory() as store:
+            todo = collecting.pending(requests, model, chosen.model_copy(update={"store": store}))
+            engine.llm.reset_prefix_cache()
+            ours.append(_timed(lambda todo=todo: _save_all(todo, engine)))
+        engine.llm.reset_prefix_cache()
+        bare.append(_timed(lambda: engine.llm.generate(prompts, params, use_tqdm=False)))
+        print(f"turn {turn}: ours {ours[-1]:.1f} s, bare {bare[-1]:.1f} s", file=sys.stderr)
+    return min(ours), min(bare)
+
+
+def _save_all(todo: collecting.Pending, engine: VllmEngine) -> None:
+    """What `collecting.collect` does once the engine stands."""
+    for made in collecting.saved(todo, engine):
+        assert len(made)
+
+
+def _harness(engine: VllmEngine, requests: list[Request]) -> float:
+    """Seconds a question of lm-evaluation-harness: its own vLLM class, made with the engine that is running."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.vllm_causallms import VLLM
+
+    with mock.patch("lm_eval.models.vllm_causallms.LLM", return_value=engine.llm):
+        harness = VLLM(pretrained=str(engine.model.folder), max_model_len=engine.max_length, batch_size="auto")
+    asked = [
+        Instance("loglikelihood", {}, (request.text, option), index)
+        for request in requests
+        for index, option in enumerate(request.options)
+    ]
+    harness.loglikelihood(asked[:64], disable_tqdm=True)
+    engine.llm.reset_prefix_cache()
+    return _timed(lambda: harness.loglikelihood(asked, disable_tqdm=True)) / len(requests)
+
+
+def _print(count: int, ours: float, bare: float, harness: float, first: float, again: float) -> None:
+    table = Table(title=f"filter: {count:,} stripped prompts, vLLM, one run")
+    for heading in ("", "prompts/s", "ratio", "asked for"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    table.add_row("ours (tokenise, score, save)", f"{count / ours:,.0f}", "", "")
+    table.add_row("bare LLM.generate, same token ids", f"{count / bare:,.0f}", f"ours {bare / ours:.2f}", ">= 0.95")
+    table.add_row("lm-evaluation-harness", f"{1 / harness:,.0f}", f"ours {harness * count / ours:.2f}", ">= 1.8")
+    table.add_row("first run, start-up included", f"{count / first:,.0f}", "", "")
+    table.add_row("second run, all in the store", f"{count / again:,.0f}", f"{again / first:.1%} of the time", "< 5%")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,91 @@
+"""The reference model on a GPU against its CPU verdicts: agreement and rates (`make gpu-check`).
+
+    python -m benchmarks gpu_check
+
+Scores the stripped prompts of data/prompts by the transformers engine on the CPU, then on CUDA, and by vLLM on
+CUDA where it is installed. Exits with 2 where there is no GPU, with 1 where the engines disagree.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from syco_data import engines, filtration, models, schemas, settings, tables
+from syco_data.errors import CheckFailed, SycoError
+from syco_data.models import ResolvedModel
+from syco_data.scoring import OptionScores, Request
+from syco_data.settings import Filter
+
+PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
+CLEAR, CLOSE = 0.01, 0.001  # nats: margins that must agree in sign; largest difference of log-probabilities
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Log-probabilities, shape (requests, options), and requests a second after a warm-up."""
+
+    name: str
+    logprobs: np.ndarray
+    rate: float
+
+
+def main() -> None:
+    try:
+        _check()
+    except SycoError as error:
+        print(f"gpu-check: {error}", file=sys.stderr)
+        sys.exit(1 if isinstance(error, CheckFailed) else 2)
+
+
+def _check() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise SycoError("there is no CUDA GPU here (or torch is a CPU build): nothing was checked")
+    chosen = settings.load()
+    model = models.resolve(NAME, models.named(NAME, chosen), REFERENCE, chosen.acquire.retries)
+    prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
+    requests = filtration.requests(filtration.questions(prompts, chosen.filter.rule))
+    expected = _measured("transformers on cpu", model, _on(chosen.filter, "transformers", "cpu"), requests)
+    found = [_measured("transformers on cuda", model, _on(chosen.filter, "transformers", "cuda"), requests)]
+    if engines.module("vllm").identity(chosen.filter).device != "cpu":
+        found.append(_measured("vllm on cuda", model, _on(chosen.filter, "vllm", "cuda"), requests))
+    agree = [_compared(expected, one) for one in found]
+    if not all(agree):
+        raise CheckFailed("the GPU's verdicts are not the CPU's")
+
+
+def _on(chosen: Filter, engine: str, device: str) -> Filter:
+    changed = chosen.transformers.model_copy(update={"device": device})
+    return chosen.model_copy(update={"engine": engine, "transformers": changed})
+
+
+def _measured(name: str, model: ResolvedModel, chosen: Filter, requests: list[Request]) -> Measured:
+    with engines.open(model, chosen) as engine:
+        engine.score(requests[:64])
+        started = time.perf_counter()
+        scored: list[OptionScores] = engine.score(requests)
+        seconds = time.perf_counter() - started
+    print(f"{name:<22} {len(requests) / seconds:10,.0f} prompts/s")
+    rows = [score.logprobs or (np.nan,) * len(filtration.OPTIONS) for score in scored]
+    return Measured(name, np.array(rows), len(requests) / seconds)
+
+
+def _compared(expected: Measured, found: Measured) -> bool:
+    """Same choice wherever the margin is clear, and log-probabilities close together."""
+    margins = [logprobs[:, 0] - logprobs[:, 1] for logprobs in (expected.logprobs, found.logprobs)]
+    clear = np.abs(margins[0]) > CLEAR
+    same = np.sign(margins[0][clear]) == np.sign(margins[1][clear])
+    largest = float(np.nanmax(np.abs(expected.logprobs - found.logprobs)))
+    print(
+        f"{found.name:<22} same choice {same.mean():.4%} of {clear.sum():,} with |margin| > {CLEAR}; "
+        f"largest difference {largest:.2g} nats; {found.rate / expected.rate:.1f} times the CPU's rate"
+    )
+    return bool(same.all()) and largest <= CLOSE
+
+
+if __name__ == "__main__":
+    main()

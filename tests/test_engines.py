@@ -1,0 +1,164 @@
+"""Engines: one protocol, the same answers from each of them, and what is lost when a worker dies."""
+
+import contextlib
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from syco_data import collecting, engines, models, settings
+from syco_data.errors import SycoError
+from syco_data.scoring import Request
+from tests import fake_engine, tiny_models
+
+ROOT = Path(__file__).parents[1]
+OPTIONS = (" (A)", " (B)")
+REQUESTS = [Request(tiny_models.question(index, index % 2 == 1), OPTIONS) for index in range(120)]
+REFERENCE = ROOT / "data" / "reference"
+
+
+def chosen(engine: str, **changes) -> settings.Filter:
+    return settings.load(ROOT / "params.yaml").filter.model_copy(update={"engine": engine, "batch": 20, **changes})
+
+
+def model_at(folder: Path, source: str | None = None) -> models.ResolvedModel:
+    record = settings.Model(source=source or str(folder), revision=None, prompt_style="plain", dtype="float32")
+    patience = settings.Retries(attempts=1, first_wait=0.1, longest_wait=0.1)
+    return models.resolve("tiny", record, folder, patience)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return model_at(tiny_models.make(tmp_path_factory.mktemp("tiny") / "merged", "merged_all"))
+
+
+def answers(model, settings_, requests=REQUESTS):
+    with engines.open(model, settings_) as engine:
+        return engine.score(requests)
+
+
+def assert_equal(found, expected, nats, clear=0.01):
+    """Log-probabilities within `nats`, and the same choice wherever the margin is clear."""
+    for one, other in zip(found, expected, strict=True):
+        assert one.logprobs == pytest.approx(other.logprobs, abs=nats)
+        assert (one.tokens, one.path) == (other.tokens, other.path)
+        margins = [score.logprobs[0] - score.logprobs[1] for score in (one, other)]
+        assert abs(margins[1]) <= clear or (margins[0] > 0) == (margins[1] > 0)
+
+
+def test_an_unknown_engine_is_refused_with_the_list():
+    with pytest.raises(SycoError, match="no 'vlm'; did you mean 'vllm'"):
+        engines.module("vlm")
+
+
+def test_an_engine_that_is_not_installed_is_one_line():
+    with pytest.raises(SycoError, match="'nowhere' is not installed here.*choose another filter.engine"):
+        engines.version_of("nowhere")
+
+
+def test_identities_name_version_and_device_without_loading_anything():
+    found = {name: engines.identity(chosen(name)) for name in ("vllm", "transformers", "ray")}
+    assert found["ray"] == found["vllm"], "replicas give the scores of the engine they hold"
+    assert all(one.version[0].isdigit() for one in found.values())
+    elsewhere = chosen("ray").ray.model_copy(update={"device": "cuda NVIDIA H100"})
+    assert engines.identity(chosen("ray", ray=elsewhere)).device == "cuda NVIDIA H100"
+
+
+def test_a_stream_gives_every_batch_once_in_plan_order():
+    engine = fake_engine.FakeEngine(fake_engine.MODEL, chosen("transformers"))
+    batches = [REQUESTS[:7], REQUESTS[7:8], REQUESTS[8:40]]
+    found = list(engine.stream(batches))
+    assert [batch.number for batch in found] == [0, 1, 2]
+    assert [score for batch in found for score in batch.scores] == engine.score(REQUESTS[:40])
+    assert list(engine.stream([])) == []
+
+
+def test_a_text_that_leaves_no_room_is_refused_by_generate():
+    engine = fake_engine.FakeEngine(fake_engine.MODEL, chosen("transformers", max_length=50))
+    assert engine.generate(["x" * 40], 10) == ["yes"]
+    with pytest.raises(SycoError, match="41 tokens and 10 to come exceed max_length 50"):
+        engine.generate(["x" * 41], 10)
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line(tiny, tmp_path):
+    folder = tiny_models.make(tmp_path / "odd", "byte_bpe")
+    config = (folder / "config.json").read_text(encoding="utf-8")
+    (folder / "config.json").write_text(config.replace('"llama"', '"no_such_type"'), encoding="utf-8")
+    with pytest.raises(SycoError, match="cannot be loaded by transformers") as caught:
+        answers(replace(tiny, folder=folder), chosen("transformers"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_vllm_and_transformers_agree(tiny):
+    """One start of vLLM: letters in one prefill, whole completions in several steps, too long texts, generation."""
+    longer = Request("word " * 2000, OPTIONS)
+    with engines.open(tiny, chosen("transformers")) as engine:
+        expected, said = engine.score([*REQUESTS, longer]), engine.generate([r.text for r in REQUESTS[:8]], 6)
+        whole = engines.module("transformers").load(tiny, chosen("transformers", path="whole")).score(REQUESTS)
+        four = engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]])
+    with engines.open(tiny, chosen("vllm")) as engine:
+        found = engine.score([*REQUESTS, longer])
+        assert found[-1].logprobs is None and expected[-1].logprobs is None
+        assert_equal(found[:-1], expected[:-1], nats=1e-3)
+        assert_equal(found[:-1], whole, nats=1e-3)
+        assert_equal(engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]]), four, nats=1e-3)
+        assert engine.generate([r.text for r in REQUESTS[:8]], 6) == said
+        if REFERENCE.is_dir():
+            reference = model_at(REFERENCE, source="embedded")
+            engine.close()
+            with engines.open(reference, chosen("vllm")) as ours:
+                assert_equal(ours.score(REQUESTS), answers(reference, chosen("transformers")), nats=1e-3)
+
+
+@contextlib.contextmanager
+def cluster(workers: int):
+    """A head without room for actors and `workers` nodes with room for one each, on this machine."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_raylet_start_wait_time_s"] = "120"
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        nodes = [made.add_node(num_cpus=2, object_store_memory=100_000_000) for _ in range(workers)]
+        made.wait_for_nodes()
+        yield made, nodes
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+@pytest.mark.slow
+def test_a_node_that_is_killed_costs_its_batches_in_flight_and_the_verdicts_stay(tiny, tmp_path):
+    """Three nodes, two actors; one node dies in mid-run. The store holds what a single process gives."""
+    expected = collecting.collect(REQUESTS, tiny, chosen("transformers", store=str(tmp_path / "single")))
+    with cluster(workers=3) as (made, nodes):
+        ray_settings = chosen("ray").ray.model_copy(
+            update={"engine": "transformers", "address": made.address, "actors": 2, "cpus_per_actor": 2}
+        )
+        on_ray = chosen("ray", store=str(tmp_path / "cluster"), ray=ray_settings)
+        todo = collecting.pending(REQUESTS, tiny, on_ray)
+        with engines.open(tiny, on_ray) as engine:
+            saved = collecting.saved(todo, engine)
+            next(saved)
+            made.remove_node(nodes[0], allow_graceful=False)
+            rest = sum(map(len, saved))
+        assert 0 < rest < len(REQUESTS)
+    found = collecting.collect(REQUESTS, tiny, on_ray)
+    assert (found.fresh, found.stored) == (0, len(REQUESTS)), "nothing is missing, nothing has to be loaded"
+    both = found.scores.join(expected.scores, on="key", suffix="_single")
+    assert len(both) == len(REQUESTS)
+    difference = (both["logprobs"].explode() - both["logprobs_single"].explode()).abs().max()
+    assert difference < 1e-4
+    assert both["path"].equals(both["path_single"], check_names=False)
+
+
+def test_no_cluster_at_an_address_is_one_line(tiny):
+    nowhere = chosen("ray").ray.model_copy(update={"address": "127.0.0.1:1"})
+    with (
+        pytest.raises(SycoError, match=r"no cluster at '127.0.0.1:1'.*ray start --head"),
+        engines.open(tiny, chosen("ray", ray=nowhere)),
+    ):
+        time.sleep(0)
