@@ -135,7 +135,7 @@ def _quiet(choice: Finetune) -> None:
 
 def _trainer(job: Job, workspace: Workspace) -> "Trainer":
     from syco_data.engines.tokenizer import Tokenizer
-    from syco_data.sft_trainer import Trainer, arguments
+    from syco_data.sft_trainer import Trainer, arguments, optimiser
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     return Trainer(
@@ -144,6 +144,7 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
         train_dataset=_dataset(job.rows),
         processing_class=Tokenizer(job.model.folder, job.model.style).library,
         peft_config=_lora(job.choice) if job.choice.method == "lora" else None,
+        optimizer_cls_and_kwargs=optimiser(job.choice),
     )
 
 
