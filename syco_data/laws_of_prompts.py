@@ -19,10 +19,8 @@ def of_texts(asked: pl.LazyFrame, forms: Mapping[str, Template]) -> list[Law]:
              asked, "prompt_id", pl.col("user_is_right") == right),
         law("answer", "prompts", "the answer follows from truth and option order alone",
              asked, "prompt_id", pl.col("answer") == answer),
-        law("option_words", "prompts", "the two options stand in the prompt in the order that the row names",
-             with_text, "prompt_id", _options_as_named("prompt", forms)),
-        law("stripped_options", "prompts", "the stripped prompt has the same options in the same order",
-             with_text, "prompt_id", _options_as_named("stripped_prompt", forms)),
+        law("option_words", "prompts", "the stripped prompt, and so the prompt that holds it, has the options in the "
+            "row's order", with_text, "prompt_id", _options_as_named("stripped_prompt", forms)),
         law("opinion_in_prompt", "prompts", "the prompt states the opinion and the persona that the row names",
              with_text, "prompt_id", _user_in_prompt(forms)),
         Law("stripped_in_prompt", "prompts", "taking one piece out of a prompt leaves its stripped prompt",

@@ -1,0 +1,89 @@
+"""The card: a head that the Hub's reader takes, counts from the build, a hand-written part that survives."""
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+
+from syco_data import cardfacts, cards, manifest, release
+from syco_data.errors import SycoError
+from tests.tables_for_tests import KEYS, MODEL, shared_build, shared_release
+
+
+def card() -> str:
+    return (shared_release() / "README.md").read_text(encoding="utf-8")
+
+
+def test_huggingface_hub_reads_the_head():
+    data = DatasetCard(card()).data.to_dict()
+    assert data["license"] == "other" and data["license_name"] == "per-source"
+    assert [config["config_name"] for config in data["configs"] if config.get("default")] == [f"{MODEL}-balanced"]
+    assert len(data["source_datasets"]) == len({record.hub_id for record in shared_build().build.provenance.values()})
+
+
+def test_sizes_in_the_head_are_those_of_the_manifest():
+    found = manifest.read(shared_release())
+    infos = yaml.safe_load(card().split("---\n")[1])["dataset_info"]
+    told = {(info["config_name"], split["name"]): split["num_examples"] for info in infos for split in info["splits"]}
+    assert told == {(file.table.config, file.table.split): file.table.rows for file in found.tables}
+
+
+def test_every_source_is_credited_and_counted():
+    made = shared_build()
+    counts = {one.source: one for one in cardfacts.source_counts(made.tables, list(KEYS))}
+    for key, record in made.build.provenance.items():
+        assert record.attribution in card() and f"huggingface.co/datasets/{record.hub_id}" in card()
+        assert f"| {key} | {counts[key].candidates:,} |" in card()
+    assert sum(one.candidates for one in counts.values()) == made.settings.prompts.size
+
+
+def test_keep_rates_are_those_of_the_verdicts():
+    rates = cardfacts.keep_rates(shared_build().tables)
+    assert sum(rate.asked for rate in rates) == shared_build().settings.prompts.size
+    for rate in rates:
+        assert (
+            f"| {rate.model} | {rate.source} | {rate.asked:,} | {rate.known:,} | {rate.known / rate.asked:.1%} |"
+            in card()
+        )
+
+
+def test_the_hand_written_part_survives_a_new_version(tmp_path):
+    made = shared_build()
+    notes = "Read this first: {{ version }} {% raw %} <b>by hand</b>\n\n- with a list"
+    edited = tmp_path / "README.md"
+    edited.write_text(card().replace(cards.NOTHING_WRITTEN, notes), encoding="utf-8")
+    chosen = made.settings.model_copy(
+        update={"release": made.settings.release.model_copy(update={"card": str(edited)})}
+    )
+    release.build(made.build, chosen, tmp_path / "release")
+    written = (tmp_path / "release/README.md").read_text(encoding="utf-8")
+    assert cards.hand_written(written) == notes
+    assert written.replace(notes, cards.NOTHING_WRITTEN) == card()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace(cards.END, ""),
+        lambda text: text.replace(cards.BEGIN, "@").replace(cards.END, cards.BEGIN).replace("@", cards.END),
+        lambda text: text + cards.BEGIN,
+    ],
+)
+def test_broken_fences_are_refused(damage):
+    with pytest.raises(SycoError, match="fences"):
+        cards.hand_written(damage(card()))
+
+
+@pytest.mark.parametrize("head", ["license: [other", "license: apache-2.0\nconfigs: []", "- a\n- b"])
+def test_a_broken_head_is_refused_with_one_line(head):
+    with pytest.raises(SycoError) as caught:
+        cards.check(f"---\n{head}\n---\n\n# Title\n")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_card_is_named(tmp_path):
+    made = shared_build()
+    chosen = made.settings.model_copy(
+        update={"release": made.settings.release.model_copy(update={"card": str(tmp_path / "none.md")})}
+    )
+    with pytest.raises(SycoError, match=r"none\.md.*release\.card"):
+        release.build(made.build, chosen, tmp_path / "release")
