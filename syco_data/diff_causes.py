@@ -17,6 +17,7 @@ from syco_data.schemas import PERSONA
 
 EXISTENCE = ("claims.compat", "claims.max_characters", "claims.conflicts")
 """Settings that decide which source rows become claims, and under which id."""
+SAMPLING = ("prompts.size", "prompts.sampling", "prompts.cap")
 _RULED = {"too_long": "claims.max_characters", "conflict": "claims.conflicts", "unlabelled": "claims.compat",
           "empty": "claims.compat"}  # fmt: skip
 _FROM_OTHERS = ("duplicate", "conflict")
@@ -158,9 +159,7 @@ def _existence(sides: Sides) -> list[Rule]:
     differences = sides.differences
     alone = pl.col("change") != "changed"
     upstream = pl.col("source").is_in(differences.upstream)
-    sampled = (
-        differences.words("prompts.size", "prompts.sampling", "prompts.cap", "seed") or "other claims took the place"
-    )
+    sampled = differences.words(*SAMPLING, "seed") or "other claims took the place"
     rules = [
         Rule("settings only", alone & pl.col("source").is_in(differences.one_sided), _one_sided_words()),
         Rule("sampling", alone & pl.col("unsampled"), sampled),
@@ -179,6 +178,9 @@ def _existence(sides: Sides) -> list[Rule]:
         Rule("upstream row", alone & upstream, pl.format("the rows of {} changed", "source")),
         Rule("upstream row", alone & beside, _said("rows of another source changed; dropped as {}")),
     ]
+    if sides.dropped_a is None or sides.dropped_b is None:
+        # Without its reasons a release cannot tell a claim that was not sampled from one that was not made.
+        rules += _optional("sampling", alone, differences.words(*SAMPLING))
     if words := differences.words(*EXISTENCE) or differences.code:
         rules.append(Rule("cleaning rule", alone, words))
     return rules

@@ -21,6 +21,8 @@ JOINED_ON = {"released/train": ("claim_id",), "released/candidates": ("claim_id"
 """Ids that survive new draws, by schema: each input has one claim and at most one prompt. Others: the own key."""
 
 POSITION = "__position"
+MOST_COLUMNS = 64
+"""One bit each."""
 ASKED = ("template", "opinion", "option_order")
 PAIRED_ON = {
     "released/train": ("claim_id", *ASKED),
@@ -147,6 +149,9 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
     joined_on = _joined_on(a, b)
     pairs = _pair_rest(a, b, _pair(a, b, joined_on), moved_ids)
     compared = tuple(name for name in a.columns if name in b.columns and (pairs.moved or name not in joined_on))
+    if len(compared) > MOST_COLUMNS:
+        place = f"{a.table.config}/{a.table.split}"
+        raise SycoError(f"{place} has {len(compared)} columns; up to {MOST_COLUMNS} can be compared")
     matched = Matched(a, b, joined_on, pairs, compared, np.zeros(len(pairs.both_a), dtype=np.uint64))
     texts = released.TEXTS.get(a.table.schema_name, ()) if "text_id" in compared else ()
     for name in compared:

@@ -22,6 +22,7 @@ from syco_data.diff_records import Side as SideRecord
 from syco_data.diff_rows import View
 from syco_data.diff_settings import Differences
 from syco_data.diff_sides import Side
+from syco_data.errors import SycoError
 from syco_data.manifest import CARD, File, Manifest
 
 MEANING = ("answer", "completion", "right", "options", "truth", "text_id")
@@ -201,8 +202,12 @@ class _Walk:
         return Compared(diff_counts.deep(a, b, changes, self._candidates), changes)
 
     def _changes(self, pair: _Pair, a: View | None, b: View | None) -> Changes:
-        if a is None or b is None or a.table.schema_name != b.table.schema_name:
+        if a is None or b is None:
             return diff_changes.one_sided(a, b)
+        if a.table.schema_name != b.table.schema_name:
+            kinds = f"'{a.table.schema_name}' on one side and '{b.table.schema_name}' on the other"
+            place = f"{a.table.config}/{a.table.split}"
+            raise SycoError(f"{place} is {kinds}: no row has its like", "Compare the manifests alone: --level files")
         if pair.a.sha256 == pair.b.sha256:
             return diff_changes.unchanged(a, b)
         moved = None

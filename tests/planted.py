@@ -245,6 +245,11 @@ def _gone(found: World, ids: Sequence[str], stage: str | None, reason: str | Non
     return found
 
 
+def without(found: World, ids: Sequence[str]) -> World:
+    """The world as if these claims had never been."""
+    return _gone(found, ids, None, None)
+
+
 def _drop(found: World, more: pl.DataFrame) -> World:
     identity = ("stage", "model", "arm", "source", "row", "claim_id", "prompt_id")
     parts = [pl.col(name).cast(pl.String).fill_null("") for name in identity]

@@ -244,3 +244,20 @@ def test_files_alone_are_compared_without_opening_a_table(base: Path, tmp_path: 
         ("candidates", 60, 58), (VERDICT.config, 60, 58), (TRAIN.config, 60, 58), ("dropped", 0, 2)
     }  # fmt: skip
     assert [setting.words for setting in diff.settings] == ["prompts.size: 60 -> 40"]
+
+
+def test_a_release_without_reasons_falls_back_on_the_settings(base: Path, tmp_path: Path) -> None:
+    plant = next(plant for plant in PLANTS if plant.name == "not sampled")
+    sown_ = plant.sow(planted.world(), planted.world().claims[:2])
+    tables = {place: df for place, df in sown_.tables.items() if place != configs.DROPPED}
+    comparison = compared(base, replace(sown_, tables=tables).save(tmp_path / "b"))
+    assert found(comparison, CANDIDATES) == dict.fromkeys(planted.world().claims[:2], ("removed", "sampling"))
+
+
+def test_rows_of_a_source_that_one_side_lacks_are_settings_only(base: Path, tmp_path: Path) -> None:
+    world = planted.world()
+    mine = world.tables[configs.CANDIDATES].filter(pl.col("source") == "trec")["claim_id"]
+    fewer = planted.without(world, list(mine))
+    digests = {key: value for key, value in world.digests.items() if key != "trec"}
+    comparison = compared(base, replace(fewer, digests=digests).save(tmp_path / "b"))
+    assert found(comparison, CANDIDATES) == dict.fromkeys(mine, ("removed", "settings only"))
