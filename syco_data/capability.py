@@ -106,9 +106,7 @@ def _harness(files: list[str], model: ResolvedModel, settings: Capability, engin
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     if model.positions is not None and settings.max_tokens >= model.positions:
-        raise ValueError(
-            f"evaluate.capability.max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens"
-        )
+        raise ValueError(f"max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens")
     answered = simple_evaluate(
         model=BACKENDS[engine.engine],
         model_args={"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False},
