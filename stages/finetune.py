@@ -2,24 +2,34 @@
 
 from stages import run
 from stages.folders import REFERENCE, TRAIN, TUNED, TUNING
-from syco_data import finetuning, instructions, launching, model_cards, models, schemas, tables, training_rows
+from syco_data import (
+    finetuning,
+    instructions,
+    launching,
+    model_cards,
+    models,
+    schemas,
+    tables,
+    training_rows,
+    tuning_jobs,
+)
 from syco_data.settings import Settings
 
 
 def main(settings: Settings, model: str, arm: str) -> None:
     choice = settings.tuning(arm)
-    resolved = models.resolve(model, settings.models[model], REFERENCE, settings.acquire.retries)
+    resolved = models.resolve(model, models.named(model, settings), REFERENCE, settings.acquire.retries)
     pool = instructions.load(settings.instructions, settings.seed)
     train = tables.read(TRAIN / model / arm / "train.parquet", schemas.TRAIN)
     rows = training_rows.prepare(resolved, train, pool, choice, settings.instructions.over_length)
-    job = finetuning.Job(resolved, choice, rows, TUNED / model / arm)
+    job = tuning_jobs.Job(resolved, choice, rows, TUNED / model / arm)
     if launching.is_wanted(choice):
         launching.launch(job, "stages.finetune", model, arm)
         return
     tuned = finetuning.tune(job)
-    if finetuning.is_main():
-        model_cards.write(finetuning.record(job, settings, arm, tuned.metrics, train["prompt_id"]), job.out)
-        finetuning.write_metrics(tuned.metrics, TUNING / model / f"{arm}.json")
+    if tuning_jobs.is_main():
+        model_cards.write(tuning_jobs.record(job, settings, arm, tuned.metrics, train["prompt_id"]), job.out)
+        tuning_jobs.write_metrics(tuned.metrics, TUNING / model / f"{arm}.json")
         print(tuned.cost.line())
 
 

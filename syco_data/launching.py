@@ -3,10 +3,10 @@
 import subprocess
 import sys
 
-from syco_data import finetuning
+from syco_data import tuning_jobs
 from syco_data.errors import SycoError
-from syco_data.finetuning import Job
 from syco_data.settings import Finetune
+from syco_data.tuning_jobs import Job
 
 LOG = "launch.log"
 
@@ -14,7 +14,7 @@ LOG = "launch.log"
 def is_wanted(choice: Finetune) -> bool:
     """Whether this process is to start others: the params ask for it, and it was not started itself."""
     asked = choice.launcher.processes > 1 or choice.launcher.config is not None
-    return asked and not finetuning.is_launched()
+    return asked and not tuning_jobs.is_launched()
 
 
 def launch(job: Job, module: str, *arguments: str) -> None:

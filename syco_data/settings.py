@@ -444,6 +444,13 @@ class Evaluate(Record):
     capability: Capability
 
 
+class Report(Record):
+    """The page: examples of changed answers, and how many pixels of a PNG stand for one of the SVG."""
+
+    examples: Count
+    scale: Annotated[float, Field(gt=0, le=8)]
+
+
 class Publish(Record):
     """Where releases go: OWNER/NAME on the Hub, or null for a dry run; the privacy that the repository must have."""
 
@@ -472,6 +479,7 @@ class Settings(Record):
     evaluate: Evaluate
     instructions: Instructions
     finetune: Finetune
+    report: Report
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
@@ -486,6 +494,7 @@ class Settings(Record):
 
     def tuning(self, arm: str) -> Finetune:
         """The settings of fine-tuning for one arm: the `finetune` group with the arm's own values put over it."""
+        _known("arms", [arm], self.arms)
         changes = self.arms[arm].finetune
         _known(f"arms.{arm}.finetune", changes, Finetune.model_fields)
         try:

@@ -1,5 +1,6 @@
 """Fine-tuning for real, on a tiny model: what TRL is given, resumption, faults, adapters, several processes."""
 
+import json
 import os
 import pickle
 import resource
@@ -15,7 +16,7 @@ import polars as pl
 import pytest
 import yaml
 
-from syco_data import checkpoints, finetuning, schemas, tables
+from syco_data import checkpoints, finetuning, schemas, settings, tables, tuned_folders
 from syco_data.errors import SycoError
 from tests import tiny_models
 from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, train_rows, tuned, weights
@@ -92,12 +93,12 @@ def test_rows_reach_the_trainer_as_trl_itself_would_prepare_them(model, tmp_path
     args = arguments(run.choice, tmp_path, 1)
     args.dataset_kwargs = None
     trainer = Trainer(
-        model=finetuning._base(run), args=args, processing_class=tokenizer.library,
+        model=tuned_folders.base_model(run), args=args, processing_class=tokenizer.library,
         train_dataset=Dataset.from_dict({name: texts[name].to_list() for name in ("prompt", "completion")}),
     )  # fmt: skip
     theirs = {row: (ids, labels) for row, ids, labels in zip(
         texts["row_id"], trainer.train_dataset["input_ids"], trainer.train_dataset["labels"], strict=True)}  # fmt: skip
-    ours = finetuning._dataset(run.rows)
+    ours = finetuning.dataset(run.rows)
     names = run.rows.rows["row_id"].to_list()
     assert len(ours) == 48
     for index, row in zip(run.rows.order, ours, strict=True):
@@ -279,9 +280,12 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 
 
-def run_stage(folder: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "stages.finetune", "reference", "balanced"]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+def run_stage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage in this process, which has its imports behind it."""
+    from stages import finetune
+
+    monkeypatch.chdir(folder)
+    finetune.main(settings.load(), "reference", "balanced")
 
 
 def repro(folder: Path) -> subprocess.Popen:
@@ -291,7 +295,7 @@ def repro(folder: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def test_a_killed_build_goes_on_to_the_weights_of_an_undisturbed_one(project):
+def test_a_killed_build_goes_on_to_the_weights_of_an_undisturbed_one(project, monkeypatch):
     """kill -9 of DVC and the stage once the first checkpoint is whole, then `dvc repro` again."""
     change(project, steps=300, checkpoint_steps=10)
     subprocess.run(
@@ -312,29 +316,30 @@ def test_a_killed_build_goes_on_to_the_weights_of_an_undisturbed_one(project):
     assert 10 < steps[0] < steps[-1] == 300
     assert not (out / "checkpoints").exists()
     (project / "data/tuned/reference/balanced").rename(project / "resumed")
-    undisturbed = run_stage(project)
-    assert undisturbed.returncode == 0, undisturbed.stderr
+    run_stage(project, monkeypatch)
     assert largest_difference(project / "resumed", out) <= 1e-6
 
 
-def test_two_processes_learn_as_one_does(project, model):
+def test_two_processes_learn_as_one_does(project, monkeypatch):
     """accelerate launch, gloo, two CPU processes: the loss curve and the weights of one process."""
-    assert run_stage(project).returncode == 0
+    run_stage(project, monkeypatch)
     out = project / "data/tuned/reference/balanced"
     alone = tables.read(out / "training.parquet", schemas.TRAINING_LOG)
     out.rename(project / "alone")
+    (project / "data/reports/tuning/reference/balanced.json").rename(project / "alone.json")
     change(project, launcher={"processes": 2, "config": None})
-    done = run_stage(project)
-    assert done.returncode == 0, done.stderr
+    run_stage(project, monkeypatch)
     together = tables.read(out / "training.parquet", schemas.TRAINING_LOG)
     assert np.abs(together["loss"].to_numpy() - alone["loss"].to_numpy()).max() < 1e-3
     assert largest_difference(out, project / "alone") < 1e-3
-    assert (project / "data/reports/tuning/reference/balanced.json").is_file()
+    counts = [json.loads(path.read_text(encoding="utf-8"))["rows"] for path in
+              (project / "alone.json", project / "data/reports/tuning/reference/balanced.json")]  # fmt: skip
+    assert counts[0] == counts[1]
+    assert "| launcher.processes | 2 |" in (out / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_fault_of_a_launched_process_is_one_line(project):
+def test_a_fault_of_a_launched_process_is_one_line(project, monkeypatch):
     change(project, launcher={"processes": 2, "config": None}, learning_rate=1e30, clip=1e30, warmup_steps=0)
-    done = run_stage(project)
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stderr.startswith("error: finetune: ")
+    with pytest.raises(SycoError, match=r"^finetune: (the loss is|a weight is no finite)") as caught:
+        run_stage(project, monkeypatch)
+    assert "\n" not in str(caught.value)
