@@ -1,7 +1,7 @@
 """Engines: one protocol, the same answers from each of them, and what is lost when a worker dies."""
 
 import contextlib
-import os
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -113,16 +113,27 @@ def test_vllm_and_transformers_agree(tiny):
                 assert_equal(ours.score(REQUESTS), answers(reference, chosen("transformers")), nats=1e-3)
 
 
+def ports() -> dict[str, int]:
+    """Free ports for a node's agents. Where Ray chooses them, a node gives up after 15 s on a busy machine."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(4)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        numbers = [one.getsockname()[1] for one in sockets]
+    names = ("metrics_agent_port", "runtime_env_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
+    return dict(zip(names, numbers, strict=True))
+
+
 @contextlib.contextmanager
 def cluster(workers: int):
     """A head without room for actors and `workers` nodes with room for one each, on this machine."""
     import ray
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_raylet_start_wait_time_s"] = "120"
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    room = {"object_store_memory": 100_000_000, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **room, **ports()})
     try:
-        nodes = [made.add_node(num_cpus=2, object_store_memory=100_000_000) for _ in range(workers)]
+        nodes = [made.add_node(num_cpus=2, **room, **ports()) for _ in range(workers)]
         made.wait_for_nodes()
         yield made, nodes
     finally:

@@ -128,7 +128,6 @@ def _connect(settings: Filter) -> None:
     # Workers see the source tree that this process runs; set before Ray starts.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")
     import ray
 
     if ray.is_initialized():
