@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from syco_data import laws_of_release, manifest, released, tables
+from syco_data import configs, laws_of_release, manifest, released, tables
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.manifest import File, Manifest
 
@@ -143,6 +143,9 @@ def _check_templates(found: Manifest) -> Iterator[Problem]:
 
 def _check_laws(folder: Path, found: Manifest) -> Iterator[Problem]:
     """Laws that a manifest alone cannot vouch for: whoever writes a release can write its digests too."""
+    if configs.CANDIDATES.path not in {file.path for file in found.tables}:
+        yield Problem(configs.CANDIDATES.path, "not named by the manifest, and every release has it")
+        return
     for law in laws_of_release.of_release(folder, found):
         broken = law.offenders.select("id").collect(engine="streaming")["id"].sort()
         if len(broken):

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,21 @@ def test_two_releases_at_once_do_not_overwrite_each_other(hub: RunningHub, tmp_p
     assert set(tags(hub)) == {"v1.0.0", "v1.1.0", "v2.0.0"} and done in again
 
 
+def test_a_publish_that_was_killed_is_finished_by_the_next(hub: RunningHub, release: Path) -> None:
+    """kill -9 while the commit is under way: the Hub may or may not make that commit, perhaps later."""
+    hub.fail(Fault("/commit/main$", delay=1.0))
+    command = [sys.executable, "-m", "syco_data", "publish", str(release), "--to", REPO]
+    with subprocess.Popen(command, env=hub.environment(), cwd=ROOT, stderr=subprocess.DEVNULL) as killed:
+        while not any("/commit/" in entry.path for entry in hub.log()):
+            assert killed.poll() is None, "it ended before its commit"
+            time.sleep(0.02)
+        killed.kill()
+    receipt = send(release)
+    time.sleep(1.2)  # by now the Hub has dealt with the request of the dead process
+    assert send(release) == receipt
+    assert titles(hub) == ["Version 1.0.0", "initial commit"] and tags(hub) == {"v1.0.0": receipt.commit}
+
+
 # Tokens
 
 
@@ -439,7 +455,7 @@ def test_without_a_repository_nothing_is_asked_and_the_receipt_is_the_same_each_
 def test_a_dry_run_shows_what_changes_since_the_version_before(tmp_path: Path) -> None:
     small = Small(seed=next(SEEDS))
     before, after = small.write(tmp_path / "1"), small.later("1.1.0").write(tmp_path / "2")
-    chosen = settings.load(ROOT / "params.yaml").publish
+    chosen = settings.Publish(repository=None, private=True, retries=QUICK)
     plan = publishing.as_configured(after, chosen, before)
     assert {operation.operation for operation in plan.operations} == {"change"}
     assert plan.card == ("-# Version 1.0.0", "+# Version 1.1.0")

@@ -15,16 +15,17 @@ from syco_data import manifest, parcels, publishing, pulling
 from syco_data.errors import SycoError
 from syco_data.hub import Address
 from syco_data.publishing import Receipt, Target
+from tests import tables_for_tests
 from tests.hub.fixtures import OTHER, ROOT, RunningHub
-from tests.hub.releases import QUICK, ROWS, Small
+from tests.hub.releases import QUICK, Small
 from tests.hub.wire import Fault
 
 REPO = "alice/claims"
 ONE = Address(REPO, "1.0.0")
 DATASET = {"repo_id": REPO, "repo_type": "dataset"}
 NO_HUB = "http://127.0.0.1:9"
-SECOND_TABLE = Fault("/v1/reconstructions/", skip=1, status=404, times=1_000)
-"""One table comes through, the other one does not."""
+OTHER_TABLES = Fault("/v1/reconstructions/", skip=1, status=404, times=1_000)
+"""One table comes through, the other two do not."""
 SEEDS = itertools.count(50_000)
 """Rows that no other test has sent: the client remembers what it has uploaded."""
 
@@ -82,7 +83,8 @@ def test_a_pulled_version_is_the_published_one_byte_for_byte(hub: RunningHub, re
     receipt = publish(release)
     pulled = pull(ONE, target)
     assert contents(target) == contents(release)
-    assert (pulled.commit, pulled.files, pulled.rows) == (receipt.commit, 4, 2 * ROWS)
+    rows = sum(file.table.rows for file in manifest.read(release).tables)
+    assert (pulled.commit, pulled.files, pulled.rows) == (receipt.commit, len(contents(release)), rows)
     assert [path.name for path in target.parent.iterdir()] == [target.name]
 
 
@@ -114,21 +116,21 @@ def test_only_files_of_the_release_are_fetched(hub: RunningHub, release: Path, t
 
 def test_an_interrupted_pull_is_gone_on_with(hub: RunningHub, release: Path, target: Path) -> None:
     publish(release)
-    hub.fail(SECOND_TABLE)
+    hub.fail(OTHER_TABLES)
     refused(lambda: pull(ONE, target), "download")
     hub.fail()
     assert not (target / manifest.NAME).exists(), "a folder that has a manifest is whole"
     hub.clear_log()
     pull(ONE, target)
     assert contents(target) == contents(release)
-    assert len([entry for entry in hub.log() if "/v1/reconstructions/" in entry.path]) == 1, "the second table alone"
+    assert len([entry for entry in hub.log() if "/v1/reconstructions/" in entry.path]) == 2, "the other two"
 
 
 def test_another_version_may_follow_an_interrupted_one(hub: RunningHub, tmp_path: Path, target: Path) -> None:
     small = Small(seed=next(SEEDS))
     publish(small.write(tmp_path / "1"))
     publish(small.later("1.1.0").write(tmp_path / "2"))
-    hub.fail(SECOND_TABLE)
+    hub.fail(OTHER_TABLES)
     refused(lambda: pull(ONE, target), "download")
     hub.fail()
     pull(Address(REPO, "1.1.0"), target)
@@ -375,11 +377,24 @@ def test_load_release_gives_the_version_asked_for_also_offline_and_never_another
     assert pulling.load_release(REPO, "1.1.0", patience=QUICK)["train"]["prompt_id"][0] == first_id(two)
 
 
+def test_a_whole_release_loads_with_the_types_of_its_card(hub: RunningHub) -> None:
+    release = tables_for_tests.shared_release()
+    made = manifest.read(release)
+    publish(release)
+    loaded = pulling.load_release(REPO, made.version, "tiny-balanced", patience=QUICK)
+    assert {split: rows.num_rows for split, rows in loaded.items()} == {
+        file.table.split: file.table.rows for file in made.tables if file.table.config == "tiny-balanced"
+    }
+    assert loaded["train"].features["opinion"].names == ["agree", "disagree"]
+    for config in made.configs:
+        assert pulling.load_release(REPO, made.version, config)
+
+
 def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
     publish(release)
     pulling.load_release(REPO, "1.0.0", patience=QUICK)
     hub.clear_log()
-    assert pulling.load_release(REPO, "1.0.0")["train"].num_rows == ROWS
+    assert pulling.load_release(REPO, "1.0.0")["train"]["prompt_id"][0] == first_id(release)
     assert hub.log() == []
     refused(lambda: pulling.load_release(REPO, "1.0.0", "nothing"), "no config 'nothing'", "tiny-balanced")
     refused(lambda: pulling.load_release(REPO, "main"), "'main' is no version")
