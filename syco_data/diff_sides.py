@@ -49,7 +49,7 @@ def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
     """
     from syco_data.hub import Address
 
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return folder_side(Path(name), name)
     if Address.looks_like(name):
         return hub_side(Address.parse(name), workspace)

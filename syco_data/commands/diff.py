@@ -67,6 +67,6 @@ def _write(target: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="replace")
         temporary.replace(target)
     except OSError as error:
+        if target.parent.is_dir():
+            temporary.unlink(missing_ok=True)
         raise SycoError(f"{target} could not be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
