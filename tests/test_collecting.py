@@ -1,5 +1,6 @@
 """Collecting scores: nothing twice, nothing lost by kills, full disks and damage."""
 
+import json
 import os
 import signal
 import subprocess
@@ -169,3 +170,38 @@ def test_the_engine_is_closed_when_saving_fails(tmp_path, monkeypatch):
     with pytest.raises(Exception, match="score store"):
         collecting.collect(texts(10), MODEL, filter_settings(tmp_path / "store"))
     assert held[0].closed
+
+
+STAGE = """
+import sys
+from pathlib import Path
+from tests import fake_engine, test_collecting
+fake_engine.install()
+from syco_data import collecting, schemas, tables
+done = collecting.collect(test_collecting.texts(200), fake_engine.MODEL, fake_engine.filter_settings(Path(".scores")))
+tables.write(done.scores, schemas.SCORES, Path("out/scores.parquet"))
+"""
+
+
+def test_dvc_repro_after_a_kill_goes_on_and_gives_what_an_uninterrupted_one_gives(tmp_path):
+    """DVC itself is killed with its stage, in mid-run; its next `repro` finds every finished batch."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "SYCO_FAKE_PAUSE": "0.4"}
+    outputs = []
+    for name in ("killed", "undisturbed"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "stage.py").write_text(STAGE, encoding="utf-8")
+        stage = {"stages": {"score": {"cmd": f"{sys.executable} stage.py", "deps": ["stage.py"], "outs": ["out"]}}}
+        (folder / "dvc.yaml").write_text(json.dumps(stage), encoding="utf-8")
+        dvc = [sys.executable, "-m", "dvc"]
+        subprocess.run([*dvc, "init", "--no-scm", "-q"], cwd=folder, env=variables, check=True)
+        if name == "killed":
+            process = subprocess.Popen([*dvc, "repro"], cwd=folder, env=variables, start_new_session=True)
+            while not list(folder.glob(".scores/*/50-*.parquet")) and process.poll() is None:
+                time.sleep(0.02)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            assert not (folder / "out").exists()
+        subprocess.run([*dvc, "repro", "-q"], cwd=folder, env=variables, check=True)
+        outputs.append((folder / "out" / "scores.parquet").read_bytes())
+    assert outputs[0] == outputs[1]
