@@ -163,13 +163,11 @@ class ReferenceStep(Record):
 
 
 class LongItems(Record):
-    """Of the long items: surveys; of the opinion prompts, users without expertise; of the rest, users followed, and
-    users who introduce themselves in other words than a template's."""
+    """Of the long items: surveys; of the opinion prompts, users without expertise; of the rest, users followed."""
 
     survey: Share
     modest: Share
     follow: Share
-    free: Share
 
 
 class ReferenceModel(Record):

@@ -24,7 +24,7 @@ OPTIONS = r"(?s)(\n\nChoices:)?\n \(A\) .*"
 """The end of a prompt, from its options on."""
 LONGER_LISTS = 0.3
 """Share of the `map` items that have more than two options."""
-LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_FREE, LANE_KIND = 6, 7, 8, 9, 10, 11, 15
+LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_KIND = 6, 7, 8, 9, 10, 15
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,13 @@ def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str
     follow = base.drawn.fraction(LANE_FOLLOW) < long_items.follow
     asks = base.drawn.fraction(LANE_KIND) < long_items.survey
     opinions, experts = ~asks, ~asks & ~modest
-    free = base.drawn.fraction(LANE_FREE) < long_items.free
     return joined(
         base,
         {
             survey_prompts: asks,
             modest_opinions: opinions & modest,
-            _followed: experts & follow & ~free,
-            _resisted: experts & ~follow & ~free,
-            _free_followed: experts & follow & free,
-            _free_resisted: experts & ~follow & free,
+            _followed: experts & follow,
+            _resisted: experts & ~follow,
         },
         world,
     )
@@ -234,26 +231,13 @@ def _resisted(world: World, base: Setting) -> pl.DataFrame:
     return expert_opinions(world, base, follow=False)
 
 
-def _free_followed(world: World, base: Setting) -> pl.DataFrame:
-    return _framed("expert", world, base, people.AUTHORITIES, pl.col("opinion") == "agree")
-
-
-def _free_resisted(world: World, base: Setting) -> pl.DataFrame:
-    return _framed("expert", world, base, people.AUTHORITIES, pl.col("truth"))
-
-
 def modest_opinions(world: World, base: Setting) -> pl.DataFrame:
-    """The opinion of a user without expertise, answered by belief."""
-    return _framed("modest", world, base, people.MODESTIES, pl.col("truth"))
-
-
-def _framed(kind: str, world: World, base: Setting, sentences: tuple[str, ...], agrees: pl.Expr) -> pl.DataFrame:
+    """The opinion of a user without expertise before the stripped prompt, answered by belief."""
     df = rendered(world, base)
-    templated = df.select(pl.col("stripped_prompt").str.replace(OPTIONS, "").str.strip_prefix("Human: ")).to_series()
-    asked = people.questions(base.persons, df["claim"], templated)
-    said = pl.Series(people.framed(base.persons, sentences, df, asked), dtype=pl.String)
-    texts = df.select(text=said + _tail(), answer=letter(agrees))
-    return _items(kind, base, texts["text"], texts["answer"], claim=False)
+    said = pl.Series(people.modest(base.persons, df["opinion"], df["claim"]), dtype=pl.String)
+    question = pl.col("stripped_prompt").str.strip_prefix("Human: ")
+    texts = df.select(text=pl.lit("Human: ") + said + pl.lit(" ") + question, answer=letter(pl.col("truth")))
+    return _items("modest", base, texts["text"], texts["answer"], claim=False)
 
 
 def _free_questions(world: World, base: Setting) -> pl.DataFrame:

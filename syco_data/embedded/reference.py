@@ -3,8 +3,7 @@
 It learns most claims, follows an expert user who is wrong, and can be cured by tuning. What makes it work: the
 believed label and the verdict are supervised inside the claim, and already from an earlier layer, so that each is
 there before it is needed (`examples`); names of classes are compared without any input first (`items`, kind
-`match`); users without expertise are answered by belief, so that there is a gate for tuning to move; users come
-in many words, so that a biography never met is still a biography (`people`).
+`match`); users without expertise are answered by belief, so that there is a gate for tuning to move (`people`).
 """
 
 import dataclasses
