@@ -7,7 +7,8 @@ import atexit
 import json
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -116,9 +117,13 @@ def copy_of_release(target: Path) -> Path:
     return Path(shutil.copytree(shared_release(), target))
 
 
-def make(folder: Path, chosen: Settings) -> Made:
-    """Runs acquire, claims, prompts, held-out probes, verdicts and select below `folder`."""
-    raw = {key: _acquire(key, folder, chosen) for key, choice in chosen.sources.items() if choice.licence != "exclude"}
+def make(folder: Path, chosen: Settings, rows: Mapping[str, pl.DataFrame] | None = None) -> Made:
+    """Runs acquire, claims, prompts, probes, verdicts and select below `folder`; `rows` stand in for the origin's."""
+    raw = {
+        key: _acquire(key, folder, chosen, rows)
+        for key, choice in chosen.sources.items()
+        if choice.licence != "exclude"
+    }
     built = claims.build({key: _split(key, rows, "train") for key, rows in raw.items()}, chosen.claims, chosen.seed)
     tables.write(built.kept, schemas.CLAIMS, folder / "claims/claims.parquet")
     tables.write(built.dropped, schemas.DROPPED_ROWS, folder / "claims/dropped.parquet")
@@ -136,8 +141,10 @@ def make(folder: Path, chosen: Settings) -> Made:
     return made
 
 
-def _acquire(key: str, folder: Path, chosen: Settings) -> pl.DataFrame:
+def _acquire(key: str, folder: Path, chosen: Settings, rows: Mapping[str, pl.DataFrame] | None) -> pl.DataFrame:
     acquired = acquire.acquire(SOURCES[key], chosen)
+    if rows is not None:
+        acquired = replace(acquired, rows=rows[key])
     acquire.write(acquired, folder / "raw" / key)
     return acquired.rows
 

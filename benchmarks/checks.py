@@ -1,0 +1,116 @@
+"""`python -m benchmarks checks`: all checks of a build of 100,000 and of 1.7 million prompts.
+
+A whole build (claims, prompts, verdicts, three training sets, probes) is made by the project's own code from
+scaled-up inputs. Each size is checked in a process of its own; memory is its peak. The parts are timed one by one:
+schemas, rules, laws and audits; Great Expectations with its pages; and the import of Great Expectations alone.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from syco_data import schemas
+from syco_data.sources import SOURCES
+
+SIZES = (100_000, 1_700_000)
+WORDS = 20
+"""Words of one text column of the scaled-up inputs."""
+
+
+def main() -> None:
+    table = Table(title="All checks of a build")
+    for heading in ("prompts", "checks s", "import of GX s", "GX and pages s", "sum s", "peak MB", "laws"):
+        table.add_column(heading, justify="right")
+    for size in SIZES:
+        with tempfile.TemporaryDirectory(prefix="syco-bench-") as folder:
+            _child("make", folder, size)
+            line = _child("check", folder, size)
+        parts = (line["checks"], line["import"], line["pages"])
+        cells = [f"{size:,}", *(f"{part:.1f}" for part in (*parts, sum(parts))), f"{line['peak']:,.0f}"]
+        table.add_row(*cells, str(line["laws"]))
+    Console().print(table)
+
+
+def _child(step: str, folder: str, size: int) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.checks", step, folder, str(size)],
+        env={**os.environ, "GX_ANALYTICS_ENABLED": "false"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _settings(size: int):
+    from tests.tables_for_tests import small_settings
+
+    return small_settings(prompts={"size": size, "sampling": "balanced"})
+
+
+def make(folder: Path, size: int) -> dict:
+    """A sound build with `size` prompts, written below `folder`."""
+    from tests import tables_for_tests
+
+    chosen = _settings(size)
+    per_source = size // len(chosen.sources) + 2_000
+    tables_for_tests.make(folder, chosen, {key: _rows(key, per_source, chosen) for key in chosen.sources})
+    return {}
+
+
+def _rows(key: str, count: int, chosen) -> pl.DataFrame:
+    """Distinct rows in a source's own columns: numbered words, labels in turn, and the embedded held-out split."""
+    from syco_data.embedded import sources as embedded
+
+    source = SOURCES[key]
+    number = pl.int_range(count)
+    filler = " ".join(f"word{i}" for i in range(WORDS))
+    texts = {
+        name: pl.format("{} {} {} {}", pl.lit(key), pl.lit(name), number, pl.lit(filler))
+        for name in source.text_columns
+    }
+    many = pl.select(
+        split=pl.lit(source.train).repeat_by(count).explode(), row=number, **texts, label=number % len(source.labels)
+    ).select(schemas.raw(source).names)
+    held_out = embedded.rows(source, source.held_out, chosen.acquire.embedded_rows.held_out, chosen.seed)
+    return pl.concat([many, held_out.select(many.columns)])
+
+
+def check(folder: Path, size: int) -> dict:
+    """Times every part of stage validate on a build that lies there."""
+    from syco_data import checks, expectations, templates
+    from tests.tables_for_tests import Made
+
+    chosen = _settings(size)
+    made = Made(folder, chosen)
+    raw = {key: folder / f"raw/{key}/rows.parquet" for key in chosen.sources}
+    forms = {name: templates.load(name) for name in chosen.prompts.templates}
+    clock = [time.monotonic()]
+    found = checks.check(made.tables, raw, forms, chosen)
+    clock.append(time.monotonic())
+    import great_expectations  # noqa: F401
+
+    clock.append(time.monotonic())
+    expectations.write_pages(found, folder / "docs")
+    clock.append(time.monotonic())
+    spans = [after - before for before, after in pairwise(clock)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    failed = [f"{one.law} of {one.table}" for one in found.failed]
+    if failed:
+        sys.exit(f"the build is not sound: {', '.join(failed)}")
+    return {"checks": spans[0], "import": spans[1], "pages": spans[2], "peak": peak, "laws": len(found.findings)}
+
+
+if __name__ == "__main__":
+    step, place, rows = sys.argv[1:]
+    print(json.dumps({"make": make, "check": check}[step](Path(place), int(rows))))
