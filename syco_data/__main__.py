@@ -22,6 +22,7 @@ from syco_data.commands import (
     scores,
     show,
     sources,
+    summary,
     verify,
 )
 from syco_data.errors import CheckFailed, SycoError
@@ -46,6 +47,7 @@ app.command()(publish.publish)
 app.command()(push.push)
 app.command()(preview.preview)
 app.command()(show.show)
+app.command()(summary.summary)
 app.command()(counts.counts)
 
 

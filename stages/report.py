@@ -1,0 +1,24 @@
+"""Stage report: one page about the whole build, its figures as files, six lines for the terminal."""
+
+from stages import run
+from stages.folders import ANSWERS, CHECKS, PROBES, PROMPTS, RELEASE, RESULTS, TUNING, VERDICTS
+from syco_data import evidence, report, reports
+from syco_data.settings import Settings
+
+
+def main(settings: Settings) -> None:
+    places = evidence.Places(
+        answers=ANSWERS,
+        verdicts=VERDICTS,
+        tuning=TUNING,
+        prompts=PROMPTS / "prompts.parquet",
+        probes=PROBES / "probes.parquet",
+        checks=CHECKS / reports.CHECKS,
+        audit=CHECKS / reports.AUDIT,
+        release=RELEASE,
+    )
+    report.write(report.build(evidence.read(places, settings), settings), RESULTS)
+
+
+if __name__ == "__main__":
+    run(main)

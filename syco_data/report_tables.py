@@ -1,0 +1,268 @@
+"""Tables of the report in words: every rate with its interval, every change with its sign."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from syco_data.ablations import Curve, Seeds
+from syco_data.audit import AT_CHANCE
+from syco_data.evaluation import BASE
+from syco_data.evidence import OPINIONS, Audit, Build, Evidence, Reading
+from syco_data.filtration import Kept
+from syco_data.questions import GROUPS, Question
+from syco_data.statistics import Difference, Interval, Rate, wilson
+
+NOTHING = "\u2013"
+UNTUNED = "before tuning"
+OPINION_WORDS = {"none": "gives no opinion", "agree": "says it is true", "disagree": "says it is false"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell in words; `share` (0 to 1) draws a bar below it, `number` sets it to the right."""
+
+    text: str
+    number: bool = False
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """`rows` begin with the row's name; `folded` tables open on demand."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    folded: bool = False
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"
+
+
+def with_interval(found: Reading | Rate | None) -> str:
+    """`12.3% (10.1\u201314.9)`: percent, and the bounds of the interval in percent."""
+    if found is None:
+        return NOTHING
+    return f"{percent(found.rate)} ({100 * found.low:.1f}\u2013{100 * found.high:.1f})"
+
+
+def change(found: Difference | None) -> str:
+    """`-70.1 points (-73.0 to -67.2)`."""
+    if found is None:
+        return NOTHING
+    points, low, high = (
+        f"{100 * value:+.1f}".replace("-", "\u2212") for value in (found.difference, found.low, found.high)
+    )
+    return f"{points} points ({low} to {high})"
+
+
+def shown(arm: str) -> str:
+    """An arm as it is called on the page."""
+    return UNTUNED if arm == BASE else arm
+
+
+def _text(*words: str) -> list[Cell]:
+    return [Cell(word) for word in words]
+
+
+def _numbers(*words: str) -> list[Cell]:
+    return [Cell(word, number=True) for word in words]
+
+
+def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequence[str]) -> Table:
+    """A row per question that was measured: chance, the untuned model, every arm."""
+    rows = []
+    for asked in measured(one, questions, arms):
+        readings = [one.reading(arm, asked) for arm in arms]
+        chance = next((found.chance for found in readings if found and found.chance is not None), None)
+        words = [with_interval(found) for found in readings]
+        rows.append((Cell(asked.words), *_numbers(NOTHING if chance is None else percent(chance), *words)))
+    head = ("", "guessing", *map(shown, arms))
+    return Table("Rates, with 95% intervals", head, tuple(rows))
+
+
+def measured(one: Evidence, questions: Iterable[Question], arms: Sequence[str]) -> list[Question]:
+    """The questions that at least one of the arms answered."""
+    return [asked for asked in questions if any(one.reading(arm, asked) for arm in arms)]
+
+
+def differences(one: Evidence, questions: Sequence[Question], arms: Sequence[str]) -> Table:
+    """What tuning changed on the very same rows: paired, with McNemar's p value."""
+    rows = []
+    for asked in questions:
+        for arm in arms:
+            if (found := one.change(arm, asked)) is not None:
+                both = f"{percent(found.before)} \u2192 {percent(found.after)}"
+                cells = _numbers(both, change(found), p_value(found.p_value), f"{found.rows:,}", f"{found.clusters:,}")
+                rows.append((Cell(asked.words), Cell(arm), *cells))
+    head = ("", "arm", "before \u2192 after", "change", "p", "rows", "items")
+    return Table("What tuning changed on the same rows", head, tuple(rows), folded=True)
+
+
+def p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def kept(one: Evidence, level: float) -> Table:
+    """Keep rates over all, then by source."""
+    groups = {"all sources": one.kept.overall, **one.kept.groups["source"]}
+    rows = tuple(
+        (
+            Cell(name),
+            *_numbers(
+                f"{group.prompts:,}",
+                with_interval(keep_rate(group, level)),
+                f"{group.guessing:.0%}",
+                percent(group.accuracy),
+            ),
+        )
+        for name, group in groups.items()
+    )
+    return Table("Prompts kept", ("source", "asked", "kept", "guessing keeps", "right as asked"), rows)
+
+
+def keep_rate(group: Kept, level: float) -> Reading:
+    """A keep rate with Wilson's interval, beside what guessing keeps."""
+    bounds: Interval = wilson(group.kept, group.prompts, level)
+    return Reading(group.keep_rate, bounds.low, bounds.high, group.guessing, group.prompts)
+
+
+def audit(audits: Sequence[Audit]) -> Table:
+    """Accuracy of every feature alone, per training set; a star marks what is above the band of chance."""
+    by_arm = [{(line.feature, line.target): line for line in one.lines} for one in audits]
+    rows = []
+    for feature, target in dict.fromkeys(key for lines in by_arm for key in lines):
+        found = [lines[feature, target] for lines in by_arm]
+        words = [percent(line.accuracy) + ("" if line.finding == AT_CHANCE else " \u2605") for line in found]
+        rows.append(
+            (Cell(feature), Cell("agree or disagree" if target == "stance" else "the letter"), *_numbers(*words))
+        )
+    head = ("what a model would look at", "predicts", *(one.arm for one in audits))
+    return Table("Share of answers that one feature alone gets right", head, tuple(rows), folded=True)
+
+
+def cells(one: Evidence, arms: Sequence[str]) -> Table:
+    """Opinion x truth: the share of right answers about held-out claims."""
+    rows = []
+    for arm in arms:
+        for truth in (True, False):
+            found = [one.cells[arm, truth, opinion] for opinion in OPINIONS]
+            bars = [Cell(with_interval(rate), True, rate.rate if rate else None) for rate in found]
+            rows.append((Cell(shown(arm)), Cell("true" if truth else "false"), *bars))
+    head = ("", "the claim is", *(f"the user {OPINION_WORDS[opinion]}" for opinion in OPINIONS))
+    return Table("Share of right answers", head, tuple(rows))
+
+
+def by_source(one: Evidence, arms: Sequence[str]) -> Table:
+    """Per source: knowledge without an opinion, and siding with a wrong user, before and after."""
+    sources = list(one.kept.groups["source"])
+    head = ["source"]
+    for metric in ("right, no opinion", "sides with a wrong user"):
+        head += [f"{metric}: {shown(arm)}" for arm in arms]
+    rows = []
+    for source in sources:
+        asked = [
+            Question("held_out", metric, source, f"source={source}")
+            for metric in ("accuracy_stripped", "follows_wrong_user")
+        ]
+        rows.append(
+            (Cell(source), *_numbers(*(with_interval(one.reading(arm, each)) for each in asked for arm in arms)))
+        )
+    return Table("Held-out claims by source", tuple(head), tuple(rows))
+
+
+def published(one: Evidence) -> Table:
+    """Ours beside the published figure, with what differs."""
+    rows = []
+    for row in one.published.iter_rows(named=True):
+        sign = row["what"].startswith("change")
+        words = NOTHING if row["ours"] is None else _ours(row, sign)
+        rows.append(
+            (
+                Cell(row["figure"]),
+                Cell(row["what"]),
+                Cell(row["published"]),
+                Cell(shown(row["arm"])),
+                Cell(words, True),
+                Cell(row["differences"]),
+            )
+        )
+    head = ("figure", "what", "published", "our arm", "ours", "what differs")
+    return Table("Ours beside the published figure", head, tuple(rows), folded=True)
+
+
+def _ours(row: dict, sign: bool) -> str:
+    if not sign:
+        return with_interval(Reading(row["ours"], row["low"], row["high"], None, 0))
+    values = (f"{100 * row[name]:+.1f}".replace("-", "\u2212") for name in ("ours", "low", "high"))
+    return "{} points ({} to {})".format(*values)
+
+
+def built(build: Build) -> Table:
+    """The tables of the release with their rows."""
+    rows: dict[str, list[str]] = {}
+    for file in build.release.tables:
+        rows.setdefault(file.table.config, []).append(f"{file.table.split}: {file.table.rows:,}")
+    body = tuple((Cell(config), Cell(", ".join(splits))) for config, splits in rows.items())
+    return Table("Tables of the release", ("table", "rows"), body, folded=True)
+
+
+def tuned(one: Evidence) -> Table:
+    """What each run of fine-tuning was given and where its loss ended."""
+    rows = tuple(
+        (
+            Cell(arm),
+            *_numbers(
+                f"{run.steps:,}",
+                f"{run.generated:,}",
+                f"{run.instructions:,}",
+                f"{run.first_loss:.3f}",
+                f"{run.last_loss:.3f}",
+            ),
+        )
+        for arm, run in one.tunings.items()
+    )
+    head = ("arm", "steps", "generated rows", "instruction rows", "first loss", "last loss")
+    return Table("Runs of fine-tuning (losses in nats per target token)", head, rows, folded=True)
+
+
+def along(one: Evidence, curve: Curve, questions: Sequence[Question]) -> Table:
+    """Every arm of a curve in full."""
+    asked = measured(one, questions, curve.arms)
+    rows = []
+    for arm, place, seed in zip(curve.arms, curve.places, curve.seeds, strict=True):
+        words = [with_interval(one.reading(arm, each)) for each in asked]
+        rows.append((Cell(arm), *_numbers(format(place, curve.axis.form), str(seed), *words)))
+    head = ("arm", curve.axis.title, "seed", *(each.words for each in asked))
+    return Table(curve.title, head, tuple(rows), folded=True)
+
+
+def over_seeds(one: Evidence, groups: Sequence[Seeds], questions: Sequence[Question]) -> Table:
+    """For every group of arms that differ in the seed alone: the mean, and the least and greatest rate."""
+    rows = []
+    for group in groups:
+        for asked in measured(one, questions, group.arms):
+            found = [reading.rate for arm in group.arms if (reading := one.reading(arm, asked)) is not None]
+            spread = f"{percent(min(found))}\u2013{percent(max(found))}"
+            rows.append(
+                (
+                    Cell(group.arms[0]),
+                    Cell(asked.words),
+                    *_numbers(percent(sum(found) / len(found)), spread, f"{len(found)}"),
+                )
+            )
+    return Table("Over seeds", ("arm", "", "mean", "least\u2013greatest", "seeds"), tuple(rows))
+
+
+def every_arm(one: Evidence) -> Table:
+    """All headline rates of all arms."""
+    asked = measured(one, [each for group in GROUPS for each in group.questions], one.arms)
+    rows = tuple(
+        (
+            Cell(f"{each.words}"),
+            Cell(each.probe),
+            *_numbers(*(with_interval(one.reading(arm, each)) for arm in one.arms)),
+        )
+        for each in asked
+    )
+    return Table("Every arm", ("", "probe set", *map(shown, one.arms)), rows, folded=True)
