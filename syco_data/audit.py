@@ -8,6 +8,7 @@ features and predictions.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -75,13 +76,14 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
     chosen = _some(rows, settings.rows, seed)
     groups = pairs(chosen)
     tests = (len(CATEGORIES) + 3) * len(TARGETS)
+    inputs = {feature: _inputs(feature, chosen, settings) for feature in (*CATEGORIES, LENGTH, WORDS)}
     lines = []
     for target in TARGETS:
         wanted = (chosen["truth"] if target == "stance" else chosen["answer"] == "(A)").to_numpy()
         chance = max(wanted.mean(), 1 - wanted.mean())
         lines.append(_line(NOTHING, target, chance, 0.5, len(chosen), tests, arm, settings))
-        for feature in (*CATEGORIES, LENGTH, WORDS):
-            accuracy = _accuracy(feature, chosen, wanted, groups, settings)
+        for feature in inputs:
+            accuracy = _accuracy(feature, inputs[feature], wanted, groups, settings)
             lines.append(_line(feature, target, accuracy, chance, len(chosen), tests, arm, settings))
     return Audited(model, arm_name, tuple(lines))
 
@@ -118,37 +120,41 @@ def chance_interval(chance: float, rows: int, level: float) -> tuple[float, floa
     return low / rows, high / rows
 
 
-def _accuracy(feature: str, rows: pl.DataFrame, wanted: np.ndarray, groups: np.ndarray, settings: Audit) -> float:
+def _accuracy(feature: str, inputs: Any, wanted: np.ndarray, groups: np.ndarray, settings: Audit) -> float:
     """Share of rows predicted right by a model that was fitted on other folds."""
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     if len(np.unique(wanted)) < 2:
         return 1.0
-    model, inputs = _model(feature, rows, settings)
-    predicted = cross_val_predict(model, inputs, wanted, groups=groups, cv=GroupKFold(n_splits=settings.folds))
+    folds = GroupKFold(n_splits=settings.folds)
+    predicted = cross_val_predict(_classifier(feature, inputs), inputs, wanted, groups=groups, cv=folds)
     return float((predicted == wanted).mean())
 
 
-def _model(feature: str, rows: pl.DataFrame, settings: Audit) -> tuple[object, object]:
-    """A classifier for one feature, and that feature of every row."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.tree import DecisionTreeClassifier
-
+def _inputs(feature: str, rows: pl.DataFrame, settings: Audit) -> Any:
+    """One feature of every row, as a classifier takes it; it knows nothing of the answers."""
+    if feature == LENGTH:
+        return rows["prompt"].str.len_chars().to_numpy().reshape(-1, 1)
     if feature == WORDS:
         from sklearn.feature_extraction.text import CountVectorizer
 
         counter = CountVectorizer(binary=True, ngram_range=(1, 2), max_features=settings.words, token_pattern=r"\S+")
-        return make_pipeline(counter, LogisticRegression(C=0.1, solver="liblinear")), outside_input(
-            rows["prompt"]
-        ).to_list()
-    leaves = DecisionTreeClassifier(min_samples_leaf=20, max_leaf_nodes=32, random_state=0)
+        return counter.fit_transform(outside_input(rows["prompt"]).to_list())
+    return rows.select(pl.struct(CATEGORIES[feature]).rank("dense") - 1).to_series().to_numpy().reshape(-1, 1)
+
+
+def _classifier(feature: str, inputs: Any) -> Any:
+    if feature == WORDS:
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(C=0.1, solver="liblinear")
     if feature == LENGTH:
-        return leaves, rows["prompt"].str.len_chars().to_numpy().reshape(-1, 1)
+        from sklearn.tree import DecisionTreeClassifier
+
+        return DecisionTreeClassifier(min_samples_leaf=20, max_leaf_nodes=32, random_state=0)
     from sklearn.naive_bayes import CategoricalNB
 
-    codes = rows.select(pl.struct(CATEGORIES[feature]).rank("dense") - 1).to_series().to_numpy().reshape(-1, 1)
-    return CategoricalNB(min_categories=int(codes.max()) + 1), codes
+    return CategoricalNB(min_categories=int(inputs.max()) + 1)
 
 
 def outside_input(prompts: pl.Series) -> pl.Series:
