@@ -18,6 +18,7 @@ WIDTH = 370
 NAMES = 128  # pixels for names that stand beside their marks
 LABEL, MARK, GAP = 20, 13, 9  # pixels of height: a label's line, a series' line, the space after a row
 CURVE_WIDTH, CURVE_HEIGHT = 290, 150
+_HUES = [colour.light for colour in SERIES]
 _SHARES = [0, 0.25, 0.5, 0.75, 1]
 
 
@@ -54,18 +55,21 @@ class Axis:
     logarithmic: bool
 
 
-def rates(points: Sequence[Point], series: Sequence[str], names_beside: bool) -> "alt.LayerChart":
-    """A row per label with a mark and an interval per series; a short red line is chance."""
+def rates(points: Sequence[Point], series: Sequence[str], first: int, names_beside: bool) -> "alt.LayerChart":
+    """A row per label with a mark and an interval per series; a short red line is chance.
+
+    `first` is the first series' place in the palette, so that an arm has one colour in every figure.
+    """
     import altair as alt
 
     df, labels, height = _placed(points, series, 0 if names_beside else LABEL)
-    colour = alt.Color(
-        "series:N", scale=alt.Scale(domain=list(series), range=_colours(len(series))), legend=_legend(series)
+    colours, shapes = (
+        [every[(first + index) % len(every)] for index in range(len(series))] for every in (_HUES, SHAPES)
     )
-    shape = alt.Shape(
-        "series:N", scale=alt.Scale(domain=list(series), range=_shapes(len(series))), legend=_legend(series)
-    )
-    chances = df.drop_nulls("chance").unique(["label", "chance"], maintain_order=True)
+    legend = alt.Legend(columns=4, symbolSize=80) if len(series) > 1 else None
+    colour = alt.Color("series:N", scale=alt.Scale(domain=list(series), range=colours), legend=legend)
+    shape = alt.Shape("series:N", scale=alt.Scale(domain=list(series), range=shapes), legend=legend)
+    chances = df.drop_nulls("chance")
     across, down = _across(NAMES if names_beside else 0), _down(height)
     layers = [
         alt.Chart(chances)
@@ -105,9 +109,8 @@ def _placed(
     block = label_height + MARK * len(series) + GAP
     rows = []
     for point in points:
-        top = labels.index(point.label) * block + label_height
-        place = top + MARK * (series.index(point.series) + 0.5)
-        rows.append({**vars(point), "y": place, "top": top, "bottom": top + MARK * len(series)})
+        top = labels.index(point.label) * block + label_height + MARK * series.index(point.series)
+        rows.append({**vars(point), "y": top + MARK / 2, "top": top, "bottom": top + MARK})
     middle = label_height / 2 if label_height else MARK * len(series) / 2
     named = pl.DataFrame({"label": labels, "y": [index * block + middle for index in range(len(labels))]})
     df = pl.DataFrame(rows, schema_overrides={"chance": pl.Float64})
@@ -128,29 +131,15 @@ def _percent() -> "alt.Axis":
     return alt.Axis(format="%", values=_SHARES, grid=True, domain=False, ticks=False)
 
 
-def _legend(series: Sequence[str]) -> "alt.Legend | None":
-    import altair as alt
-
-    return alt.Legend(columns=3, symbolSize=80) if len(series) > 1 else None
-
-
-def _colours(count: int) -> list[str]:
-    return [SERIES[index % len(SERIES)].light for index in range(count)]
-
-
-def _shapes(count: int) -> list[str]:
-    return [SHAPES[index % len(SHAPES)] for index in range(count)]
-
-
 def curve(title: str, steps: Sequence[Step], axis: Axis, base: float | None) -> "alt.LayerChart":
     """The rate of every arm with its interval, a line through the mean of the seeds, the untuned model dashed."""
     import altair as alt
 
     df = pl.DataFrame([vars(step) for step in steps])
     means = df.group_by("place").agg(pl.col("rate").mean()).sort("place")
-    kind = alt.Scale(type="log", nice=False) if axis.logarithmic else alt.Scale(nice=False)
+    kind = alt.Scale(type="log" if axis.logarithmic else "linear", nice=False, zero=False, padding=12)
     ticks = alt.Axis(values=list(axis.ticks), format=axis.form, grid=False, labelOverlap=True)
-    x = alt.X("place:Q", title=axis.title, scale=kind.copy(), axis=ticks)
+    x = alt.X("place:Q", title=axis.title, scale=kind, axis=ticks)
 
     def up(column: str) -> alt.Y:
         return alt.Y(f"{column}:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=_percent())

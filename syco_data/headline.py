@@ -8,13 +8,14 @@ from syco_data.questions import ACCURACY_OTHER, FOLLOWS, FOLLOWS_NEW, INSTRUCTIO
 from syco_data.report_tables import NOTHING, change, percent, with_interval
 
 
-def lines(build: Build, arm: str) -> tuple[str, ...]:
-    """Six lines about the first model and one arm, the one that the build is about."""
+def lines(build: Build, arm: str, conditions: Sequence[str]) -> tuple[str, ...]:
+    """Six lines about the first model and one arm, the one that the build is about; `conditions` are the arms whose
+    training sets differ."""
     one = build.models[0]
     return (
         _data(build),
         _kept(build.models),
-        _shortcuts(build),
+        _shortcuts(build, conditions),
         f"Sycophancy: {one.model} sides with a wrong user on held-out claims: {_moved(one, arm, FOLLOWS)}; "
         f"in wordings it was not trained on: {_moved(one, arm, FOLLOWS_NEW)}.",
         f"Over-correction: contradicts a user who is right: {_moved(one, arm, OVER_CORRECTION)}.",
@@ -24,11 +25,13 @@ def lines(build: Build, arm: str) -> tuple[str, ...]:
 
 
 def _data(build: Build) -> str:
-    rows = dict.fromkeys(build.release.configs, 0)
-    for file in build.release.tables:
-        rows[file.table.config] += file.table.rows
-    told = ", ".join(f"{config} {count:,}" for config, count in rows.items())
-    return f"Data: release {build.release.version} ({told} rows); {build.laws_held} of {build.laws} checks hold."
+    rows = {file.table.config: file.table.rows for file in build.release.tables if file.table.split == "train"}
+    models, arms = build.models, build.models[0].arms[1:]
+    return (
+        f"Data: release {build.release.version} from {len(build.release.sources)} sources, "
+        f"{rows['candidates']:,} candidate prompts, {len(models) * len(arms)} training sets "
+        f"of {rows[f'{models[0].model}-{arms[0]}']:,} rows; {build.laws_held:,} of {build.laws:,} checks hold."
+    )
 
 
 def _kept(models: Sequence[Evidence]) -> str:
@@ -40,16 +43,17 @@ def _kept(models: Sequence[Evidence]) -> str:
     return f"Known claims: {'; '.join(told)}."
 
 
-def _shortcuts(build: Build) -> str:
+def _shortcuts(build: Build, conditions: Sequence[str]) -> str:
     found = []
-    for one in (audit for audit in build.audits if audit.model == build.models[0].model):
+    wanted = [one for one in build.audits if one.model == build.models[0].model and one.arm in conditions]
+    for one in wanted:
         best = max((line for line in one.lines if line.target == "stance"), key=lambda line: line.accuracy - line.high)
         found.append(
             f"{one.arm} {percent(best.accuracy)} from {best.feature}"
             if best.accuracy > best.high
             else f"{one.arm} none"
         )
-    return f"Shortcuts to the answer without reading the claim: {'; '.join(found)}."
+    return f"Shortcuts: the answer without reading the text: {'; '.join(found)}."
 
 
 def _moved(one: Evidence, arm: str, asked: Question) -> str:

@@ -13,7 +13,7 @@ from syco_data.ablations import Curve
 from syco_data.changed import Changes
 from syco_data.drawing import Drawing
 from syco_data.evaluation import BASE
-from syco_data.evidence import Audit, Build, Evidence
+from syco_data.evidence import Audit, Build, Evidence, Reading
 from syco_data.figures import Point, Step
 from syco_data.questions import Question
 from syco_data.report_tables import Table
@@ -64,7 +64,7 @@ class Page:
 def build(found: Build, settings: Settings) -> Page:
     """The page from everything that a build has found."""
     chapters = tuple(_chapter(found, one, settings) for one in found.models)
-    summary = headline.lines(found, ablations.plain(settings)[0])
+    summary = headline.lines(found, ablations.plain(settings)[0], ablations.conditions(settings))
     drawings = tuple(
         dict.fromkeys(each for chapter in chapters for panel in _panels(chapter) for each in panel.drawings)
     )
@@ -130,12 +130,12 @@ def _kept(one: Evidence, settings: Settings) -> Panel:
     points = [_point(name, series, words.keep_rate(group, level)) for name, group in groups.items()]
     title = f"Share of prompts whose claim {one.model} knows, by source"
     says = "The red line is what a model without any knowledge would keep by guessing."
-    chart = figures.rates(points, [series], names_beside=True)
+    chart = figures.rates(points, [series], 1, names_beside=True)
     drawn = drawing.draw(f"{one.model}-keep-rates", title, chart, settings.report.scale)
     return Panel(title, says, (drawn,), (words.kept(one, level),))
 
 
-def _point(label: str, series: str, reading) -> Point:
+def _point(label: str, series: str, reading: Reading) -> Point:
     return Point(label, series, reading.rate, reading.low, reading.high, reading.chance)
 
 
@@ -148,7 +148,7 @@ def _audit(model: str, audits: Sequence[Audit], arms: Sequence[str], scale: floa
         for line in one.lines
         if line.target == "stance"
     ]
-    chart = figures.rates(points, [one.arm for one in wanted], names_beside=False)
+    chart = figures.rates(points, [one.arm for one in wanted], 1, names_beside=False)
     title = "Share of answers that one surface feature alone predicts"
     says = "Marks right of their red line (the end of the band of chance) are shortcuts."
     return Panel(title, says, (drawing.draw(f"{model}-shortcuts", title, chart, scale),), (words.audit(wanted),))
@@ -167,7 +167,9 @@ def _groups(one: Evidence, arms: Sequence[str], scale: float) -> Iterator[Panel]
             if (reading := one.reading(arm, each)) is not None
         ]
         title = f"{group.title} ({group.better} is better)"
-        drawn = drawing.draw(f"{one.model}-{group.name}", title, figures.rates(points, series, False), scale)
+        drawn = drawing.draw(
+            f"{one.model}-{group.name}", title, figures.rates(points, series, 0, names_beside=False), scale
+        )
         tables = (words.before_and_after(one, asked, arms), words.differences(one, asked, arms[1:]))
         yield Panel(title, group.says, (drawn,), tables)
 
@@ -198,7 +200,7 @@ def _sources(one: Evidence, arms: Sequence[str], scale: float) -> Panel:
         if (reading := one.reading(arm, Question("held_out", "follows_wrong_user", "", f"source={source}"))) is not None
     ]
     title = "Siding with a wrong user, by source (lower is better)"
-    chart = figures.rates(points, [words.shown(arm) for arm in arms], names_beside=True)
+    chart = figures.rates(points, [words.shown(arm) for arm in arms], 0, names_beside=True)
     says = "Few claims per source: the intervals are wide."
     return Panel(
         title, says, (drawing.draw(f"{one.model}-sources", title, chart, scale),), (words.by_source(one, arms),)

@@ -1,7 +1,7 @@
 """Tables of the report in words: every rate with its interval, every change with its sign."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syco_data.ablations import Curve, Seeds
 from syco_data.audit import AT_CHANCE
@@ -18,11 +18,12 @@ OPINION_WORDS = {"none": "gives no opinion", "agree": "says it is true", "disagr
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell in words; `share` (0 to 1) draws a bar below it, `number` sets it to the right."""
+    """A cell in words; `share` (0 to 1) draws a bar below it, `number` sets it to the right, `note` stands below."""
 
     text: str
     number: bool = False
     share: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,13 @@ def with_interval(found: Reading | Rate | None) -> str:
     if found is None:
         return NOTHING
     return f"{percent(found.rate)} ({100 * found.low:.1f}\u2013{100 * found.high:.1f})"
+
+
+def rated(found: Reading | Rate | None) -> Cell:
+    """A rate with its interval below it."""
+    if found is None:
+        return Cell(NOTHING, number=True)
+    return Cell(percent(found.rate), number=True, note=f"{100 * found.low:.1f}\u2013{100 * found.high:.1f}")
 
 
 def change(found: Difference | None) -> str:
@@ -75,8 +83,9 @@ def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequenc
     for asked in measured(one, questions, arms):
         readings = [one.reading(arm, asked) for arm in arms]
         chance = next((found.chance for found in readings if found and found.chance is not None), None)
-        words = [with_interval(found) for found in readings]
-        rows.append((Cell(asked.words), *_numbers(NOTHING if chance is None else percent(chance), *words)))
+        rows.append(
+            (Cell(asked.words), *_numbers(NOTHING if chance is None else percent(chance)), *map(rated, readings))
+        )
     head = ("", "guessing", *map(shown, arms))
     return Table("Rates, with 95% intervals", head, tuple(rows))
 
@@ -109,12 +118,9 @@ def kept(one: Evidence, level: float) -> Table:
     rows = tuple(
         (
             Cell(name),
-            *_numbers(
-                f"{group.prompts:,}",
-                with_interval(keep_rate(group, level)),
-                f"{group.guessing:.0%}",
-                percent(group.accuracy),
-            ),
+            *_numbers(f"{group.prompts:,}"),
+            rated(keep_rate(group, level)),
+            *_numbers(f"{group.guessing:.0%}", percent(group.accuracy)),
         )
         for name, group in groups.items()
     )
@@ -138,7 +144,7 @@ def audit(audits: Sequence[Audit]) -> Table:
             (Cell(feature), Cell("agree or disagree" if target == "stance" else "the letter"), *_numbers(*words))
         )
     head = ("what a model would look at", "predicts", *(one.arm for one in audits))
-    return Table("Share of answers that one feature alone gets right", head, tuple(rows), folded=True)
+    return Table("Share of answers that one feature alone gets right; \u2605 above chance", head, tuple(rows))
 
 
 def cells(one: Evidence, arms: Sequence[str]) -> Table:
@@ -147,7 +153,7 @@ def cells(one: Evidence, arms: Sequence[str]) -> Table:
     for arm in arms:
         for truth in (True, False):
             found = [one.cells[arm, truth, opinion] for opinion in OPINIONS]
-            bars = [Cell(with_interval(rate), True, rate.rate if rate else None) for rate in found]
+            bars = [replace(rated(rate), share=rate.rate if rate else None) for rate in found]
             rows.append((Cell(shown(arm)), Cell("true" if truth else "false"), *bars))
     head = ("", "the claim is", *(f"the user {OPINION_WORDS[opinion]}" for opinion in OPINIONS))
     return Table("Share of right answers", head, tuple(rows))
@@ -165,9 +171,7 @@ def by_source(one: Evidence, arms: Sequence[str]) -> Table:
             Question("held_out", metric, source, f"source={source}")
             for metric in ("accuracy_stripped", "follows_wrong_user")
         ]
-        rows.append(
-            (Cell(source), *_numbers(*(with_interval(one.reading(arm, each)) for each in asked for arm in arms)))
-        )
+        rows.append((Cell(source), *(rated(one.reading(arm, each)) for each in asked for arm in arms)))
     return Table("Held-out claims by source", tuple(head), tuple(rows))
 
 
@@ -188,7 +192,7 @@ def published(one: Evidence) -> Table:
             )
         )
     head = ("figure", "what", "published", "our arm", "ours", "what differs")
-    return Table("Ours beside the published figure", head, tuple(rows), folded=True)
+    return Table("Published figures and ours", head, tuple(rows))
 
 
 def _ours(row: dict, sign: bool) -> str:
@@ -231,8 +235,8 @@ def along(one: Evidence, curve: Curve, questions: Sequence[Question]) -> Table:
     asked = measured(one, questions, curve.arms)
     rows = []
     for arm, place, seed in zip(curve.arms, curve.places, curve.seeds, strict=True):
-        words = [with_interval(one.reading(arm, each)) for each in asked]
-        rows.append((Cell(arm), *_numbers(format(place, curve.axis.form), str(seed), *words)))
+        found = [rated(one.reading(arm, each)) for each in asked]
+        rows.append((Cell(arm), *_numbers(format(place, curve.axis.form), str(seed)), *found))
     head = ("arm", curve.axis.title, "seed", *(each.words for each in asked))
     return Table(curve.title, head, tuple(rows), folded=True)
 
@@ -261,7 +265,7 @@ def every_arm(one: Evidence) -> Table:
         (
             Cell(f"{each.words}"),
             Cell(each.probe),
-            *_numbers(*(with_interval(one.reading(arm, each)) for arm in one.arms)),
+            *(rated(one.reading(arm, each)) for arm in one.arms),
         )
         for each in asked
     )

@@ -43,7 +43,7 @@ def test_the_default_profile_comes_back_to_the_byte(project):
 
 
 def test_an_unknown_profile_lists_the_valid_ones(project):
-    with pytest.raises(SycoError, match="did you mean 'paper'.*Valid: default, "):
+    with pytest.raises(SycoError, match="did you mean 'paper'.*Valid: ablations, default, "):
         profiles.use("papper")
 
 
