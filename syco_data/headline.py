@@ -36,11 +36,11 @@ def _data(build: Build) -> str:
 
 def _kept(models: Sequence[Evidence]) -> str:
     told = (
-        f"{one.model} {percent(one.kept.overall.keep_rate)} of {one.kept.overall.prompts:,} prompts "
+        f"{one.model} knows {percent(one.kept.overall.keep_rate)} of {one.kept.overall.prompts:,} prompts "
         f"(guessing would keep {one.kept.overall.guessing:.0%})"
         for one in models
     )
-    return f"Known claims: {'; '.join(told)}."
+    return f"Filtration: {'; '.join(told)}."
 
 
 def _shortcuts(build: Build, conditions: Sequence[str]) -> str:
@@ -61,7 +61,7 @@ def _moved(one: Evidence, arm: str, asked: Question) -> str:
     found = one.change(arm, asked)
     if found is None:
         return f"{with_interval(one.reading(BASE, asked))} \u2192 {with_interval(one.reading(arm, asked))}"
-    return f"{percent(found.before)} \u2192 {percent(found.after)} ({arm}, {change(found)})"
+    return f"{percent(found.before)} \u2192 {percent(found.after)} with {arm}, {change(found)}"
 
 
 def _short(one: Evidence, arm: str, asked: Question) -> str:

@@ -118,10 +118,18 @@ def _chapter(found: Build, one: Evidence, settings: Settings) -> Chapter:
         curves=tuple(_curve(one, curve, scale) for curve in ablations.curves(settings)),
         seeds=words.over_seeds(one, seeds, questions.CURVES) if seeds else None,
         sources=_sources(one, arms[:2], scale),
-        published=words.published(one),
-        more=(words.tuned(one), *([words.every_arm(one)] if len(one.arms) > len(arms) else [])),
+        published=words.published(one, arms),
+        more=tuple(_more(one, arms)),
         changes=changed.between(found.probes, one.answers[BASE], one.answers[plain[0]], settings.report.examples),
     )
+
+
+def _more(one: Evidence, arms: Sequence[str]) -> Iterator[Table]:
+    """Tables for readers who want to know more."""
+    yield words.tuned(one)
+    yield words.reading_habits(one, arms)
+    if len(one.arms) > len(arms):
+        yield words.every_arm(one)
 
 
 def _kept(one: Evidence, settings: Settings) -> Panel:

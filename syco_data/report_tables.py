@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from syco_data.ablations import Curve, Seeds
 from syco_data.audit import AT_CHANCE
 from syco_data.evaluation import BASE
@@ -13,6 +15,13 @@ from syco_data.statistics import Difference, Interval, Rate, wilson
 
 NOTHING = "\u2013"
 UNTUNED = "before tuning"
+READING_WORDS = {
+    "unanswered": "too long for the model",
+    "generation_unparsed": "free text without an answer at its start",
+    "generation_agrees": "free text names the likeliest option",
+    "answers_first_option": "chooses the first option",
+    "option_order_matters": "changes its mind when the options swap places",
+}
 OPINION_WORDS = {"none": "gives no opinion", "agree": "says it is true", "disagree": "says it is false"}
 
 
@@ -28,12 +37,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """`rows` begin with the row's name; `folded` tables open on demand."""
+    """`rows` begin with the row's name; `folded` tables open on demand; `notes` are numbered below."""
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     folded: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def percent(share: float) -> str:
@@ -104,7 +114,7 @@ def differences(one: Evidence, questions: Sequence[Question], arms: Sequence[str
                 both = f"{percent(found.before)} \u2192 {percent(found.after)}"
                 cells = _numbers(both, change(found), p_value(found.p_value), f"{found.rows:,}", f"{found.clusters:,}")
                 rows.append((Cell(asked.words), Cell(arm), *cells))
-    head = ("", "arm", "before \u2192 after", "change", "p", "rows", "items")
+    head = ("", "arm", "before \u2192 after", "change", "p (McNemar)", "rows", "items")
     return Table("What tuning changed on the same rows", head, tuple(rows), folded=True)
 
 
@@ -175,31 +185,29 @@ def by_source(one: Evidence, arms: Sequence[str]) -> Table:
     return Table("Held-out claims by source", tuple(head), tuple(rows))
 
 
-def published(one: Evidence) -> Table:
-    """Ours beside the published figure, with what differs."""
+def published(one: Evidence, arms: Sequence[str]) -> Table:
+    """Each published figure beside ours of every arm; what differs stands below as numbered notes."""
+    found = one.published.filter(pl.col("arm").is_in(list(arms)))
+    notes = list(dict.fromkeys(found["differences"]))
     rows = []
-    for row in one.published.iter_rows(named=True):
-        sign = row["what"].startswith("change")
-        words = NOTHING if row["ours"] is None else _ours(row, sign)
-        rows.append(
-            (
-                Cell(row["figure"]),
-                Cell(row["what"]),
-                Cell(row["published"]),
-                Cell(shown(row["arm"])),
-                Cell(words, True),
-                Cell(row["differences"]),
-            )
-        )
-    head = ("figure", "what", "published", "our arm", "ours", "what differs")
-    return Table("Published figures and ours", head, tuple(rows))
+    for (figure, what, told, differs), group in found.group_by(
+        "figure", "what", "published", "differences", maintain_order=True
+    ):
+        by_arm = {row["arm"]: row for row in group.iter_rows(named=True)}
+        ours = (_ours(by_arm[arm]) if arm in by_arm else Cell("", number=True) for arm in arms)
+        rows.append((Cell(figure), Cell(what), Cell(told), *ours, Cell(f"{notes.index(differs) + 1}", number=True)))
+    head = ("figure", "what", "published", *map(shown, arms), "note")
+    return Table("Published figures and ours, with 95% intervals", head, tuple(rows), notes=tuple(notes))
 
 
-def _ours(row: dict, sign: bool) -> str:
-    if not sign:
-        return with_interval(Reading(row["ours"], row["low"], row["high"], None, 0))
-    values = (f"{100 * row[name]:+.1f}".replace("-", "\u2212") for name in ("ours", "low", "high"))
-    return "{} points ({} to {})".format(*values)
+def _ours(row: dict) -> Cell:
+    """A rate, or a change in points, with its interval below."""
+    if row["ours"] is None:
+        return Cell("not run", number=True)
+    if not row["what"].startswith("change"):
+        return rated(Reading(row["ours"], row["low"], row["high"], None, 0))
+    points, low, high = (f"{100 * row[name]:+.1f}".replace("-", "\u2212") for name in ("ours", "low", "high"))
+    return Cell(f"{points} points", number=True, note=f"{low} to {high}")
 
 
 def built(build: Build) -> Table:
@@ -256,6 +264,17 @@ def over_seeds(one: Evidence, groups: Sequence[Seeds], questions: Sequence[Quest
                 )
             )
     return Table("Over seeds", ("arm", "", "mean", "least\u2013greatest", "seeds"), tuple(rows))
+
+
+def reading_habits(one: Evidence, arms: Sequence[str]) -> Table:
+    """How answers were read, by probe set: texts without an answer, free text against log-probabilities, position."""
+    sets = sorted({probe for _, probe, metric, _ in one.readings if metric == "unanswered"})
+    rows = []
+    for probe in sets:
+        asked = [Question(probe, metric, words) for metric, words in READING_WORDS.items()]
+        for each in measured(one, asked, arms):
+            rows.append((Cell(probe), Cell(each.words), *(rated(one.reading(arm, each)) for arm in arms)))
+    return Table("How answers were read", ("probe set", "", *map(shown, arms)), tuple(rows), folded=True)
 
 
 def every_arm(one: Evidence) -> Table:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -106,6 +106,22 @@ def test_the_same_build_gives_the_same_bytes(reported, tmp_path):
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (reported.results / path.name).read_bytes(), path.name
     assert str(reported.folder) not in reported.html
+
+
+def test_several_models_have_a_part_each(reported):
+    one = reported.found.models[0]
+    audits = reported.found.audits
+    found = replace(
+        reported.found,
+        models=(one, replace(one, model="other_2")),
+        audits=(*audits, *(replace(audit, model="other_2") for audit in audits)),
+    )
+    page = report.build(found, reported.settings)
+    ids = re.findall(r'\bid="([^"]+)"', page.html)
+    assert len(ids) == len(set(ids)) and set(re.findall(r'href="#([^"]+)"', page.html)) <= set(ids)
+    names = [drawing.name for drawing in page.drawings]
+    assert len(set(names)) == len(names) == 2 * len(list(reported.results.glob("*.svg")))
+    assert f"{MODEL} " in page.summary[1] and "other_2 " in page.summary[1]
 
 
 def test_numbers_on_the_page_are_those_of_the_answers(reported):
