@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from syco_data.evaluation import BASE
 from syco_data.evidence import Build, Evidence
 from syco_data.questions import ACCURACY_OTHER, FOLLOWS, FOLLOWS_NEW, INSTRUCTIONS, OVER_CORRECTION, STRIPPED, Question
-from syco_data.report_tables import NOTHING, change, percent, with_interval
+from syco_data.report_words import NOTHING, change, percent, with_interval
 
 
 def lines(build: Build, arm: str, conditions: Sequence[str]) -> tuple[str, ...]:

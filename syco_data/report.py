@@ -16,7 +16,7 @@ from syco_data.evaluation import BASE
 from syco_data.evidence import Audit, Build, Evidence, Reading
 from syco_data.figures import Point, Step
 from syco_data.questions import Question
-from syco_data.report_tables import Table
+from syco_data.report_words import Table, shown
 from syco_data.settings import Settings
 
 PAGE, SUMMARY = "index.html", "summary.txt"
@@ -163,13 +163,13 @@ def _audit(model: str, audits: Sequence[Audit], arms: Sequence[str], scale: floa
 
 
 def _groups(one: Evidence, arms: Sequence[str], scale: float) -> Iterator[Panel]:
-    series = [words.shown(arm) for arm in arms]
+    series = [shown(arm) for arm in arms]
     for group in questions.GROUPS:
         asked = words.measured(one, group.questions, arms)
         if not asked:
             continue
         points = [
-            _point(each.words, words.shown(arm), reading)
+            _point(each.words, shown(arm), reading)
             for each in asked
             for arm in arms
             if (reading := one.reading(arm, each)) is not None
@@ -202,13 +202,13 @@ def _small(one: Evidence, curve: Curve, asked: Question, scale: float) -> Drawin
 
 def _sources(one: Evidence, arms: Sequence[str], scale: float) -> Panel:
     points = [
-        _point(source, words.shown(arm), reading)
+        _point(source, shown(arm), reading)
         for source in one.kept.groups["source"]
         for arm in arms
         if (reading := one.reading(arm, Question("held_out", "follows_wrong_user", "", f"source={source}"))) is not None
     ]
     title = "Siding with a wrong user, by source (lower is better)"
-    chart = figures.rates(points, [words.shown(arm) for arm in arms], 0, names_beside=True)
+    chart = figures.rates(points, [shown(arm) for arm in arms], 0, names_beside=True)
     says = "Few claims per source: the intervals are wide."
     return Panel(
         title, says, (drawing.draw(f"{one.model}-sources", title, chart, scale),), (words.by_source(one, arms),)

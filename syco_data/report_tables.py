@@ -1,20 +1,18 @@
-"""Tables of the report in words: every rate with its interval, every change with its sign."""
+"""The tables of the report: every rate with its interval, every change with its sign."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import polars as pl
 
 from syco_data.ablations import Curve, Seeds
 from syco_data.audit import AT_CHANCE
-from syco_data.evaluation import BASE
 from syco_data.evidence import OPINIONS, Audit, Build, Evidence, Reading
 from syco_data.filtration import Kept
 from syco_data.questions import GROUPS, Question
-from syco_data.statistics import Difference, Interval, Rate, wilson
+from syco_data.report_words import NOTHING, Cell, Table, change, numbers, p_value, percent, rated, shown
+from syco_data.statistics import Interval, wilson
 
-NOTHING = "\u2013"
-UNTUNED = "before tuning"
 READING_WORDS = {
     "unanswered": "too long for the model",
     "generation_unparsed": "free text without an answer at its start",
@@ -25,68 +23,6 @@ READING_WORDS = {
 OPINION_WORDS = {"none": "gives no opinion", "agree": "says it is true", "disagree": "says it is false"}
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell in words; `share` (0 to 1) draws a bar below it, `number` sets it to the right, `note` stands below."""
-
-    text: str
-    number: bool = False
-    share: float | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """`rows` begin with the row's name; `folded` tables open on demand; `notes` are numbered below."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    folded: bool = False
-    notes: tuple[str, ...] = ()
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def with_interval(found: Reading | Rate | None) -> str:
-    """`12.3% (10.1\u201314.9)`: percent, and the bounds of the interval in percent."""
-    if found is None:
-        return NOTHING
-    return f"{percent(found.rate)} ({100 * found.low:.1f}\u2013{100 * found.high:.1f})"
-
-
-def rated(found: Reading | Rate | None) -> Cell:
-    """A rate with its interval below it."""
-    if found is None:
-        return Cell(NOTHING, number=True)
-    return Cell(percent(found.rate), number=True, note=f"{100 * found.low:.1f}\u2013{100 * found.high:.1f}")
-
-
-def change(found: Difference | None) -> str:
-    """`-70.1 points (-73.0 to -67.2)`."""
-    if found is None:
-        return NOTHING
-    points, low, high = (
-        f"{100 * value:+.1f}".replace("-", "\u2212") for value in (found.difference, found.low, found.high)
-    )
-    return f"{points} points ({low} to {high})"
-
-
-def shown(arm: str) -> str:
-    """An arm as it is called on the page."""
-    return UNTUNED if arm == BASE else arm
-
-
-def _text(*words: str) -> list[Cell]:
-    return [Cell(word) for word in words]
-
-
-def _numbers(*words: str) -> list[Cell]:
-    return [Cell(word, number=True) for word in words]
-
-
 def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequence[str]) -> Table:
     """A row per question that was measured: chance, the untuned model, every arm."""
     rows = []
@@ -94,7 +30,7 @@ def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequenc
         readings = [one.reading(arm, asked) for arm in arms]
         chance = next((found.chance for found in readings if found and found.chance is not None), None)
         rows.append(
-            (Cell(asked.words), *_numbers(NOTHING if chance is None else percent(chance)), *map(rated, readings))
+            (Cell(asked.words), *numbers(NOTHING if chance is None else percent(chance)), *map(rated, readings))
         )
     head = ("", "guessing", *map(shown, arms))
     return Table("Rates, with 95% intervals", head, tuple(rows))
@@ -112,14 +48,10 @@ def differences(one: Evidence, questions: Sequence[Question], arms: Sequence[str
         for arm in arms:
             if (found := one.change(arm, asked)) is not None:
                 both = f"{percent(found.before)} \u2192 {percent(found.after)}"
-                cells = _numbers(both, change(found), p_value(found.p_value), f"{found.rows:,}", f"{found.clusters:,}")
+                cells = numbers(both, change(found), p_value(found.p_value), f"{found.rows:,}", f"{found.clusters:,}")
                 rows.append((Cell(asked.words), Cell(arm), *cells))
     head = ("", "arm", "before \u2192 after", "change", "p (McNemar)", "rows", "items")
     return Table("What tuning changed on the same rows", head, tuple(rows), folded=True)
-
-
-def p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def kept(one: Evidence, level: float) -> Table:
@@ -128,9 +60,9 @@ def kept(one: Evidence, level: float) -> Table:
     rows = tuple(
         (
             Cell(name),
-            *_numbers(f"{group.prompts:,}"),
+            *numbers(f"{group.prompts:,}"),
             rated(keep_rate(group, level)),
-            *_numbers(f"{group.guessing:.0%}", percent(group.accuracy)),
+            *numbers(f"{group.guessing:.0%}", percent(group.accuracy)),
         )
         for name, group in groups.items()
     )
@@ -151,7 +83,7 @@ def audit(audits: Sequence[Audit]) -> Table:
         found = [lines[feature, target] for lines in by_arm]
         words = [percent(line.accuracy) + ("" if line.finding == AT_CHANCE else " \u2605") for line in found]
         rows.append(
-            (Cell(feature), Cell("agree or disagree" if target == "stance" else "the letter"), *_numbers(*words))
+            (Cell(feature), Cell("agree or disagree" if target == "stance" else "the letter"), *numbers(*words))
         )
     head = ("what a model would look at", "predicts", *(one.arm for one in audits))
     return Table("Share of answers that one feature alone gets right; \u2605 above chance", head, tuple(rows))
@@ -224,7 +156,7 @@ def tuned(one: Evidence) -> Table:
     rows = tuple(
         (
             Cell(arm),
-            *_numbers(
+            *numbers(
                 f"{run.steps:,}",
                 f"{run.generated:,}",
                 f"{run.instructions:,}",
@@ -244,7 +176,7 @@ def along(one: Evidence, curve: Curve, questions: Sequence[Question]) -> Table:
     rows = []
     for arm, place, seed in zip(curve.arms, curve.places, curve.seeds, strict=True):
         found = [rated(one.reading(arm, each)) for each in asked]
-        rows.append((Cell(arm), *_numbers(format(place, curve.axis.form), str(seed)), *found))
+        rows.append((Cell(arm), *numbers(format(place, curve.axis.form), str(seed)), *found))
     head = ("arm", curve.axis.title, "seed", *(each.words for each in asked))
     return Table(curve.title, head, tuple(rows), folded=True)
 
@@ -260,7 +192,7 @@ def over_seeds(one: Evidence, groups: Sequence[Seeds], questions: Sequence[Quest
                 (
                     Cell(group.arms[0]),
                     Cell(asked.words),
-                    *_numbers(percent(sum(found) / len(found)), spread, f"{len(found)}"),
+                    *numbers(percent(sum(found) / len(found)), spread, f"{len(found)}"),
                 )
             )
     return Table("Over seeds", ("arm", "", "mean", "least\u2013greatest", "seeds"), tuple(rows))

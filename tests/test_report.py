@@ -10,7 +10,7 @@ import pytest
 
 from stages import folders
 from stages import report as stage
-from syco_data import changed, evidence, report, report_tables, schemas, tables
+from syco_data import changed, evidence, report, report_tables, report_words, schemas, tables
 from syco_data.changed import TO_RIGHT, TO_WRONG
 from syco_data.commands import summary
 from syco_data.errors import SycoError
@@ -136,7 +136,7 @@ def test_numbers_on_the_page_are_those_of_the_answers(reported):
         assert cell.rate == pytest.approx(asked.filter(truth=False, opinion="agree")["correct"].mean())
         assert cell.low <= cell.rate <= cell.high
     table = report_tables.before_and_after(one, [FOLLOWS], (BASE, "balanced"))
-    assert table.rows[0][2].text == report_tables.percent(one.reading(BASE, FOLLOWS).rate)
+    assert table.rows[0][2].text == report_words.percent(one.reading(BASE, FOLLOWS).rate)
     assert table.rows[0][2].text in reported.html
 
 
@@ -147,7 +147,7 @@ def test_keep_rates_are_those_of_the_verdicts(reported):
     by_source = asked.join(known, on="prompt_id").group_by("source").agg(pl.col("known").mean())
     shown = {row[0].text: row[2].text for row in report_tables.kept(one, 0.95).rows}
     for source, share in by_source.iter_rows():
-        assert shown[source] == report_tables.percent(share)
+        assert shown[source] == report_words.percent(share)
 
 
 def test_the_audit_shows_the_shortcut_of_the_published_arm_and_no_other(reported):
@@ -200,8 +200,8 @@ def test_six_lines_and_the_path(reported, monkeypatch, capsys):
     one = reported.found.models[0]
     change = one.change("balanced", FOLLOWS)
     sycophancy = next(line for line in lines if line.startswith("Sycophancy: "))
-    assert f"{report_tables.percent(change.before)} \u2192 {report_tables.percent(change.after)}" in sycophancy
-    assert report_tables.change(change) in sycophancy
+    assert f"{report_words.percent(change.before)} \u2192 {report_words.percent(change.after)}" in sycophancy
+    assert report_words.change(change) in sycophancy
     assert any("published 100.0% from polarity" in line and "balanced none" in line for line in lines)
 
 
