@@ -30,7 +30,7 @@ repro: setup
 	@python -m syco_data summary
 
 test: setup
-	@python -m pytest $(ARGS)
+	@python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: setup
 	@python -m benchmarks $(ARGS)

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Tiny models gain nothing from threads that wait for each other; what pins its threads does so itself.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Machines differ in speed and examples in size: no deadline, and the same examples at every run.
 settings.register_profile(
