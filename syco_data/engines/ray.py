@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from syco_data.models import ResolvedModel
     from syco_data.settings import Filter
 
+PATIENCE = 10  # seconds for the head of a cluster to take a connection
 INNER = {"vllm": vllm, "transformers": transformers}
 
 
@@ -133,6 +135,7 @@ def _connect(settings: Filter) -> None:
     if ray.is_initialized():
         raise SycoError("engine 'ray': this process is connected to Ray already", "Close the other engine first")
     try:
+        _knock(settings.ray.address)
         ray.init(address=settings.ray.address, logging_level="CRITICAL", log_to_driver=False, include_dashboard=False)
     except Exception as error:  # Ray raises a bare Exception where its processes do not come up in time
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -140,6 +143,13 @@ def _connect(settings: Filter) -> None:
             f"engine 'ray': no cluster at {settings.ray.address!r}: {reason}",
             "Start one (ray start --head) and set filter.ray.address, or null for this machine",
         ) from error
+
+
+def _knock(address: str | None) -> None:
+    """Raises `OSError` at once where nothing listens at host:port; Ray itself would try for many minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
 
 
 def _table(batches: list[str], path: Path) -> Any:
