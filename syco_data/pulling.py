@@ -259,4 +259,7 @@ def load_release(repo: str, version: str, config: str | None = None, patience: R
     made = manifest.read(folder)
     if config is not None and config not in made.configs:
         raise SycoError(f"{address} has no config {config!r}; it has {', '.join(made.configs)}")
-    return load_dataset(str(folder), config)
+    # `datasets` tells its caches of local folders apart by the folder's last name alone, which is the version:
+    # without a place of its own, another repository's rows of the same version would come back.
+    cache = folder.with_name(f"{folder.name}.arrow") / manifest.identity(folder)
+    return load_dataset(str(folder), config, cache_dir=str(cache))

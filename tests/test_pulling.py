@@ -30,8 +30,8 @@ SEEDS = itertools.count(50_000)
 """Rows that no other test has sent: the client remembers what it has uploaded."""
 
 
-def publish(folder: Path) -> Receipt:
-    return publishing.publish(parcels.of_release(folder), Target(REPO, "dataset", private=True), QUICK)
+def publish(folder: Path, repository: str = REPO) -> Receipt:
+    return publishing.publish(parcels.of_release(folder), Target(repository, "dataset", private=True), QUICK)
 
 
 def pull(address: Address, folder: Path) -> pulling.Pulled:
@@ -398,6 +398,16 @@ def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
     assert hub.log() == []
     refused(lambda: pulling.load_release(REPO, "1.0.0", "nothing"), "no config 'nothing'", "tiny-balanced")
     refused(lambda: pulling.load_release(REPO, "main"), "'main' is no version")
+
+
+def test_two_repositories_with_one_version_are_kept_apart(hub: RunningHub, tmp_path: Path) -> None:
+    """`datasets` caches a local folder under its last name, which is the version of both."""
+    ones, others = (Small(seed=next(SEEDS)).write(tmp_path / name) for name in ("ones", "others"))
+    for release, repository in ((ones, "alice/ones"), (others, "alice/others")):
+        publish(release, repository)
+        loaded = pulling.load_release(repository, "1.0.0", patience=QUICK)
+        assert loaded["train"]["prompt_id"][0] == first_id(release)
+    assert first_id(ones) != first_id(others)
 
 
 def test_load_release_names_a_file_that_was_changed_or_lost_since(hub: RunningHub, release: Path) -> None:

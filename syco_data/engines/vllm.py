@@ -69,8 +69,9 @@ class VllmEngine(engines.Engine):
         return [list(output.outputs[0].token_ids) for output in outputs]
 
     def close(self) -> None:
-        """Shuts the engine down: a second one may start in this process."""
-        self.llm.llm_engine.engine_core.shutdown()
+        """Shuts the engine down: a second one may start in this process. Closing twice does no harm."""
+        if self.llm is not None:
+            self.llm.llm_engine.engine_core.shutdown()
         self.llm = None
 
 

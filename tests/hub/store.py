@@ -107,9 +107,10 @@ class Store:
         folder = self.folder(repo)
         folder.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(folder)], check=True)
-        (folder / "hub.json").write_text(json.dumps({"private": private, "createdAt": timestamp(time.time())}))
         first = [Change(".gitattributes", GIT_ATTRIBUTES.encode())]
         self.commit(repo, "main", None, "initial commit", "system", first)
+        # Last: a repository is there for others only when it has its first commit.
+        (folder / "hub.json").write_text(json.dumps({"private": private, "createdAt": timestamp(time.time())}))
 
     def resolve(self, repo: Repo, revision: str) -> str:
         """The commit of a branch, a tag, a full ref or a commit id; a name is tried as branch, then as tag."""
