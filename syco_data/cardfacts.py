@@ -111,4 +111,3 @@ def _differing(before: object, after: object, name: str) -> list[tuple[str, str,
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
     return text if len(text) <= 80 else f"{text[:77]}..."
-
