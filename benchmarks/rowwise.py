@@ -110,6 +110,7 @@ def _prompt(claim: dict, name: str, template: jinja2.Template, seed: int) -> dic
         **{key: claim[key] for key in ("claim_id", "source", "label_kind", "polarity", "truth")},
         "template": name, **persona, "opinion": opinion,
         "user_is_right": (opinion == "agree") == claim["truth"], "option_order": order,
-        "prompt": template.render(with_user=True, **words), "stripped_prompt": template.render(with_user=False, **words),
+        "prompt": template.render(with_user=True, **words),
+        "stripped_prompt": template.render(with_user=False, **words),
         "answer": "(A)" if claim["truth"] == first else "(B)",
     }  # fmt: skip
