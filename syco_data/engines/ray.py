@@ -1,6 +1,6 @@
 """The Ray engine: replicas of another engine in a pool of actors, on one machine or a cluster.
 
-Batches are the rows of a Parquet file that Ray Data streams through the actors, one whole batch a task: the
+Batches are the blocks of a Ray data set that is streamed through the actors, one whole batch a task: the
 make-up of a batch, and so its scores, does not depend on which actor runs it. The scores come back to this
 process, which saves them: nothing but the model has to be readable from the workers. A task whose worker or
 node dies is run again elsewhere, and that batch is all that is lost.
@@ -11,10 +11,8 @@ from __future__ import annotations
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syco_data import engines
@@ -75,17 +73,17 @@ class RayEngine(engines.Engine):
 
         chosen = self.settings.ray
         inner = self.settings.model_copy(update={"engine": chosen.engine})
-        with tempfile.TemporaryDirectory(prefix="syco-batches-") as folder:
-            table = _table(batches, Path(folder) / "batches.parquet")
-            done = table.map_batches(
-                Worker,
-                fn_constructor_args=(self.model, inner, method),
-                batch_size=1,
-                compute=ray.data.ActorPoolStrategy(size=chosen.actors),
-                num_cpus=chosen.cpus_per_actor,
-                num_gpus=chosen.gpus_per_actor,
-            )
-            yield from done.iter_rows()
+        if not batches:
+            return
+        done = _table(batches).map_batches(
+            Worker,
+            fn_constructor_args=(self.model, inner, method),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=chosen.actors),
+            num_cpus=chosen.cpus_per_actor,
+            num_gpus=chosen.gpus_per_actor,
+        )
+        yield from done.iter_rows()
 
     def logprobs(self, queries: Any) -> Any:
         raise NotImplementedError("the actors' engines answer queries")
@@ -152,11 +150,13 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
 
 
-def _table(batches: list[str], path: Path) -> Any:
-    """A Ray data set over a Parquet file, a row group and a block for each batch."""
+def _table(batches: list[str]) -> Any:
+    """A Ray data set with a block of one row for each batch.
+
+    The blocks lie in the object store from the start: reading them takes no task, and so no CPU, which actors
+    that hold every CPU of a cluster would never give up.
+    """
     import pyarrow as pa
-    import pyarrow.parquet as pq
     import ray.data
 
-    pq.write_table(pa.table({"number": range(len(batches)), "batch": batches}), path, row_group_size=1)
-    return ray.data.read_parquet(str(path)).repartition(max(len(batches), 1))
+    return ray.data.from_arrow([pa.table({"number": [i], "batch": [batch]}) for i, batch in enumerate(batches)])
