@@ -60,7 +60,7 @@ def warning(diff: Diff) -> str | None:
 
 def show(diff: Diff, console: Console) -> None:
     """Prints the comparison."""
-    console.print(Text(printable(headline(diff)), style="bold"))
+    console.print(Text(printable(headline(diff)), style="bold"), soft_wrap=True)
     if said := warning(diff):
         console.print(Text(said, style="bold white on red"))
     for part in _parts(diff):
