@@ -1,9 +1,10 @@
 """Claims and prompts at the published size: ours, the floor, and a row-at-a-time program with the same output.
 
-    python -m benchmarks pipeline [SHARE]
+    python -m benchmarks pipeline
+    python -c 'from benchmarks import pipeline; pipeline.main("0.25")'    # a quarter of it
 
 The 1,736,834 inputs of the published pool are scaled up from whatever origin params.yaml names (every round
-over a source's rows adds its number to the text). SHARE (default 1.0) makes all three smaller. The floor builds
+over a source's rows adds its number to the text). A share makes all three smaller. The floor builds
 the very same strings by bare polars expressions, without ids, draws, duplicates or order, and writes them.
 """
 
