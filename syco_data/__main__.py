@@ -19,6 +19,7 @@ from syco_data.commands import (
     pull,
     push,
     restore,
+    results,
     scores,
     show,
     sources,
@@ -48,6 +49,7 @@ app.command()(push.push)
 app.command()(preview.preview)
 app.command()(show.show)
 app.command()(summary.summary)
+app.command()(results.results)
 app.command()(counts.counts)
 
 
