@@ -12,14 +12,13 @@ import yaml
 from syco_data import settings
 from syco_data.errors import SycoError
 
+LONGEST_LINE = 1000  # characters: above it, a line would be folded
+
 
 @contextmanager
 def editing(path: Path = settings.PARAMS) -> Iterator[Any]:
     """The params as a mapping to change; written back, whole, when the block ends well and the result is valid."""
-    from ruamel.yaml import YAML
-
-    editor = YAML()
-    editor.width, editor.preserve_quotes = 120, True
+    editor = layout_keeper()
     try:
         params = editor.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -31,3 +30,16 @@ def editing(path: Path = settings.PARAMS) -> Iterator[Any]:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     unfinished.write_text(written.getvalue(), encoding="utf-8")
     unfinished.replace(path)
+
+
+def layout_keeper() -> Any:
+    """Reads and writes YAML in the layout of params.yaml: comments, indents, long lines and `null` stay."""
+    from ruamel.yaml import YAML
+
+    editor = YAML()
+    editor.width, editor.preserve_quotes = LONGEST_LINE, True
+    editor.indent(mapping=2, sequence=4, offset=2)
+    editor.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return editor

@@ -7,6 +7,7 @@ import typer
 import yaml
 
 from syco_data import settings
+from syco_data.editing import layout_keeper
 from syco_data.errors import SycoError
 
 app = typer.Typer(help="Ready-made variants of params.yaml.")
@@ -40,10 +41,7 @@ def use(name: str) -> None:
 
 def _merged(default: str, changes: str) -> str:
     """The default profile's text with the values of another one; comments stay."""
-    from ruamel.yaml import YAML
-
-    editor, out = YAML(), io.StringIO()
-    editor.width, editor.preserve_quotes = 120, True
+    editor, out = layout_keeper(), io.StringIO()
     merged = editor.load(default)
     _merge(merged, editor.load(changes) or {})
     editor.dump(merged, out)
