@@ -137,15 +137,20 @@ def _explained(name: str, record: Model, error: Exception) -> SycoError:
     if isinstance(error, errors.GatedRepoError) or code == 403:
         return SycoError(f"{what}: no access (403)", "Accept its terms on its Hub page, then: hf auth login")
     if isinstance(error, errors.RevisionNotFoundError):
-        return SycoError(f"{what}: there is no revision {record.revision!r}", f"Pin one that is: {LOCK} {name}")
+        mend = f"Correct it: models.{name}.revision in params.yaml (null: the newest), then: {LOCK} {name}"
+        return SycoError(f"{what}: there is no revision {record.revision!r}", mend)
     if isinstance(error, errors.RepositoryNotFoundError) or code in (401, 404):
         return SycoError(
             f"{what}: no such folder here, and no such model on the Hub or no right to see it ({code})",
             f"Correct models.{name}.source in params.yaml, or: hf auth login",
         )
-    reason = f"HTTP {code}" if code else type(error).__name__
+    if code:
+        again = "Run again: what is downloaded already is kept"
+        return SycoError(f"{what}: the Hub did not answer usefully (HTTP {code})", again)
+    reason = "HF_HUB_OFFLINE is set" if isinstance(error, errors.OfflineModeIsEnabled) else type(error).__name__
     return SycoError(
-        f"{what}: the Hub did not answer usefully ({reason})", "Run again: what is downloaded already is kept"
+        f"{what}: no such folder here, and the Hub cannot be reached ({reason})",
+        f"Correct models.{name}.source in params.yaml, or run again with a network: what is downloaded already is kept",
     )
 
 

@@ -1,0 +1,164 @@
+"""`models add`, `lock`, `check` and a stage that meets their results, against the emulated Hub."""
+
+import difflib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from syco_data import settings
+from syco_data.errors import SycoError
+from tests import tiny_models
+from tests.hub.fixtures import OTHER, READER, ROOT, WRITER, RunningHub
+from tests.test_filter_commands import run
+
+REPO = "alice/tiny"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    return tiny_models.make(tmp_path_factory.mktemp("models") / "tiny", "byte_bpe")
+
+
+@pytest.fixture
+def project(hub, original, tmp_path, monkeypatch):
+    """A project in the current folder whose one model is a branch of a repository on the Hub."""
+    hub.api().create_repo(REPO)
+    upload(hub, original)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    record = f"models:\n  mine: # ours\n    source: {REPO}\n    revision: main # a branch\n"
+    record += "    prompt_style: auto\n    dtype: float32\n"
+    text = text.replace("models:\n  reference:", record + "  reference:").replace("[reference]", "[mine]")
+    (tmp_path / "params.yaml").write_text(text.replace("attempts: 6", "attempts: 1"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def upload(hub: RunningHub, folder: Path, **changes) -> str:
+    return hub.api().upload_folder(repo_id=REPO, folder_path=folder, **changes).oid
+
+
+def stage(hub: RunningHub, project: Path, token: str | None = WRITER) -> list[str]:
+    """What a stage says of the model, as `dvc repro` runs it: its commit, or the one line of its error."""
+    command = [sys.executable, "-c", LOOK]
+    environment = hub.environment(token, PYTHONPATH=str(ROOT))
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return [line for line in done.stderr.splitlines() if line.startswith("error: ")] or [done.stdout.strip()]
+
+
+LOOK = """
+import sys
+from stages import run
+from stages.folders import REFERENCE
+from syco_data import models
+def main(settings):
+    print(models.resolve("mine", settings.models["mine"], REFERENCE, settings.acquire.retries).commit)
+run(main)
+"""
+
+
+def pin(revision: str | None) -> None:
+    path = Path("params.yaml")
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    params["models"]["mine"]["revision"] = revision
+    path.write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def test_a_branch_is_resolved_once_and_written_down(hub, project, original):
+    first = hub.api().model_info(REPO).sha
+    assert stage(hub, project) == [
+        "error: model 'mine': revision 'main' of alice/tiny is no commit (40 hex digits), so the model could change "
+        "unnoticed. Pin it: python -m syco_data models lock mine"
+    ]
+    before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
+    assert f"mine: main is {first}" in run("models", "lock")
+    after = Path("params.yaml").read_text(encoding="utf-8").splitlines()
+    changed = [line for line in difflib.ndiff(before, after) if line[0] in "-+"]
+    assert len(changed) == 2 and changed[1].split() == ["+", "revision:", first, "#", "a", "branch"]
+    moved = upload(hub, original, path_in_repo="copy")
+    assert moved != first and stage(hub, project) == [first], "the branch moved, the build did not"
+    assert f"mine: {first} is {first}" in run("models", "lock", "mine")
+    pin("main")
+    run("models", "lock", "mine")
+    assert settings.load().models["mine"].revision == moved
+
+
+def test_a_commit_of_digits_alone_stays_a_text(project):
+    from syco_data.editing import editing
+
+    for commit in ("1" * 40, "1e" + "7" * 38):
+        with editing() as params:
+            params["models"]["mine"]["revision"] = commit
+        assert settings.load().models["mine"].revision == commit
+
+
+def test_a_tag_and_the_default_branch_are_pinned_too(hub, project, original):
+    first = hub.api().model_info(REPO).sha
+    hub.api().create_tag(REPO, tag="v1", revision=first)
+    second = upload(hub, original, path_in_repo="copy")
+    assert f"at commit {first}" in run("models", "add", "tagged", REPO, "--revision", "v1")
+    assert f"at commit {second}" in run("models", "add", "newest", REPO)
+    pinned = {name: record.revision for name, record in settings.load().models.items()}
+    assert (pinned["tagged"], pinned["newest"]) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("models", "add", "x", "alice/none"), "no such model on the Hub or no right to see it (404)"),
+        (("models", "add", "x", REPO, "--revision", "v9"), "there is no revision 'v9'. Correct it: models.x.revision"),
+        (("models", "lock", "none"), "there is no 'none'"),
+    ],
+)
+def test_a_wrong_name_or_revision_is_one_line_and_changes_nothing(project, words, said):
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    with pytest.raises(SycoError) as caught:
+        run(*words)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert Path("params.yaml").read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize(("token", "code"), [(OTHER, 404), (None, 401), ("hf_nobody", 401)])
+def test_no_right_to_see_a_model_is_one_line(hub, project, original, token, code):
+    hub.api().create_repo("alice/hidden", private=True)
+    commit = hub.api().upload_folder(repo_id="alice/hidden", folder_path=original).oid
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace(REPO, "alice/hidden"), encoding="utf-8")
+    run("models", "lock")
+    assert stage(hub, project, token) == [
+        "error: model 'mine' (alice/hidden): no such folder here, and no such model on the Hub or no right to see it "
+        f"({code}). Correct models.mine.source in params.yaml, or: hf auth login"
+    ]
+    assert stage(hub, project, READER) == [commit]
+
+
+def test_a_commit_that_is_not_there_is_one_line(hub, project):
+    pin("0" * 40)
+    assert stage(hub, project) == [
+        f"error: model 'mine' (alice/tiny): there is no revision '{'0' * 40}'. Correct it: models.mine.revision in "
+        "params.yaml (null: the newest), then: python -m syco_data models lock mine"
+    ]
+
+
+def test_no_network_is_one_line(hub, project, monkeypatch):
+    run("models", "lock")
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    for more, reason in ((nowhere, "ConnectError"), ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set")):
+        monkeypatch.setattr(RunningHub, "environment", _with(more))
+        (said,) = stage(hub, project)
+        assert f"the Hub cannot be reached ({reason})" in said or "(LocalEntryNotFoundError)" in said, said
+
+
+def _with(more):
+    plain = RunningHub.environment
+    return lambda self, token=WRITER, **rest: plain(self, token, **rest) | more
+
+
+def test_an_incomplete_repository_is_one_line(hub, project):
+    hub.api().delete_file("tokenizer.json", REPO)
+    run("models", "lock")
+    said = stage(hub, project)
+    assert len(said) == 1 and "incomplete: there is no tokenizer.json" in said[0]
