@@ -38,9 +38,11 @@ def test_a_new_model_adds_its_lines_and_its_name(params):
     before = params.read_text(encoding="utf-8")
     record = {"source": "./here", "revision": None, "prompt_style": "auto", "dtype": "float32"}
     with editing(params) as values:
-        values["models"]["mine"] = record
+        values["models"].insert(0, "mine", record)
         values["build"]["models"].append("mine")
-    assert changed(before, params.read_text(encoding="utf-8")) == [
+    after = params.read_text(encoding="utf-8")
+    assert after.count("\n\narms:") == 1
+    assert changed(before, after) == [
         "-   models: [reference]", "+   models: [reference, mine]",
         "+   mine:", "+     source: ./here", "+     revision: null", "+     prompt_style: auto", "+     dtype: float32",
     ]  # fmt: skip

@@ -99,7 +99,7 @@ def test_what_is_wrong_with_a_folder_is_one_line(folder, harm, style, said):
     assert caught.value.mend and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["./no/such/folder", "name", "/abs/none", "a/b/c"])
+@pytest.mark.parametrize("source", ["./no/such/folder", "./none", "../none", "name", "/abs/none", "a/b/c"])
 def test_neither_a_folder_nor_a_hub_id(source):
     with pytest.raises(SycoError, match="no folder .* and it is no Hub id"):
         resolved(source)

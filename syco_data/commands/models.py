@@ -55,7 +55,7 @@ def add(
         raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
     record = {"source": source, "revision": revision, "prompt_style": prompt_style, "dtype": dtype}
     with editing() as params:
-        params["models"][name] = record
+        params["models"].insert(0, name, record)  # first: the blank line after the last one stays there
         params["build"]["models"].append(name)
         checked = models.named(name, settings.parse(params))
         if models.is_on_hub(checked):
