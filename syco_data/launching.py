@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from syco_data import tuning_jobs
+from syco_data import holding, tuning_jobs
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
 from syco_data.tuning_jobs import Job
@@ -20,13 +20,17 @@ def is_wanted(choice: Finetune) -> bool:
 def launch(job: Job, module: str, *arguments: str) -> None:
     """Runs `python -m module arguments` in every process and waits for the end.
 
-    Raises `SycoError` with the first process's own words, or the signal that ended it.
+    Raises `SycoError` with the first process's own words, or the signal that ended it; and while processes of an
+    earlier start, whose launcher was killed, still run.
     """
     workspace = job.workspace()
-    workspace.clear()
     log = workspace.folder / LOG
-    with log.open("w", encoding="utf-8") as errors:
-        done = subprocess.run([*command(job.choice), "-m", module, *arguments], stderr=errors, check=False)
+    with holding.alone(job.out) as hold:
+        workspace.clear()
+        hold.share()
+        start = [*command(job.choice), "-m", module, *arguments]
+        with log.open("w", encoding="utf-8") as errors:
+            done = subprocess.run(start, stderr=errors, pass_fds=[hold.descriptor], check=False)
     if done.returncode == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
