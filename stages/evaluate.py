@@ -2,16 +2,17 @@
 
 from stages import run
 from stages.folders import ANSWERS, EVALUATION, PROBES, REFERENCE, TUNED
-from syco_data import evaluation, models, results, schemas, tables
+from syco_data import adapters, evaluation, models, results, schemas, tables
 from syco_data.settings import Settings
 
 
 def main(settings: Settings, model: str, arm: str) -> None:
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES)
-    record = models.named(model, settings).model_copy(update={"source": str(TUNED / model / arm), "revision": None})
-    resolved = models.resolve(f"{model}/{arm}", record, REFERENCE, settings.acquire.retries)
-    subject = evaluation.Subject(model, arm, resolved)
-    found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / evaluation.BASE))
+    record, patience = models.named(model, settings), settings.acquire.retries
+    with adapters.whole(TUNED / model / arm, lambda: models.resolve(model, record, REFERENCE, patience)) as folder:
+        tuned = record.model_copy(update={"source": str(folder), "revision": None})
+        subject = evaluation.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, patience))
+        found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / evaluation.BASE))
     results.write(found, ANSWERS / model / arm, EVALUATION / model / f"{arm}.json")
 
 

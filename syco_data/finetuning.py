@@ -9,7 +9,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syco_data import checkpoints, tuned_folders, tuning_jobs
+from syco_data import adapters, checkpoints, holding, tuned_folders, tuning_jobs
 from syco_data.checkpoints import Workspace
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
@@ -27,8 +27,13 @@ def tune(job: Job) -> Tuned:
     """Trains, going on from a killed run's checkpoint, and writes model, tokenizer and training log to `job.out`.
 
     Raises `SycoError` for a loss that is no number, memory that runs out and a disk that is full; the last good
-    checkpoint stays.
+    checkpoint stays. And while another run writes to the same folder.
     """
+    with (holding.together if tuning_jobs.is_launched() else holding.alone)(job.out):
+        return _tune(job)
+
+
+def _tune(job: Job) -> Tuned:
     workspace = job.workspace()
     if tuning_jobs.is_main():
         workspace.clear()
@@ -73,7 +78,7 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
 
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     return Trainer(
-        model=tuned_folders.base_model(job),
+        model=adapters.base(job.model.folder, job.choice.weights),
         args=arguments(job.choice, workspace.folder, processes),
         train_dataset=dataset(job.rows),
         processing_class=Tokenizer(job.model.folder, job.model.style).library,

@@ -3,27 +3,17 @@
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from syco_data import checkpoints, schemas, tables, tuning_jobs
+from syco_data import adapters, checkpoints, schemas, tables, tuning_jobs
 from syco_data.checkpoints import Workspace
 from syco_data.models import TOKENIZER_FILES
 from syco_data.tuning_jobs import Job
 
 if TYPE_CHECKING:
     from syco_data.sft_trainer import Trainer
-
-
-def base_model(job: Job) -> Any:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(
-        job.model.folder, dtype=getattr(torch, job.choice.weights), trust_remote_code=False, use_safetensors=True,
-        local_files_only=True,
-    )  # fmt: skip
 
 
 def save(job: Job, trainer: "Trainer", workspace: Workspace) -> None:
@@ -58,14 +48,13 @@ def _settle_config(job: Job, finished: Path) -> None:
 
 def _settle_adapter(job: Job, finished: Path) -> None:
     """Merges the adapter into the base model, or keeps it alone; no path of this machine stays in it."""
-    config = finished / "adapter_config.json"
     if job.choice.lora.save == "merged":
-        from peft import PeftModel
-
-        merged = PeftModel.from_pretrained(base_model(job), str(finished)).merge_and_unload()
+        merged = finished.with_name("merged")
+        adapters.merge(adapters.base(job.model.folder, job.choice.weights), finished, merged)
         shutil.rmtree(finished)
-        merged.save_pretrained(finished)
+        merged.rename(finished)
     else:
+        config = finished / adapters.CONFIG
         values = json.loads(config.read_text(encoding="utf-8"))
         values["base_model_name_or_path"] = job.model.name
         config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -16,10 +16,10 @@ import polars as pl
 import pytest
 import yaml
 
-from syco_data import checkpoints, finetuning, schemas, settings, tables, tuned_folders
+from syco_data import adapters, checkpoints, finetuning, holding, schemas, settings, tables
 from syco_data.errors import SycoError
 from tests import tiny_models
-from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, train_rows, tuned, weights
+from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, resolved, train_rows, tuned, weights
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +93,7 @@ def test_rows_reach_the_trainer_as_trl_itself_would_prepare_them(model, tmp_path
     args = arguments(run.choice, tmp_path, 1)
     args.dataset_kwargs = None
     trainer = Trainer(
-        model=tuned_folders.base_model(run), args=args, processing_class=tokenizer.library,
+        model=adapters.base(run.model.folder, run.choice.weights), args=args, processing_class=tokenizer.library,
         train_dataset=Dataset.from_dict({name: texts[name].to_list() for name in ("prompt", "completion")}),
     )  # fmt: skip
     theirs = {row: (ids, labels) for row, ids, labels in zip(
@@ -295,6 +295,28 @@ def repro(folder: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
+def test_an_adapter_alone_is_merged_for_as_long_as_it_is_evaluated(project, model, monkeypatch, tmp_path):
+    lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear"}
+    change(project, method="lora", lora={**lora, "save": "adapter"})
+    run_stage(project, monkeypatch)
+    out = project / "data/tuned/reference/balanced"
+    assert not (out / "config.json").exists()
+    with adapters.whole(out, lambda: resolved(model)) as folder:
+        whole = resolved(folder)
+        tuned(model, tmp_path / "merged", method="lora", lora={**lora, "save": "merged"})
+        assert largest_difference(folder, model) > 1e-3 and whole.tokenizer == resolved(model).tokenizer
+        with adapters.whole(tmp_path / "merged", pytest.fail) as same:
+            assert same == tmp_path / "merged"
+            assert weights(folder).keys() == weights(same).keys()
+    assert not folder.exists() and not (out / "config.json").exists()
+    other = tiny_models.make(tmp_path / "other", seed=3, scale=0.05)
+    with (
+        pytest.raises(SycoError, match=r"holds an adapter of model 'reference' at .*dvc repro finetune$"),
+        adapters.whole(out, lambda: resolved(other)),
+    ):
+        pytest.fail("another base model was taken")
+
+
 def test_a_killed_build_goes_on_to_the_weights_of_an_undisturbed_one(project, monkeypatch):
     """kill -9 of DVC and the stage once the first checkpoint is whole, then `dvc repro` again."""
     change(project, steps=300, checkpoint_steps=10)
@@ -336,6 +358,55 @@ def test_two_processes_learn_as_one_does(project, monkeypatch):
               (project / "alone.json", project / "data/reports/tuning/reference/balanced.json")]  # fmt: skip
     assert counts[0] == counts[1]
     assert "| launcher.processes | 2 |" in (out / "README.md").read_text(encoding="utf-8")
+
+
+def workers(out: Path) -> set[int]:
+    """The processes that hold a tuned model's folder, as the kernel tells."""
+    return {int(pid) for pid in holding._holders(out.with_name(f".{out.name}.lock"))}
+
+
+def ends(pid: int) -> bool:
+    """Waits for a process that is not this one's child; whether it has ended within two minutes."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_second_start_is_refused_while_orphans_of_the_first_still_write(project, monkeypatch):
+    """kill -9 of the stage and the launcher alone: their workers live on, and hold the folder until they end."""
+    if not Path("/proc/locks").is_file():
+        pytest.skip("this kernel does not list its locks")
+    change(project, steps=4000, checkpoint_steps=10, launcher={"processes": 2, "config": None})
+    out = project / "data/tuned/reference/balanced"
+    command = [sys.executable, "-m", "stages.finetune", "reference", "balanced"]
+    stage = subprocess.Popen(command, cwd=project, env=environment(), stdout=subprocess.DEVNULL)
+    while not list(out.glob("checkpoints/*/checkpoint-*/complete")):
+        assert stage.poll() is None
+        time.sleep(0.05)
+    launcher = int(Path(f"/proc/{stage.pid}/task/{stage.pid}/children").read_text(encoding="utf-8").split()[0])
+    orphans = workers(out) - {stage.pid, launcher}
+    assert len(orphans) == 2
+    try:
+        for pid in (stage.pid, launcher):
+            os.kill(pid, signal.SIGKILL)
+        stage.wait()
+        assert ends(launcher) and workers(out) == orphans
+        with pytest.raises(SycoError, match=r"still writes to .*balanced \(process \d+, \d+\).*end it: kill \d+ \d+$"):
+            run_stage(project, monkeypatch)
+        assert list(out.glob("checkpoints/*/checkpoint-*/complete")), "a refused start removes nothing"
+    finally:
+        for pid in orphans:
+            os.kill(pid, signal.SIGKILL)
+    assert all(ends(pid) for pid in orphans)
+    change(project, steps=8, launcher={"processes": 1, "config": None})
+    run_stage(project, monkeypatch)
+    assert (out / "model.safetensors").is_file() and not workers(out)
 
 
 def test_a_fault_of_a_launched_process_is_one_line(project, monkeypatch):
