@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ruamel.yaml import YAML
 
 from tests.dependencies import imported
 
@@ -26,3 +27,8 @@ def test_declared_modules_are_the_imported_ones(name):
 def test_a_stage_is_a_script_of_its_own_name(name):
     body = STAGES[name].get("do", STAGES[name])
     assert body["cmd"].startswith(f"python -m stages.{name}")
+
+
+def test_dvc_reads_yaml_by_libyaml():
+    """It reads params.yaml once per stage: in Python that takes longer than all else of a repro with nothing to do."""
+    assert YAML(typ="safe").Parser.__module__.startswith("ruamel.yaml.clib")
