@@ -1,7 +1,8 @@
 """`python -m benchmarks nothing_to_do`: `dvc repro` of a build that is up to date, as it stands in this folder.
 
 Beside it, from the same run: DVC's start alone, and the same repro with YAML read in Python instead of by libyaml.
-Every line is the least of several processes. Nothing is built: in a folder that is not up to date it says so and measures nothing.
+Every line is the least of several processes. Nothing is built: in a folder that is not up to date it says so and
+measures nothing.
 """
 
 import os
