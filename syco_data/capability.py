@@ -9,26 +9,26 @@ import csv
 import gzip
 import io
 import json
-import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 import yaml
 
-from syco_data import statistics
-from syco_data.engines import accelerator
+from syco_data import harness, statistics
 from syco_data.errors import SycoError
 from syco_data.evaluation import Subject
-from syco_data.models import ResolvedModel
 from syco_data.schemas import CAPABILITY, COMPARISONS, METRICS
 from syco_data.settings import Capability, Filter, unknown
 from syco_data.statistics import Precision
 
 LETTERS = "ABCD"
-BACKENDS = {"transformers": "hf", "vllm": "vllm"}
+SPLITS = {"mmlu": ("test", "dev"), "bbh": ("test",)}
+"""The files of a subject by suite; BIG-Bench Hard's examples stand in the harness."""
 
 
 @dataclass(frozen=True)
@@ -74,51 +74,45 @@ TASKS = {record.name: record for record in _RECORDS}
 def solve(subject: Subject, settings: Capability, engine: Filter) -> pl.DataFrame:
     """Every question of the wanted tasks with whether it was solved, as `schemas.CAPABILITY`.
 
-    `engine` says what runs the model; the harness brings its own loader for each.
+    `engine` says what runs the model; the harness brings its own loader for each. A question whose prompt is too
+    long for the model is not asked: its `correct` is null.
     """
-    found = []
     for name in settings.tasks:
         if name not in TASKS:
             raise SycoError(f"evaluate.capability.tasks: {unknown(name, TASKS)}")
-        found += _run(TASKS[name], subject, settings, engine)
+    found = list(_solved(subject, settings, engine)) if settings.tasks else []
     who = {"model": pl.lit(subject.name), "arm": pl.lit(subject.arm)}
     columns = {name: kind for name, kind in CAPABILITY.columns.items() if name not in who}
     return pl.DataFrame(found, schema=columns, orient="row").with_columns(**who).select(CAPABILITY.names)
 
 
-def _run(task: Task, subject: Subject, settings: Capability, engine: Filter) -> Iterator[tuple]:
-    """Rows `task`, `subject`, `question`, `correct`."""
+def _solved(subject: Subject, settings: Capability, engine: Filter) -> Iterator[tuple]:
+    """Rows `task`, `subject`, `question`, `correct` of all tasks; the model is loaded once."""
     with TemporaryDirectory() as folder:
-        files = [_task_file(task, name, settings, Path(folder)) for name in _chosen(task, settings)]
-        try:
-            answered = _harness(files, subject.model, settings, engine)
-        except (AssertionError, KeyError, OSError, RuntimeError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            raise SycoError(f"evaluate.capability: lm-evaluation-harness stopped at {task.name}: {reason}") from error
+        tasks = [TASKS[name] for name in settings.tasks]
+        files = {task: _task_files(task, settings, Path(folder) / task.name) for task in tasks}
+        with _in_one_line("the model"):
+            loaded = harness.load(subject.model, settings, engine)
+        for task in tasks:
+            with _in_one_line(task.name):
+                answered = harness.run(loaded, files[task], subject.model, settings)
+            yield from _rows(task, answered, loaded)
+
+
+@contextmanager
+def _in_one_line(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (AssertionError, KeyError, OSError, RuntimeError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise SycoError(f"evaluate.capability: lm-evaluation-harness stopped at {where}: {reason}") from error
+
+
+def _rows(task: Task, answered: dict[str, list[dict]], loaded: Any) -> Iterator[tuple]:
     for name, samples in sorted(answered.items()):
         for sample in samples:
-            yield task.name, name.removeprefix(task.prefix), sample["doc_id"], sample[task.score] == 1.0
-
-
-def _harness(files: list[str], model: ResolvedModel, settings: Capability, engine: Filter) -> dict[str, list[dict]]:
-    """The harness's record of every question, by its name of the task."""
-    from lm_eval import simple_evaluate
-
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    if model.positions is not None and settings.max_tokens >= model.positions:
-        raise ValueError(f"max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens")
-    answered = simple_evaluate(
-        model=BACKENDS[engine.engine],
-        model_args={"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False},
-        tasks=files,
-        batch_size=settings.batch,
-        device=accelerator(engine.transformers.device).split()[0],
-        limit=settings.limit,
-        bootstrap_iters=0,
-        apply_chat_template=model.style == "chat",
-        gen_kwargs={"max_gen_toks": settings.max_tokens},
-    )
-    return answered["samples"]
+            correct = None if harness.is_too_long(loaded, sample) else sample[task.score] == 1.0
+            yield task.name, name.removeprefix(task.prefix), sample["doc_id"], correct
 
 
 def _chosen(task: Task, settings: Capability) -> list[str]:
@@ -133,14 +127,22 @@ def _chosen(task: Task, settings: Capability) -> list[str]:
     return subjects[: settings.subjects]
 
 
+def _task_files(task: Task, settings: Capability, folder: Path) -> list[str]:
+    chosen = _chosen(task, settings)
+    folder.mkdir()
+    return [_task_file(task, name, settings, folder) for name in chosen]
+
+
 def _task_file(task: Task, name: str, settings: Capability, folder: Path) -> str:
     """A task file that includes the harness's own and reads local questions where the settings say so."""
     spec: dict = {"include": str(task.file(name)), "task": f"{task.prefix}{name}"}
     if task.shots is not None:
         spec["num_fewshot"] = task.shots
     if settings.origin == "directory":
-        splits = {split: _file(settings, task, name, split) for split in ("test", "dev")}
-        files = {split: _prepared(path, folder / f"{name}.{split}.jsonl") for split, path in splits.items() if path}
+        files = {
+            split: _prepared(_found(settings, task, name, split), folder / f"{name}.{split}.jsonl")
+            for split in SPLITS[task.suite]
+        }
         kwargs = {"data_files": files, "cache_dir": str(folder / "cache")}
         spec |= {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": kwargs}
     target = folder / f"{task.prefix}{name}.yaml"
@@ -148,10 +150,18 @@ def _task_file(task: Task, name: str, settings: Capability, folder: Path) -> str
     return str(target)
 
 
+def _found(settings: Capability, task: Task, name: str, split: str) -> Path:
+    path = _file(settings, task, name, split)
+    if path is None:
+        raise SycoError(
+            f"evaluate.capability: there is no {split} file of {task.suite}'s {name} below {settings.folder()}",
+            "Fetch it: the harness takes its examples from there",
+        )
+    return path
+
+
 def _file(settings: Capability, task: Task, name: str, split: str) -> Path | None:
-    """The local file of one subject; BIG-Bench Hard has a test split alone."""
-    if task.suite == "bbh" and split != "test":
-        return None
+    """The local file of one subject."""
     stem = f"mmlu/{split}/{name}_{split}.csv" if task.suite == "mmlu" else f"bbh/{name}.json"
     paths = (settings.folder() / f"{stem}{packed}" for packed in ("", ".gz"))
     return next((path for path in paths if path.is_file()), None)
@@ -182,24 +192,26 @@ def _bbh(text: str) -> Iterator[dict]:
 
 
 def measure(solved: pl.DataFrame, precision: Precision) -> pl.DataFrame:
-    """Accuracy by task and by subject, as `schemas.METRICS`."""
+    """By task and by subject, as `schemas.METRICS`: accuracy on the questions asked, and the share of the others."""
     rows = []
     for task, name, group in _slices(solved):
-        rate = statistics.rate(group["correct"], _item(group), precision)
-        found = {"probe": task, "metric": "accuracy", "slice": name, "chance": TASKS[task].chance, **vars(rate)}
-        rows.append({**_who(group), **found})
+        values = {"accuracy": group["correct"], "unanswered": group["correct"].is_null()}
+        for metric, chance in (("accuracy", TASKS[task].chance), ("unanswered", None)):
+            if (rate := statistics.rate(values[metric], _item(group), precision)) is not None:
+                found = {"probe": task, "metric": metric, "slice": name, "chance": chance, **vars(rate)}
+                rows.append({**_who(group), **found})
     return pl.DataFrame(rows, schema=METRICS.columns)
 
 
 def compare(before: pl.DataFrame, after: pl.DataFrame, precision: Precision) -> pl.DataFrame:
-    """Paired differences on the questions that both models were asked, as `schemas.COMPARISONS`."""
+    """Paired differences on the questions that both models answered, as `schemas.COMPARISONS`."""
     values = after.select("task", "subject", "question", after="correct")
     paired = before.join(values, on=["task", "subject", "question"]).sort("task", "subject", "question")
     rows = []
     for task, name, group in _slices(paired):
-        found = statistics.difference(group.select("after", cluster=_item(group), before="correct"), precision)
-        who = _who(after)
-        rows.append({**who, "probe": task, "metric": "accuracy", "slice": name, **vars(found)})
+        pairs = group.select("after", cluster=_item(group), before="correct")
+        if (found := statistics.difference(pairs, precision)) is not None:
+            rows.append({**_who(after), "probe": task, "metric": "accuracy", "slice": name, **vars(found)})
     return pl.DataFrame(rows, schema=COMPARISONS.columns)
 
 

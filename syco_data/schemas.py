@@ -194,9 +194,10 @@ CAPABILITY = Schema(
         "task": TEXT,  # names of `capability.TASKS`
         "subject": TEXT,
         "question": INT,  # counts from 0 within the subject's file
-        "correct": FLAG,
+        "correct": FLAG,  # null: the prompt is too long for the model, and was not asked
     },
     ("model", "arm", "task", "subject", "question"),
+    nullable=frozenset({"correct"}),
 )
 
 METRICS = Schema(

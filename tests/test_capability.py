@@ -134,6 +134,9 @@ def test_a_broken_file_is_one_line(subject, tmp_path, content, said):
 def test_a_folder_without_files_and_an_unknown_task_are_one_line(subject, tmp_path):
     with pytest.raises(SycoError, match="no file of bbh below"):
         capability.solve(subject, wanted(tmp_path, "bbh_3shot"), ENGINE)
+    write_mmlu(tmp_path, "anatomy", "test", [["Which?", *"wxyz", "A"]])
+    with pytest.raises(SycoError, match="there is no dev file of mmlu's anatomy below"):
+        capability.solve(subject, wanted(tmp_path, "mmlu_0shot"), ENGINE)
     with pytest.raises(SycoError, match="did you mean 'mmlu_5shot'"):
         capability.solve(subject, wanted(tmp_path, "mmlu_5_shot"), ENGINE)
 
@@ -141,6 +144,33 @@ def test_a_folder_without_files_and_an_unknown_task_are_one_line(subject, tmp_pa
 def test_a_model_too_short_for_the_answers_is_one_line(subject, evals):
     with pytest.raises(SycoError, match="max_tokens is 5000, the model takes texts of 1024 tokens"):
         capability.solve(subject, wanted(evals, "bbh_3shot_cot", max_tokens=5000), ENGINE)
+
+
+@pytest.mark.slow
+def test_a_prompt_that_is_too_long_is_not_asked_and_is_counted(tmp_path, subject, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    long = "word " * 3000
+    write_mmlu(tmp_path, "anatomy", "dev", [["Where?", *"abcd", "C"]])
+    write_mmlu(
+        tmp_path, "anatomy", "test", [["Which?", *"wxyz", "A"], [long, *"wxyz", "A"], ["Who?", *"wxy", long, "A"]]
+    )
+    examples = [{"input": text, "target": "nothing"} for text in ("not True is", long)]
+    (tmp_path / "bbh").mkdir()
+    (tmp_path / "bbh" / "boolean_expressions.json").write_text(json.dumps({"examples": examples}))
+    solved = capability.solve(subject, wanted(tmp_path, "mmlu_0shot", "bbh_3shot"), ENGINE)
+    tables.conform(solved, schemas.CAPABILITY)
+    asked = {(row["task"], row["question"]): row["correct"] is not None for row in solved.iter_rows(named=True)}
+    assert asked == {
+        ("mmlu_0shot", 0): True, ("mmlu_0shot", 1): False, ("mmlu_0shot", 2): False,
+        ("bbh_3shot", 0): True, ("bbh_3shot", 1): False,
+    }  # fmt: skip
+    measured = capability.measure(solved, PRECISION).filter(slice="all")
+    rates = {(row["probe"], row["metric"]): (row["rate"], row["rows"]) for row in measured.iter_rows(named=True)}
+    assert rates["mmlu_0shot", "unanswered"] == (pytest.approx(2 / 3), 3) and rates["bbh_3shot", "unanswered"][0] == 0.5
+    assert rates["mmlu_0shot", "accuracy"][1] == rates["bbh_3shot", "accuracy"][1] == 1
+    none = solved.with_columns(correct=pl.lit(None, pl.Boolean))
+    assert capability.measure(none, PRECISION)["metric"].unique().to_list() == ["unanswered"]
+    assert capability.compare(none, solved, PRECISION).is_empty()
 
 
 @pytest.mark.shared
