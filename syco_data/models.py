@@ -47,7 +47,7 @@ def resolve(name: str, record: Model, reference: Path, patience: Retries) -> Res
     Raises `SycoError` for a missing model, a revision that is no commit, missing rights, an incomplete folder.
     """
     folder = _folder(name, record, reference, patience)
-    _check_whole(name, folder)
+    check_whole(name, folder)
     config = _json(name, folder / "config.json")
     on_hub = folder not in (reference, Path(record.source).expanduser())
     return ResolvedModel(
@@ -158,8 +158,8 @@ def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def _check_whole(name: str, folder: Path) -> None:
-    """Configuration, a fast tokenizer, and every weight file in full length."""
+def check_whole(name: str, folder: Path) -> None:
+    """Refuses a folder without its configuration, a fast tokenizer, or a weight file in full length."""
     for file in ("config.json", "tokenizer.json"):
         if not (folder / file).is_file():
             raise SycoError(f"model '{name}': the folder {folder} is incomplete: there is no {file}", _again(name))

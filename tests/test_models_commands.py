@@ -110,6 +110,8 @@ def test_a_tag_and_the_default_branch_are_pinned_too(hub, project, original):
     [
         (("models", "add", "x", "alice/none"), "no such model on the Hub or no right to see it (404)"),
         (("models", "add", "x", REPO, "--revision", "v9"), "there is no revision 'v9'. Correct it: models.x.revision"),
+        (("models", "add", "x", "./nowhere"), "there is no folder './nowhere', and it is no Hub id"),
+        (("models", "add", "x", "."), "the folder . is incomplete: there is no config.json"),
         (("models", "lock", "none"), "there is no 'none'"),
     ],
 )

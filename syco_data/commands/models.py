@@ -49,7 +49,7 @@ def add(
     prompt_style: Annotated[str, typer.Option(help="plain | chat | auto")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32 | bfloat16 | float16 | auto")] = "auto",
 ) -> None:
-    """Adds a model to params.yaml and to what is built; a Hub revision is pinned to its commit."""
+    """Adds a model to params.yaml and to what is built: a whole folder, or a Hub revision pinned to its commit."""
     chosen = settings.load()
     if name in chosen.models:
         raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
@@ -61,6 +61,8 @@ def add(
         if models.is_on_hub(checked):
             commit = models.latest_commit(name, models.on_hub(name, checked), chosen.acquire.retries)
             record["revision"] = commit
+        elif source != "embedded":
+            models.check_whole(name, Path(source).expanduser())
     pinned = f" at commit {record['revision']}" if record["revision"] else ""
     typer.echo(f"{name}: added to params.yaml{pinned}. Build its training sets: dvc repro")
 
