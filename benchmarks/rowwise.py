@@ -13,6 +13,7 @@ from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
 QUOTED = re.compile(wording.QUOTES)
+ALL = 2**64 - 1
 WHITE = re.compile("[\\s\u0085\u2028\u2029]+")
 
 
@@ -33,10 +34,20 @@ def clean(text: str) -> str:
     return re.sub(" +", " ", text).strip()
 
 
-def lanes(identity: str, seed: int, purpose: str) -> list[int]:
-    key = f"{seed}:{purpose}".encode()
-    digest = blake2b(identity.encode(), digest_size=64, key=key, person=b"syco-data").digest()
-    return [int.from_bytes(digest[4 * i : 4 * i + 4], "little") for i in range(16)]
+def lanes(identity: str, seed: int, purpose: str, count: int) -> list[int]:
+    """The first lanes of an id, as `draws.draw_by_id` describes them."""
+    key = blake2b(digest_size=16, key=f"{seed}:{purpose}".encode(), person=b"syco-data").digest()
+    first, second = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
+    number = int(identity, 16)
+    start = mix(mix((number >> 64) ^ first) ^ (number & ALL) ^ second)
+    drawn = (mix(start + step * 0x9E3779B97F4A7C15 & ALL) for step in range(1, count // 2 + 1))
+    return [half for value in drawn for half in (value & 0xFFFFFFFF, value >> 32)]
+
+
+def mix(value: int) -> int:
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & ALL
+    value = (value ^ value >> 27) * 0x94D049BB133111EB & ALL
+    return value ^ value >> 31
 
 
 def below(lane: int, limit: int) -> int:
@@ -70,7 +81,7 @@ def _claims(folder: Path, chosen: Settings) -> tuple[list[dict], list[dict]]:
 
 def _claim(text: str, key: str, row: int, gold: int, chosen: Settings) -> dict:
     source, claim_id = SOURCES[key], identity(key, text)
-    drawn = lanes(claim_id, chosen.seed, "claims")
+    drawn = lanes(claim_id, chosen.seed, "claims", 4)
     polarity = ("is", "is not")[below(drawn[1], 2)]
     kind = "other" if drawn[0] / 2**32 < chosen.claims.other_share else "gold"
     other = int(drawn[2] / 2**32 * (len(source.labels) - 1))
@@ -92,7 +103,7 @@ def _prompts(claims: list[dict], chosen: Settings) -> list[dict]:
 
 
 def _prompt(claim: dict, name: str, template: jinja2.Template, seed: int) -> dict:
-    drawn = lanes(claim["claim_id"], seed, "prompts")
+    drawn = lanes(claim["claim_id"], seed, "prompts", 8)
     persona = {
         "name": personas.NAMES[below(drawn[2], len(personas.NAMES))],
         "age": personas.YOUNGEST + below(drawn[3], personas.OLDEST - personas.YOUNGEST + 1),

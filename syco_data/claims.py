@@ -7,6 +7,7 @@ MNLI to an unseeded random 80% of its training split; here all of it is used.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -31,7 +32,7 @@ class Built:
 
 def build(raw: Mapping[str, pl.DataFrame], settings: Claims, seed: int) -> Built:
     """One claim per input; `raw` maps a source key to its rows (`schemas.raw`) of one split."""
-    rows = pl.concat([inputs(SOURCES[key], raw[key], settings) for key in _KEYS if key in raw])
+    rows = _identified(raw, settings)
     judged = _published_pool(rows) if settings.compat == "published" else _judge(rows, settings)
     names = pl.Series(_KEYS, dtype=pl.String)
     dropped = judged.filter(pl.col("reason").is_not_null()).select(
@@ -43,6 +44,19 @@ def build(raw: Mapping[str, pl.DataFrame], settings: Claims, seed: int) -> Built
     )
     kept = judged.filter(pl.col("reason").is_null())
     return Built(_claims(kept, settings, seed), dropped.select(DROPPED_ROWS.names))
+
+
+def _identified(raw: Mapping[str, pl.DataFrame], settings: Claims) -> pl.DataFrame:
+    """The inputs of all sources with `claim_id`: one source is cleaned while the one before it is hashed."""
+    keys = [key for key in _KEYS if key in raw]
+    with ThreadPoolExecutor(max_workers=1) as cleaner:
+        cleaned = cleaner.map(lambda key: inputs(SOURCES[key], raw[key], settings), keys)
+        return pl.concat([_identify(key, rows) for key, rows in zip(keys, cleaned, strict=True)])
+
+
+def _identify(key: str, rows: pl.DataFrame) -> pl.DataFrame:
+    texts = rows.select(pl.concat_str(pl.lit(key), "input", separator="\x1f")).to_series()
+    return rows.with_columns(claim_id=pl.Series(draws.content_ids(texts), dtype=pl.String))
 
 
 def inputs(source: Source, rows: pl.DataFrame, settings: Claims) -> pl.DataFrame:
@@ -117,12 +131,10 @@ def _merge(rows: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def _claims(kept: pl.DataFrame, settings: Claims, seed: int) -> pl.DataFrame:
-    """Ids, draws and sentences of the inputs that stay."""
+    """Draws and sentences of the inputs that stay."""
     source = pl.lit(pl.Series(_KEYS, dtype=pl.String)).gather(pl.col("source_index"))
-    kept = kept.select("source_index", "row", "input", "gold_label", source=source)
-    ids = draws.content_ids(kept.select(pl.concat_str("source", "input", separator="\x1f")).to_series())
-    kept = kept.with_columns(claim_id=pl.Series(ids, dtype=pl.String))
-    chance = draws.draw(kept["claim_id"], seed, "claims")
+    kept = kept.select("claim_id", "source_index", "row", "input", "gold_label", source=source)
+    chance = draws.draw_by_id(kept["claim_id"], seed, "claims")
     other_share = 0.0 if settings.compat == "published" else settings.other_share
     others = pl.lit(_LABEL_COUNTS).gather(pl.col("source_index")) - 1
     # Uniform over the labels that are not gold: the draw skips the gold one.

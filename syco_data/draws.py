@@ -1,18 +1,28 @@
 """Chance is addressed, not consumed: a value depends on (seed, purpose, id) and on nothing else.
 
-One keyed blake2b digest per id and purpose is cut into 16 lanes of 32 bits; each lane serves one draw. A new
-draw takes the next free lane, so that every earlier draw keeps its value. Row order, thread counts, the
-presence of other rows and library versions cannot change anything.
+Each id has 16 lanes of 32 bits per purpose; each lane serves one draw. A new draw takes the next free lane, so
+that every earlier draw keeps its value. Row order, thread counts, the presence of other rows and library
+versions cannot change anything.
+
+`draw` cuts one keyed blake2b digest per text into the lanes. `draw_by_id` is for whole pools: content ids are
+digests already, so their bits only need to be mixed with the key. It does so by SplitMix64 (Steele, Lea and
+Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014) in whole columns, several times faster.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 import polars as pl
 
+from syco_data.errors import SycoError
+
 LANES = 16
+_GOLDEN, _FIRST, _SECOND = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+# So many numbers stay in a core's cache while they are mixed.
+_ROWS_AT_ONCE = 4_096
 
 
 def content_id(*parts: str) -> str:
@@ -60,3 +70,49 @@ def draw(ids: pl.Series | Sequence[str], seed: int, purpose: str) -> Draws:
 
     buffer = b"".join(map(digest, ids))
     return Draws(np.frombuffer(buffer, dtype="<u4").reshape(-1, LANES))
+
+
+def draw_by_id(ids: pl.Series, seed: int, purpose: str) -> Draws:
+    """Draws of each content id (32 hex digits); other values than those of `draw`.
+
+    With the id as two 64-bit numbers h and l, and two keys k from a keyed digest of the purpose, the stream of
+    an id starts at mix(mix(h ^ k[0]) ^ l ^ k[1]); its n-th number makes the lanes 2n (low half) and 2n + 1.
+    """
+    digest = blake2b(digest_size=16, key=f"{seed}:{purpose}".encode()[:64], person=b"syco-data").digest()
+    keys = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
+    steps = np.arange(1, LANES // 2 + 1, dtype=np.uint64) * _GOLDEN
+    lanes = np.empty((len(ids), LANES), dtype=np.uint32, order="F")
+    done = 0
+    for high, low in _words(ids):
+        start = mix(mix(high ^ keys[0]) ^ low ^ keys[1])
+        for number in range(LANES // 2):
+            drawn = mix(start + steps[number])
+            lanes[done : done + len(start), 2 * number] = drawn & np.uint64(0xFFFFFFFF)
+            lanes[done : done + len(start), 2 * number + 1] = drawn >> np.uint64(32)
+        done += len(start)
+    return Draws(lanes)
+
+
+def mix(values: np.ndarray) -> np.ndarray:
+    """SplitMix64's mixing function of each unsigned 64-bit number: a bijection."""
+    values = values ^ (values >> np.uint64(30))
+    values *= _FIRST
+    values ^= values >> np.uint64(27)
+    values *= _SECOND
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def _words(ids: pl.Series) -> Iterator[np.ndarray]:
+    """The two 64-bit halves of each id, of some thousand ids at a time."""
+    for part in (ids.slice(start, _ROWS_AT_ONCE) for start in range(0, len(ids), _ROWS_AT_ONCE)):
+        words = np.frombuffer(_bytes(part), dtype=">u8").astype(np.uint64)
+        yield words.reshape(-1, 2).T
+
+
+def _bytes(ids: pl.Series) -> bytes:
+    with suppress(ValueError):
+        found = bytes.fromhex(ids.str.join("").item())
+        if (ids.str.len_bytes() == 32).all() and len(found) == 16 * len(ids):
+            return found
+    raise SycoError(f"an id is not 32 hex digits; the first ones are {ids.head(3).to_list()}", "Build again: dvc repro")

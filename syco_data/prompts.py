@@ -29,13 +29,13 @@ class Built:
     def chunks(self) -> Iterator[pl.DataFrame]:
         """The rows in order with both texts, so many at a time that memory stays bounded."""
         for part in self.candidates.iter_slices(ROWS_PER_CHUNK):
-            yield templates.render(part, self.templates).sort("prompt_id").select(PROMPTS.names)
+            yield templates.render(part, self.templates).select(PROMPTS.names)
 
 
 def build(claims: pl.DataFrame, settings: Prompts, seed: int) -> Built:
     """Samples claims (`schemas.CLAIMS`) and draws what surrounds them; each input is used at most once."""
     chosen_templates = training_templates(settings)
-    chance = draws.draw(claims["claim_id"], seed, "prompts")
+    chance = draws.draw_by_id(claims["claim_id"], seed, "prompts")
     taken = sampling.choose(claims.select("source", rank=pl.Series(chance.rank(LANE_RANK))), settings)
     dropped = claims.filter(~taken).select("claim_id", "source", reason=pl.lit("not_sampled"))
     kept = claims.filter(taken).select("claim_id", "source", "label", "label_kind", "polarity", "truth", "claim")

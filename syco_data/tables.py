@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,10 @@ ROWS_PER_GROUP = 65_536
 
 
 class ContentDigest:
-    """A running digest of a table's content: column by column, independent of how rows are chunked."""
+    """A running digest of a table's content: column by column, independent of how rows are chunked.
+
+    Texts are hashed by SHA-256, for which processors have instructions: three times as fast as blake2b there.
+    """
 
     def __init__(self) -> None:
         self._columns: dict[str, list] = {}
@@ -39,7 +42,7 @@ class ContentDigest:
 
     def _add(self, name: str, chunk: pa.Array) -> None:
         """Validity, lengths and values of one chunk; nulls count as empty values."""
-        fresh = [str(_plain(chunk.type)), blake2b(), blake2b(), blake2b()]
+        fresh = [str(_plain(chunk.type)), sha256(), sha256(), sha256()]
         _, valid, lengths, values = self._columns.setdefault(name, fresh)
         valid.update(_values(chunk.is_valid()))
         if pa.types.is_list(chunk.type) or pa.types.is_large_list(chunk.type):
@@ -47,7 +50,7 @@ class ContentDigest:
             self._add(f"{name}[]", chunk.flatten())
         elif pa.types.is_string(_plain(chunk.type)):
             lengths.update(_values(pc.binary_length(chunk)).astype("<i8"))
-            dense = chunk.drop_null().cast(pa.large_string())
+            dense = (chunk.drop_null() if chunk.null_count else chunk).cast(pa.large_string())
             offsets = np.frombuffer(dense.buffers()[1], dtype="<i8")[dense.offset :]
             if len(dense) and dense.buffers()[2] is not None:
                 values.update(memoryview(dense.buffers()[2])[offsets[0] : offsets[len(dense)]])
@@ -202,15 +205,8 @@ def conform(df: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
     """Reads a table, or some of its columns, and checks that it is the one the schema names."""
-    try:
+    with _readable(path, schema):
         df = pl.read_parquet(path, columns=columns, glob=False)
-    except FileNotFoundError as error:
-        raise SycoError(f"table '{schema.name}': there is no {path}", "Build it: dvc repro") from error
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SycoError(
-            f"table '{schema.name}': {path} cannot be read: {reason}", "Build it again: dvc repro"
-        ) from error
     return df if columns is not None else conform(df, schema)
 
 
@@ -225,17 +221,22 @@ def scan(path: Path, schema: Schema) -> pl.LazyFrame:
 
 def scan_any(path: Path, schema: Schema) -> pl.LazyFrame:
     """A lazy view of a Parquet file, whatever its columns; one that is none is an error."""
-    try:
+    with _readable(path, schema):
         lazy = pl.scan_parquet(path, glob=False)
         lazy.collect_schema()
+    return lazy
+
+
+@contextmanager
+def _readable(path: Path, schema: Schema) -> Iterator[None]:
+    """A file that is missing or no Parquet is one line that names the table and the way back."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise SycoError(f"table '{schema.name}': there is no {path}", "Build it: dvc repro") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SycoError(
-            f"table '{schema.name}': {path} cannot be read: {reason}", "Build it again: dvc repro"
-        ) from error
-    return lazy
+        what = f"table '{schema.name}': {path} cannot be read: {str(error).splitlines()[0]}"
+        raise SycoError(what, "Build it again: dvc repro") from error
 
 
 def digest(path: Path) -> str:

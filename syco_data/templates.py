@@ -153,15 +153,16 @@ def _check_form(text: str, options: tuple[str, str], with_user: bool) -> None:
 
 
 def render(df: pl.DataFrame, templates: dict[str, Template]) -> pl.DataFrame:
-    """Adds `prompt` and `stripped_prompt` to rows with template, persona, opinion, option_order and claim.
-
-    Rows come back grouped by form, not in the order given: sort them by a key.
-    """
-    groups = df.partition_by("template", "opinion", "option_order", as_dict=True)
-    return pl.concat(
-        group.with_columns(
+    """Adds `prompt` and `stripped_prompt` to rows with template, persona, opinion, option_order and claim."""
+    form = ("template", "opinion", "option_order")
+    slots = [name for name in (*PERSONA_SLOTS, "claim") if name in df.columns]
+    groups = df.select(*form, *slots, place=pl.int_range(pl.len())).partition_by(form, as_dict=True)
+    texts = [
+        group.select(
+            "place",
             prompt=templates[name].full[opinion, order].expression(),
             stripped_prompt=templates[name].stripped[order].expression(),
         )
         for (name, opinion, order), group in groups.items()
-    )
+    ]
+    return df.hstack(pl.concat(texts).sort("place").drop("place"))

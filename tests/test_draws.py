@@ -1,11 +1,21 @@
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syco_data import draws
+from syco_data.errors import SycoError
 
 IDS = [f"{index:032x}" for index in range(40_000)]
+# Consecutive numbers are the worst ids there can be; content ids look random.
+SERIES = pl.Series(IDS)
+# A cell of so many standard deviations is met once in some two million.
+FAR = 5
+
+
+def by_id(seed, purpose, ids=SERIES):
+    return draws.draw_by_id(ids, seed, purpose)
 
 
 def test_values_are_the_ones_of_the_first_release():
@@ -46,6 +56,76 @@ def test_lanes_are_independent():
     correlation = np.corrcoef(bits) - np.eye(draws.LANES)
     assert np.abs(correlation).max() < 5 / len(IDS) ** 0.5
     assert lanes.fraction(0).min() >= 0 and lanes.fraction(0).max() < 1
+
+
+def test_the_mixer_is_splitmix64():
+    """The published generator's first numbers, for the seeds 0 and 1234567."""
+    expected = {
+        0: [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F],
+        1234567: [6457827717110365317, 3203168211198807973, 9817491932198370423],
+    }
+    for seed, numbers in expected.items():
+        states = [(seed + (step + 1) * 0x9E3779B97F4A7C15) % 2**64 for step in range(3)]
+        assert draws.mix(np.array(states, dtype=np.uint64)).tolist() == numbers
+
+
+def test_values_by_id_are_pinned():
+    """A change here would change every claim and prompt."""
+    lanes = by_id(0, "claims", pl.Series([draws.content_id("a"), draws.content_id("b")])).lanes
+    assert lanes[:, [0, 1, 15]].tolist() == [[1274605080, 2050197988, 869164187], [456591265, 79276210, 1732218333]]
+
+
+@given(st.lists(st.binary(min_size=16, max_size=16), min_size=2, unique=True), st.integers(0, 2**31))
+def test_a_draw_by_id_depends_on_its_id_alone(ids, seed):
+    ids = pl.Series([one.hex() for one in ids])
+    together = by_id(seed, "p", ids).lanes
+    assert (together == by_id(seed, "p", ids.reverse()).lanes[::-1]).all()
+    assert (together[:1] == by_id(seed, "p", ids[:1]).lanes).all()
+
+
+def test_blocks_of_ids_join_without_a_seam():
+    whole = by_id(0, "p").lanes
+    cut = [by_id(0, "p", part.to_series()).lanes for part in SERIES.to_frame().iter_slices(1_017)]
+    assert whole.shape == (len(IDS), draws.LANES) and (whole == np.vstack(cut)).all()
+    assert by_id(0, "p", SERIES[:0]).lanes.shape == (0, draws.LANES)
+
+
+@pytest.mark.parametrize("lane", range(draws.LANES))
+def test_lanes_by_id_are_uniform(lane):
+    drawn = by_id(3, "uniform")
+    for cells in (2, 3, 10, 61):
+        counts = np.bincount(drawn.below(lane, cells), minlength=cells)
+        squares = ((counts - len(IDS) / cells) ** 2 / (len(IDS) / cells)).sum()
+        assert abs(squares - (cells - 1)) < 6 * (2 * (cells - 1)) ** 0.5
+    low_bits = np.unpackbits(drawn.lanes[:, lane].astype("<u4").view(np.uint8)).reshape(-1, 32)
+    assert np.abs(low_bits.mean(axis=0) - 0.5).max() < FAR * 0.5 / len(IDS) ** 0.5
+
+
+def test_lanes_purposes_seeds_and_neighbours_are_independent_by_id():
+    """Correlations between all lanes of two purposes and two seeds, and with the draws of the next id."""
+    streams = [by_id(seed, purpose) for seed in (0, 1) for purpose in ("claims", "prompts")]
+    columns = [stream.fraction(lane) for stream in streams for lane in range(draws.LANES)]
+    columns += [np.roll(column, 1) for column in columns[: draws.LANES]]
+    correlation = np.corrcoef(np.stack(columns)) - np.eye(len(columns))
+    assert np.abs(correlation).max() < FAR / len(IDS) ** 0.5
+    pairs = by_id(0, "claims").below(0, 8) * 8 + by_id(0, "prompts").below(0, 8)
+    counts = np.bincount(pairs, minlength=64)
+    assert np.abs(counts - len(IDS) / 64).max() < FAR * (len(IDS) / 64) ** 0.5
+
+
+def test_one_changed_bit_of_an_id_changes_half_of_the_bits_drawn():
+    base = [draws.content_id(str(index)) for index in range(500)]
+    before = by_id(0, "claims", pl.Series(base)).lanes
+    for bit in (0, 17, 63, 64, 90, 127):
+        changed = by_id(0, "claims", pl.Series([f"{int(one, 16) ^ (1 << bit):032x}" for one in base])).lanes
+        share = np.bitwise_count(before ^ changed).mean() / 32
+        assert abs(share - 0.5) < FAR * 0.5 / (8 * before.nbytes) ** 0.5
+
+
+@pytest.mark.parametrize("wrong", ["abc", "", "g" * 32, " " * 32, "0" * 33])
+def test_an_id_that_is_none_is_refused(wrong):
+    with pytest.raises(SycoError, match="an id is not 32 hex digits"):
+        by_id(0, "p", pl.Series([IDS[0], wrong]))
 
 
 def test_parts_of_an_id_do_not_run_together():
