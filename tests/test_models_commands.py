@@ -86,6 +86,14 @@ def test_a_branch_is_resolved_once_and_written_down(hub, project, original):
     assert settings.load().models["mine"].revision == moved
 
 
+def test_one_model_alone_is_built_where_that_is_asked_for(project, original):
+    run("models", "add", "beside", str(original))
+    assert settings.load().build.models == ("mine", "beside")
+    run("models", "add", "alone", str(original), "--only")
+    assert settings.load().build.models == ("alone",)
+    assert "models: [alone]" in Path("params.yaml").read_text(encoding="utf-8")
+
+
 def test_a_commit_of_digits_alone_stays_a_text(project):
     from syco_data.editing import editing
 

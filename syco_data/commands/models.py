@@ -48,6 +48,7 @@ def add(
     revision: Annotated[str | None, typer.Option(help="Hub only: a commit, branch or tag; main by default")] = None,
     prompt_style: Annotated[str, typer.Option(help="plain | chat | auto")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32 | bfloat16 | float16 | auto")] = "auto",
+    only: Annotated[bool, typer.Option("--only", help="Build for this model alone.")] = False,
 ) -> None:
     """Adds a model to params.yaml and to what is built: a whole folder, or a Hub revision pinned to its commit."""
     chosen = settings.load()
@@ -56,6 +57,8 @@ def add(
     record = {"source": source, "revision": revision, "prompt_style": prompt_style, "dtype": dtype}
     with editing() as params:
         params["models"].insert(0, name, record)  # first: the blank line after the last one stays there
+        if only:
+            params["build"]["models"].clear()
         params["build"]["models"].append(name)
         checked = models.named(name, settings.parse(params))
         if models.is_on_hub(checked):
@@ -64,7 +67,7 @@ def add(
         elif source != "embedded":
             models.check_whole(name, Path(source).expanduser())
     pinned = f" at commit {record['revision']}" if record["revision"] else ""
-    typer.echo(f"{name}: added to params.yaml{pinned}. Build its training sets: dvc repro")
+    typer.echo(f"{name}: added to params.yaml{pinned}. Build its training sets: dvc repro select")
 
 
 @app.command("lock")
