@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 from unittest import mock
 
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import collecting, engines, filtration, models, schemas, settings, tables
-from syco_data.engines.vllm import VllmEngine, _ask
+from syco_data.engines.vllm import PACKAGES, VllmEngine, _ask
 from syco_data.models import ResolvedModel
 from syco_data.scoring import Request
 from syco_data.settings import Filter
@@ -93,7 +94,12 @@ def _harness(engine: VllmEngine, requests: list[Request]) -> float:
     """Seconds a question of lm-evaluation-harness: its own vLLM class, made with the engine that is running."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from lm_eval.api.instance import Instance
-    from lm_eval.models.vllm_causallms import VLLM
+
+    # It asks for the version of `vllm`, at import and later; on a CPU the package has another name.
+    known = metadata.version
+    found = {"vllm": engines.version_of(*PACKAGES)}
+    with mock.patch("importlib.metadata.version", lambda name: found.get(name) or known(name)):
+        from lm_eval.models.vllm_causallms import VLLM
 
     with mock.patch("lm_eval.models.vllm_causallms.LLM", return_value=engine.llm):
         harness = VLLM(pretrained=str(engine.model.folder), max_model_len=engine.max_length, batch_size="auto")

@@ -14,6 +14,7 @@ tokenizer proves it. No engine is needed here: a `Query` asks for log-probabilit
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
@@ -62,11 +63,11 @@ class Plan:
 
     @property
     def tokens(self) -> int:
-        return max(len(query.ids) for query in self.queries)
+        return max([len(query.ids) for query in self.queries])
 
     def scores(self, answers: Sequence[Sequence[float]]) -> tuple[float, ...]:
         """Option log-probabilities from the answers to `queries`, in nats."""
-        return tuple(sum(answers[query][candidate] for query, candidate in option) for option in self.steps)
+        return tuple([sum([answers[query][candidate] for query, candidate in option]) for option in self.steps])
 
 
 class Spans(NamedTuple):
@@ -92,6 +93,11 @@ class _Border:
     lead: str
     candidates: tuple[int, ...]
     path: str
+
+    @cached_property
+    def steps(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Those of every plan: one query, each option one candidate of it."""
+        return tuple(((0, candidate),) for candidate in range(len(self.candidates)))
 
 
 class _Candidates(NamedTuple):
@@ -177,8 +183,7 @@ def _letter_ends(request: Request) -> list[int]:
 
 
 def _one_step(ids: list[int], border: _Border) -> Plan:
-    steps = tuple(((0, candidate),) for candidate in range(len(border.candidates)))
-    return Plan((Query(tuple(ids), border.candidates),), steps, border.path)
+    return Plan((Query(tuple(ids), border.candidates),), border.steps, border.path)
 
 
 def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:

@@ -80,10 +80,14 @@ class Engine(ABC):
 
     def run(self, plans: list[Plan]) -> list[OptionScores]:
         """Answers plans."""
-        fitting = [plan for plan in plans if plan.tokens < self.max_length]
+        sizes = [plan.tokens for plan in plans]
+        fitting = [plan for plan, size in zip(plans, sizes, strict=True) if size < self.max_length]
         answers = iter(self.logprobs([query for plan in fitting for query in plan.queries]))
-        scored = {id(plan): plan.scores([next(answers) for _ in plan.queries]) for plan in fitting}
-        return [OptionScores(scored.get(id(plan)), plan.tokens, plan.path) for plan in plans]
+        scored = iter([plan.scores([next(answers) for _ in plan.queries]) for plan in fitting])
+        return [
+            OptionScores(next(scored) if size < self.max_length else None, size, plan.path)
+            for plan, size in zip(plans, sizes, strict=True)
+        ]
 
     def stream(self, batches: Sequence[Sequence[Request]]) -> Iterator[Batch]:
         """Scores batches one after the other; the next one is tokenised while one runs."""
