@@ -48,10 +48,7 @@ class View:
 
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
         """Whole columns in the order of the file; a damaged file is one line."""
-        try:
-            return pl.scan_parquet(self.path, glob=False).select(columns).collect(engine="streaming")
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self._damaged(str(error).splitlines()[0]) from error
+        return self._collect(pl.scan_parquet(self.path, glob=False).select(columns))
 
     def column(self, name: str) -> pl.Series:
         return self.read([name]).to_series()
@@ -60,11 +57,8 @@ class View:
         """The rows at these positions, in their order; a null position gives a row of nulls."""
         wanted = positions.drop_nulls().unique().sort()
         scan = pl.scan_parquet(self.path, glob=False, row_index_name=POSITION, parallel="prefiltered")
-        try:
-            found = scan.head((wanted.max() or 0) + 1).filter(pl.col(POSITION).is_in(wanted.implode()))
-            rows = found.select(POSITION, *columns).collect(engine="streaming")
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self._damaged(str(error).splitlines()[0]) from error
+        found = scan.head((wanted.max() or 0) + 1).filter(pl.col(POSITION).is_in(wanted.implode()))
+        rows = self._collect(found.select(POSITION, *columns))
         asked = positions.cast(pl.UInt32).alias(POSITION).to_frame()
         rows = rows.with_columns(pl.col(POSITION).cast(pl.UInt32))
         return asked.join(rows, on=POSITION, how="left", maintain_order="left").drop(POSITION)
@@ -83,9 +77,22 @@ class View:
             value = pl.concat_str(value.list.len().cast(pl.String), value.list.join("\x1f"), separator="\x1e")
         elif as_text:
             value = value.cast(pl.String)
+        return self._collect(pl.scan_parquet(self.path, glob=False).select(value.hash())).to_series().to_numpy()
+
+    def hashed_rows(self, names: Sequence[str], positions: np.ndarray) -> pl.DataFrame:
+        """64 bits per value of text columns, for the rows at these positions and in their order."""
+        wanted = pl.Series(np.unique(positions).astype(np.uint32))
+        scan = pl.scan_parquet(self.path, glob=False, row_index_name=POSITION, parallel="prefiltered")
+        found = self._collect(
+            scan.filter(pl.col(POSITION).is_in(wanted.implode())).select(
+                POSITION, *(pl.col(name).cast(pl.String).hash() for name in names)
+            )
+        )
+        return found.sort(POSITION)[np.searchsorted(wanted.to_numpy(), positions)].drop(POSITION)
+
+    def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         try:
-            lazy = pl.scan_parquet(self.path, glob=False).select(value.hash())
-            return lazy.collect(engine="streaming").to_series().to_numpy()
+            return lazy.collect(engine="streaming")
         except (pl.exceptions.PolarsError, OSError) as error:
             raise self._damaged(str(error).splitlines()[0]) from error
 
@@ -153,14 +160,11 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
         place = f"{a.table.config}/{a.table.split}"
         raise SycoError(f"{place} has {len(compared)} columns; up to {MOST_COLUMNS} can be compared")
     matched = Matched(a, b, joined_on, pairs, compared, np.zeros(len(pairs.both_a), dtype=np.uint64))
-    texts = released.TEXTS.get(a.table.schema_name, ()) if "text_id" in compared else ()
+    texts = released.TEXTS.get(a.table.schema_name, ()) if "text_id" in compared and withheld_alike else ()
     for name in compared:
         if name not in texts:
             _compare(matched, name)
-    if not withheld_alike or matched.differs("text_id").any():
-        for name in compared:
-            if name in texts:
-                _compare(matched, name)
+    _compare_texts(matched, [name for name in texts if name in compared])
     return matched
 
 
@@ -239,3 +243,15 @@ def _compare(matched: Matched, name: str) -> None:
     values_b = matched.b.hashed(name, as_text)[matched.pairs.both_b]
     bit = np.uint64(1 << matched.columns.index(name))
     np.bitwise_or(matched.flags, bit, out=matched.flags, where=values_a != values_b)
+
+
+def _compare_texts(matched: Matched, names: list[str]) -> None:
+    """Sets the bits of texts; a row with the same `text_id` on both sides has the same texts."""
+    rows = matched.changed[matched.differs("text_id").nonzero()]
+    if not len(rows) or not names:
+        return
+    hashed_a = matched.a.hashed_rows(names, matched.pairs.both_a[rows])
+    hashed_b = matched.b.hashed_rows(names, matched.pairs.both_b[rows])
+    for name in names:
+        bit = np.uint64(1 << matched.columns.index(name))
+        matched.flags[rows] |= np.where((hashed_a[name] != hashed_b[name]).to_numpy(), bit, np.uint64(0))

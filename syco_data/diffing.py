@@ -61,7 +61,12 @@ def opened(a: str, b: str) -> Iterator[tuple[Side, Side]]:
     """Both sides, with a workspace for what has to be fetched; files are readable inside the block."""
     with tempfile.TemporaryDirectory(prefix="syco-diff-") as folder:
         workspace = Path(folder)
-        yield (diff_sides.open_side(a, workspace), diff_sides.open_side(b, workspace))
+        sides = (diff_sides.open_side(a, workspace), diff_sides.open_side(b, workspace))
+        try:
+            yield sides
+        except pl.exceptions.PolarsError as error:
+            # The head of a file was right, and what stands behind it is not.
+            raise SycoError(f"{a} and {b} cannot be compared: {error}", diff_sides.VERIFY) from error
 
 
 def bump(previous: Path, new: Path) -> str:
@@ -123,6 +128,9 @@ def _files(a: Manifest, b: Manifest) -> list[FileChange]:
     for path in sorted({*files_a, *files_b}):
         one, other = files_a.get(path), files_b.get(path)
         if one and other and one.sha256 == other.sha256:
+            if one != other:
+                said = f"{path} is the same file in {a.version} and {b.version}, and their manifests disagree on it"
+                raise SycoError(said, diff_sides.VERIFY)
             continue
         change = "added" if one is None else "removed" if other is None else "changed"
         bytes_a, bytes_b = (file.bytes if file else None for file in (one, other))
@@ -169,7 +177,8 @@ def _open(a: Side, b: Side, pairs: list[_Pair]) -> dict[tuple[str, str], View]:
     wanted = [(name, side, file) for pair in pairs for name, side, file in (("a", a, pair.a), ("b", b, pair.b)) if file]
     for side in (a, b):
         # The first file of a side fetches the others: once, not from two threads.
-        side.locate(next(file.path for _, owner, file in wanted if owner is side))
+        for path in [file.path for _, owner, file in wanted if owner is side][:1]:
+            side.locate(path)
     with ThreadPoolExecutor(2) as pool:
         paths = list(pool.map(lambda item: item[1].open(item[2]), wanted))
     return {
@@ -195,8 +204,8 @@ class _Walk:
     def table(self, pair: _Pair) -> Compared:
         a, b = (file and self._views[side, file.path] for side, file in (("a", pair.a), ("b", pair.b)))
         changes = self._changes(pair, a, b)
-        decided = self._decide(pair.any, changes)
         known = diff_changes.described(changes, self._candidates)
+        decided = self._decide(pair.any, changes, known["claim_id"].alias("id"))
         frame = changes.frame.hstack([*decided.get_columns(), *known.get_columns()])
         changes = Changes(changes.a, changes.b, changes.columns, frame)
         return Compared(diff_counts.deep(a, b, changes, self._candidates), changes)
@@ -216,8 +225,8 @@ class _Walk:
             moved = ids.filter(pl.col("prompt_id_a") != pl.col("prompt_id_b"))
         return diff_changes.of(diff_rows.match(a, b, self._alike, moved))
 
-    def _decide(self, file: File, changes: Changes) -> pl.DataFrame:
-        """`cause` and `detail` of the rows that differ; keeps what later tables ask for."""
+    def _decide(self, file: File, changes: Changes, claim_ids: pl.Series) -> pl.DataFrame:
+        """`cause` and `detail` of the rows that differ, given their claims; keeps what later tables ask for."""
         table, sides, fates = file.table, self._sides, self._fates
         if changes.frame.is_empty():
             return pl.DataFrame(schema={"cause": pl.String, "detail": pl.String})
@@ -228,26 +237,25 @@ class _Walk:
             fates.claims = diff_causes.claim_fates(changes, decided)
             return decided
         if table.schema_name == "verdicts":
-            return self._decide_verdicts(table.config.removeprefix("verdicts-"), changes)
+            return self._decide_verdicts(table.config.removeprefix("verdicts-"), changes, claim_ids)
         if table.schema_name == "released/probes":
             decided = diff_causes.probes(changes, sides)
             fates.probes = pl.concat([_by_id(changes, decided, "probe_id", side) for side in "ab"]).unique("id")
             return decided
         if table.schema_name == "released/train" and table.split == "train":
             model, arm = _model_and_arm(table.config, sides)
-            return diff_causes.selected(changes, model, arm, changes.either("claim_id"), sides, fates)
+            return diff_causes.selected(changes, model, arm, claim_ids, sides, fates)
         if table.schema_name == "released/train":
             return diff_causes.held_out(changes, sides, fates)
-        return self._decide_dropped(changes)
+        return self._decide_dropped(changes, claim_ids)
 
-    def _decide_verdicts(self, model: str, changes: Changes) -> pl.DataFrame:
-        ids = self._claim_ids(changes)
+    def _decide_verdicts(self, model: str, changes: Changes, ids: pl.Series) -> pl.DataFrame:
         decided = diff_causes.verdicts(changes, ids, model, self._sides, self._fates)
         fate = decided.with_columns(id=ids, change=changes.frame["change"], known_differs=changes.differs("known"))
         self._fates.verdicts[model] = fate
         return decided
 
-    def _decide_dropped(self, changes: Changes) -> pl.DataFrame:
+    def _decide_dropped(self, changes: Changes, claim_ids: pl.Series) -> pl.DataFrame:
         """Rows of every stage that drops; those of stage select belong to a model and an arm."""
         tags = changes.frame.select(order=pl.int_range(pl.len(), dtype=pl.UInt32)).with_columns(
             changes.either(name) for name in ("stage", "model", "arm")
@@ -256,14 +264,12 @@ class _Walk:
         for (stage, model, arm), part in tags.group_by("stage", "model", "arm", maintain_order=True):
             mine = Changes(changes.a, changes.b, changes.columns, changes.frame[part["order"]])
             if stage == "select":
-                causes = diff_causes.selected(mine, model, arm, self._claim_ids(mine), self._sides, self._fates)
+                ids = claim_ids[part["order"]]
+                causes = diff_causes.selected(mine, model, arm, ids, self._sides, self._fates)
             else:
                 causes = diff_causes.dropped_rows(mine, stage, self._sides, self._fates)
             decided.append(causes.with_columns(order=part["order"]))
         return pl.concat(decided).sort("order").drop("order")
-
-    def _claim_ids(self, changes: Changes) -> pl.Series:
-        return diff_changes.described(changes, self._candidates)["claim_id"].alias("id")
 
 
 def _by_id(changes: Changes, decided: pl.DataFrame, name: str, side: str) -> pl.DataFrame:
