@@ -74,7 +74,7 @@ class Audited:
 def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit, seed: int) -> Audited:
     """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
     chosen = _some(rows, settings.rows, seed)
-    groups = pairs(chosen)
+    folds = _folds(pairs(chosen), settings.folds)
     tests = (len(CATEGORIES) + 3) * len(TARGETS)
     inputs = {feature: _inputs(feature, chosen, settings) for feature in (*CATEGORIES, LENGTH, WORDS)}
     lines = []
@@ -83,7 +83,7 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
         chance = max(wanted.mean(), 1 - wanted.mean())
         lines.append(_line(NOTHING, target, chance, 0.5, len(chosen), tests, arm, settings))
         for feature in inputs:
-            accuracy = _accuracy(feature, inputs[feature], wanted, groups, settings)
+            accuracy = _accuracy(feature, inputs[feature], wanted, folds)
             lines.append(_line(feature, target, accuracy, chance, len(chosen), tests, arm, settings))
     return Audited(model, arm_name, tuple(lines))
 
@@ -120,14 +120,23 @@ def chance_interval(chance: float, rows: int, level: float) -> tuple[float, floa
     return low / rows, high / rows
 
 
-def _accuracy(feature: str, inputs: Any, wanted: np.ndarray, groups: np.ndarray, settings: Audit) -> float:
+def _folds(groups: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Positions of the rows to fit and to predict, for each fold; a group is never in both."""
+    from sklearn.model_selection import GroupKFold
+
+    return list(GroupKFold(n_splits=count).split(groups, groups=groups))
+
+
+def _accuracy(feature: str, inputs: Any, wanted: np.ndarray, folds: list) -> float:
     """Share of rows predicted right by a model that was fitted on other folds."""
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    import sklearn
+    from sklearn.model_selection import cross_val_predict
 
     if len(np.unique(wanted)) < 2:
         return 1.0
-    folds = GroupKFold(n_splits=settings.folds)
-    predicted = cross_val_predict(_classifier(feature, inputs), inputs, wanted, groups=groups, cv=folds)
+    # Some hundred small fits: looking at every argument again would take longer than they do.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        predicted = cross_val_predict(_classifier(feature, inputs), inputs, wanted, cv=folds)
     return float((predicted == wanted).mean())
 
 
