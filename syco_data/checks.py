@@ -5,6 +5,7 @@ same rules and the same offenders (`expectations`) and writes pages for people b
 """
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -85,16 +86,28 @@ def check(build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template],
     if not all(finding.holds for finding in shapes):
         # No other law can be read from tables of another shape.
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
-    rows = {name: table.rows.select(pl.len()).collect().item() for name, table in named.items()}
-    build_laws = [*laws.every(subject(build, raw), settings, forms)]
-    build_laws.append(shares.law(named["prompts"].rows, named["claims"].rows, settings))
-    findings = [finding for table in named.values() for finding in _columns(table, rows[table.name], settings)]
-    findings += [evaluate(law, rows[law.table], count) for law in build_laws]
     tests = _tests(named, settings)
+    # The audit is Python, the laws are not: side by side each has a core.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        auditing = aside.submit(lambda: tuple(_audits(build, settings)))
+        findings = [*_rules_and_laws(named, subject(build, raw), settings, forms)]
+        audited = auditing.result()
     findings += _independence(tests, settings)
-    audited = tuple(_audits(build, settings))
     findings += [_shortcuts(one, count) for one in audited]
     return Checked(named, (*shapes, *findings), tuple(tests), audited, settings.checks.false_alarm_rate)
+
+
+def _rules_and_laws(
+    named: Mapping[str, Table], build: Subject, settings: Settings, forms: Mapping[str, Template]
+) -> Iterator[Finding]:
+    """Findings on every column, then on every law."""
+    rows = {name: table.rows.select(pl.len()).collect().item() for name, table in named.items()}
+    for table in named.values():
+        yield from _columns(table, rows[table.name], settings)
+    for law in laws.every(build, settings, forms):
+        yield evaluate(law, rows[law.table], settings.checks.examples)
+    enough = shares.law(named["prompts"].rows, named["claims"].rows, settings)
+    yield evaluate(enough, rows[enough.table], settings.checks.examples)
 
 
 def named_tables(build: Tables, raw: Mapping[str, Path]) -> dict[str, Table]:
