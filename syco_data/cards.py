@@ -3,6 +3,7 @@
 What stands between the two fences is written by hand and survives: it is taken over from an existing card.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 
@@ -20,6 +21,7 @@ TEXT_BEGIN, TEXT_END = "<!-- texts: begin -->", "<!-- texts: end -->"
 TITLE = "Judge the claim, not the user"
 NOTHING_WRITTEN = "Notes by hand go here."
 LARGEST = 2 * 1024 * 1024
+CONFIG_KEYS = {"config_name", "data_files", "default"}
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -214,6 +216,47 @@ def without_text_note(card: str) -> str:
     """The card of a restored release: the note on missing texts is gone."""
     before, rest = card.split(TEXT_BEGIN, 1)
     return before.rstrip("\n") + "\n" + rest.split(TEXT_END, 1)[1]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A card's head and its text."""
+
+    values: dict
+    body: str
+
+
+def split(card: str) -> Split:
+    """Raises `SycoError` where the head is missing or no YAML mapping."""
+    start, _, rest = card.partition("---\n")
+    head_text, fence, body = rest.partition("\n---\n")
+    try:
+        values = yaml.safe_load(head_text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SycoError(f"the card's YAML head cannot be read: {error}") from error
+    if start or not fence or not isinstance(values, dict):
+        raise SycoError("the card has no YAML head between two lines `---`")
+    return Split(values, body)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A file that a card shows as one split of a config."""
+
+    config: str
+    split: str
+    path: str
+
+
+def shown(card: str) -> Iterator[Shown]:
+    """Every file that `load_dataset` would read. Raises `SycoError` for a form that no card of a release has."""
+    configs = split(card).values.get("configs")
+    for config in configs if isinstance(configs, list) else [None]:
+        form = isinstance(config, dict) and {"config_name", "data_files"} <= config.keys() <= CONFIG_KEYS
+        for file in config["data_files"] if form and isinstance(config["data_files"], list) else [None]:
+            if not isinstance(file, dict) or file.keys() != {"split", "path"}:
+                raise SycoError(f"the card's configs are not those of a release: {config!r:.100}")
+            yield Shown(str(config["config_name"]), str(file["split"]), str(file["path"]))
 
 
 def check(card: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syco_data import manifest as manifests
+from syco_data import released
 from syco_data.errors import SycoError
 from syco_data.manifest import File, Manifest
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RELEASE = "data/release"
 """Where the release lies in a project, for git revisions."""
+VERIFY = "See what differs: python -m syco_data verify DIR; then pull or build the release again"
 INSTALL = "Install it: pip install 'syco-data[build]'"
 
 
@@ -37,8 +39,10 @@ class Side:
         if path.stat().st_size != file.bytes or manifests.digest_of(path) != file.sha256:
             raise SycoError(
                 f"{self.name}: {file.path} is not the file that its manifest names (damaged or changed)",
-                "See what differs: python -m syco_data verify DIR; then pull or build the release again",
+                VERIFY,
             )
+        if fault := next(released.header(path).faults(file.table), None) if file.table else None:
+            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
         return path
 
 

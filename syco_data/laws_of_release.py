@@ -7,6 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from syco_data import configs, laws_of_models, laws_of_prompts, released, templates
+from syco_data.errors import SycoError
 from syco_data.lawbook import Law
 from syco_data.manifest import Manifest
 from syco_data.released import with_text_id
@@ -32,10 +33,22 @@ def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
 
 def forms(folder: Path, found: Manifest) -> Mapping[str, Template]:
     """The templates that lie in the release."""
-    return {
-        name: templates.parse(name, (folder / f"recipe/templates/{name}.jinja").read_text(encoding="utf-8"))
-        for name in found.templates
-    }
+    return {name: form(folder, name) for name in found.templates}
+
+
+def template_path(name: str) -> str:
+    """Where a template lies in a release."""
+    return f"recipe/templates/{name}.jinja"
+
+
+def form(folder: Path, name: str) -> Template:
+    """A template of a release; raises `SycoError` where it is none."""
+    try:
+        return templates.parse(name, (folder / template_path(name)).read_text(encoding="utf-8"))
+    except SycoError:
+        raise
+    except Exception as error:  # a stranger's template is run, in a sandbox, and may fail in any way
+        raise SycoError(f"template '{name}': {type(error).__name__}: {error}") from error
 
 
 def _text_ids(path: Path, table: str, schema: Schema) -> Law:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from syco_data.errors import SycoError
 
@@ -17,6 +17,8 @@ NAME = "manifest.json"
 CARD = "README.md"
 SCHEMA = 1
 LARGEST = 64 * 1024 * 1024
+DEEPEST = 32
+"""Levels of nesting; a release has six."""
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
 
 
@@ -28,10 +30,30 @@ def safe_path(path: str) -> str:
     return path
 
 
+def _source(record: dict[str, Any]) -> dict[str, Any]:
+    """A source's record (`provenance.Provenance` and `release`): what readers look up in it is text."""
+    for name in ("origin", "revision", "content_digest", "release"):
+        if not isinstance(record.get(name), str | None):
+            raise ValueError(f"{name} is {record[name]!r}, and should be text")
+    return record
+
+
+def _settings(groups: dict[str, Any]) -> dict[str, Any]:
+    """Groups of params.yaml; those that readers look into hold names."""
+    arms, release = groups.get("arms", {}), groups.get("release", {})
+    if not all(isinstance(group, dict) for group in (arms, release)):
+        raise ValueError("'arms' and 'release' should be groups of settings")
+    if wrong := [name for name, arm in arms.items() if not isinstance(arm, dict)]:
+        raise ValueError(f"arm {wrong[0]!r} should be a group of settings")
+    return groups
+
+
 SafePath = Annotated[str, AfterValidator(safe_path)]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
 Count = Annotated[int, Field(ge=0)]
 Version = Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")]
+Source = Annotated[dict[str, Any], AfterValidator(_source)]
+Settings = Annotated[dict[str, Any], AfterValidator(_settings)]
 Change = Literal["first", "major", "minor", "patch", "none"]
 
 
@@ -52,12 +74,29 @@ class Table(_Part):
     full_content: Hex
     withheld_rows: Count
 
+    @model_validator(mode="after")
+    def _agree(self) -> "Table":
+        if not self.key or len(set(self.key)) != len(self.key) or not set(self.key) <= self.columns.keys():
+            raise ValueError(f"the key {self.key} does not name columns of the table")
+        if self.withheld_rows > self.rows:
+            raise ValueError("more rows withheld than there are")
+        return self
+
 
 class File(_Part):
     path: SafePath
     bytes: Count
     sha256: Hex
     table: Table | None
+
+    @model_validator(mode="after")
+    def _in_place(self) -> "File":
+        # Whoever writes a table goes by config and split: they must not lead elsewhere than the checked path.
+        if self.table and self.path != f"{self.table.config}/{self.table.split}.parquet":
+            raise ValueError(
+                f"{self.path} is not the place of config {self.table.config!r}, split {self.table.split!r}"
+            )
+        return self
 
 
 class Previous(_Part):
@@ -86,8 +125,8 @@ class Manifest(_Part):
     previous: Previous | None
     text: Literal["full", "partial", "none"]
     files: list[File]
-    settings: dict[str, Any]
-    sources: dict[str, dict[str, Any]]
+    settings: Settings
+    sources: dict[str, Source]
     models: dict[str, dict[str, Any]]
     templates: dict[str, Hex]
     environment: Environment
@@ -130,7 +169,9 @@ def read(folder: Path) -> Manifest:
 def parse(content: bytes) -> Manifest:
     """A manifest from its bytes."""
     try:
-        values = json.loads(content)
+        values = json.loads(content, parse_constant=_no_number)
+        json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
+        _check_depth(values, DEEPEST)
     except (ValueError, RecursionError) as error:
         raise SycoError(
             f"this is no valid JSON ({error})", "Get the release again: python -m syco_data pull"
@@ -153,6 +194,18 @@ def parse(content: bytes) -> Manifest:
     if len({path.casefold() for path in paths}) != len(paths):
         raise SycoError("the manifest is damaged: it names a file twice")
     return manifest
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
+def _check_depth(value: Any, levels: int) -> None:
+    if levels == 0:
+        raise ValueError("nested too deep")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in inner:
+        _check_depth(item, levels - 1)
 
 
 def digest_of(path: Path) -> str:

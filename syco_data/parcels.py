@@ -77,13 +77,8 @@ class Parcel:
 
 
 def proven_release(folder: Path) -> Parcel:
-    """A release folder that is what its manifest says; any other is refused by its first wrong file."""
-    problems = verification.verify(folder).problems
-    if problems:
-        raise SycoError(
-            f"{folder}: {problems[0].path}: {problems[0].what} ({len(problems)} problems). Nothing was published",
-            f"See all of them: python -m syco_data verify {folder}",
-        )
+    """A release folder, proven to be what its manifest says."""
+    verification.require(folder)
     return of_release(folder)
 
 

@@ -172,11 +172,7 @@ def _prove(address: Address, folder: Path) -> Verified:
     if folder.parent.name == WORK:
         for problem in done.problems:
             (folder / problem.path).unlink(missing_ok=True)
-    first, rest = done.problems[0], len(done.problems) - 1
-    raise SycoError(
-        f"{address} in {folder}: {first.path}: {first.what}{f' (and {rest} more)' if rest else ''}",
-        "Pull it into a new folder",
-    )
+    raise SycoError(f"{address} in {folder}: {done.fault()}", "Pull it into a new folder")
 
 
 def _settle(work: Path, folder: Path, wanted: Manifest) -> None:

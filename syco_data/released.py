@@ -6,7 +6,7 @@ metadata gives `datasets` the types of a file that is read without its card.
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,35 @@ class Place:
     @property
     def path(self) -> str:
         return f"{self.config}/{self.split}.parquet"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the end of a Parquet file says of it: columns with their polars types, and rows."""
+
+    columns: dict[str, str]
+    rows: int
+
+    def faults(self, table: Table) -> Iterator[str]:
+        """In what the file is not the table of the manifest."""
+        if self.columns != table.columns:
+            yield "columns differ from those that the manifest names"
+        if self.rows != table.rows:
+            yield f"{self.rows:,} rows, the manifest says {table.rows:,}"
+        schema = SCHEMAS.get(table.schema_name)
+        known = {name: str(kind) for name, kind in schema.columns.items()} if schema else {}
+        for name in self.columns.keys() & known.keys():
+            if self.columns[name] != known[name]:
+                yield f"column {name!r} is {self.columns[name]}, expected {known[name]}"
+
+
+def header(path: Path) -> Header:
+    """Raises `SycoError` where the file is no Parquet table."""
+    try:
+        columns = {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
+        return Header(columns, pq.ParquetFile(path).metadata.num_rows)
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise SycoError(f"{path.name} is no readable Parquet table: {error}") from error
 
 
 def classes(schema: Schema, name: str) -> tuple[str, ...] | None:

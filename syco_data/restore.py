@@ -5,15 +5,14 @@ probes are built again by the same code, and every text is taken over only where
 is the very same. The result is a release of its own with the same content digests, written whole or not at all.
 """
 
+import copy
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
-import yaml
 
 from syco_data import cards, claims, manifest, probes, prompts, released, settings, tables
 from syco_data.errors import SycoError
@@ -56,7 +55,7 @@ def recipe(found: Manifest, folder: Path, places: Places) -> Settings:
     Only the groups that restoring needs are there.
     """
     try:
-        values = {name: found.settings[name] for name in GROUPS}
+        values = {name: copy.deepcopy(found.settings[name]) for name in GROUPS}
         values["acquire"] = {**values["acquire"], "directory": places.sources}
         if places.sources:
             values["acquire"]["origin"] = "directory"
@@ -153,14 +152,17 @@ def _entry(folder: Path, path: str, table: Table | None) -> File:
 
 def _card(card: str, files: list[File]) -> str:
     """The card without its note on missing texts, sizes set to the new files'."""
-    head, body = card.removeprefix("---\n").split("\n---\n", 1)
-    values: dict[str, Any] = yaml.safe_load(head)
+    parts = cards.split(card)
     sizes = {(file.table.config, file.table.split): file.bytes for file in files if file.table is not None}
-    for info in values["dataset_info"]:
-        for split in info["splits"]:
-            split["num_bytes"] = sizes[info["config_name"], split["name"]]
-        info["download_size"] = info["dataset_size"] = sum(split["num_bytes"] for split in info["splits"])
-    return cards.joined(values, cards.without_text_note(body))
+    try:
+        for info in parts.values["dataset_info"]:
+            for split in info["splits"]:
+                split["num_bytes"] = sizes[info["config_name"], split["name"]]
+            info["download_size"] = info["dataset_size"] = sum(split["num_bytes"] for split in info["splits"])
+        body = cards.without_text_note(parts.body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SycoError(f"{CARD}: its head or its note on texts is not that of a release ({error!r})") from error
+    return cards.joined(parts.values, body)
 
 
 def raw_rows(found: Manifest, chosen: Settings) -> dict[str, pl.DataFrame]:

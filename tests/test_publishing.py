@@ -159,7 +159,7 @@ def test_a_broken_card_is_refused_before_the_upload(hub: RunningHub, release: Pa
 
 def test_a_release_that_is_not_what_its_manifest_says_is_refused(hub: RunningHub, release: Path) -> None:
     (release / "tiny-balanced/train.parquet").write_bytes(b"not what it was")
-    refused(lambda: send(release), "tiny-balanced/train.parquet", "Nothing was published")
+    refused(lambda: send(release), "tiny-balanced/train.parquet", "Nothing was done")
     assert hub.log() == []
 
 

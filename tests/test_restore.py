@@ -111,7 +111,7 @@ def test_a_release_that_was_tampered_with_is_not_restored(tmp_path):
         [sys.executable, "-m", "syco_data", "restore", str(folder), "--to", str(tmp_path / "back")],
         capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 1 and "plain.jinja" in done.stderr and not (tmp_path / "back").exists()
+    assert done.returncode == 2 and "plain.jinja" in done.stderr and not (tmp_path / "back").exists()
 
 
 def test_settings_that_are_no_settings(tmp_path):

@@ -15,6 +15,7 @@ def verify(folder: Annotated[Path, typer.Argument(help="A release: data/release,
     from rich.table import Table
 
     from syco_data import verification
+    from syco_data.errors import printable
 
     done = verification.verify(folder)
     if not done.problems:
@@ -25,6 +26,6 @@ def verify(folder: Annotated[Path, typer.Argument(help="A release: data/release,
         return
     table = Table("file", "what is wrong")
     for problem in done.problems:
-        table.add_row(escape(problem.path), escape(problem.what))
+        table.add_row(escape(printable(problem.path)), escape(printable(problem.what)))
     Console().print(table)
     raise CheckFailed(f"{folder}: {len(done.problems)} problems", "Get it again: python -m syco_data pull")

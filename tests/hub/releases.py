@@ -1,6 +1,8 @@
 """Small releases, whole and valid, made in a moment: some rows of a real build, a card, a manifest."""
 
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,6 +65,25 @@ class Small:
     def later(self, version: str) -> "Small":
         """A later version, with other rows."""
         return replace(self, version=version, seed=self.seed + 1_000)
+
+
+def edit(folder: Path, change: Callable[[dict], None]) -> None:
+    """Changes the values of a release's manifest."""
+    path = folder / manifest.NAME
+    values = json.loads(path.read_text(encoding="utf-8"))
+    change(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def replace_file(folder: Path, path: str, content: bytes) -> None:
+    """Another file in its place, with a manifest that vouches for its bytes."""
+    (folder / path).write_bytes(content)
+
+    def change(values: dict) -> None:
+        entry = next(entry for entry in values["files"] if entry["path"] == path)
+        entry.update(bytes=len(content), sha256=manifest.digest_of(folder / path))
+
+    edit(folder, change)
 
 
 def _tables(whole: Path, seed: int, folder: Path) -> list[File]:
