@@ -34,11 +34,11 @@ class Collected:
 
 @dataclass(frozen=True)
 class Pending:
-    """What is to be done: `batches` of requests that miss a score, and the scores that are there."""
+    """What is to be done: `batches` of requests that miss a score, by key, and the scores that are there."""
 
     shelf: scores.Shelf
     stored: pl.DataFrame
-    batches: list[list[Request]]
+    batches: list[dict[str, Request]]
 
     @property
     def missing(self) -> int:
@@ -64,7 +64,7 @@ def pending(requests: Sequence[Request], model: ResolvedModel, settings: Filter)
     stored = stored.filter(pl.col("logprobs").is_not_null() | (pl.col("tokens") >= longest))
     here = set(stored["key"])
     batches = [
-        [request for name, request in batch if name not in here]
+        {name: request for name, request in batch if name not in here}
         for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch)
     ]
     return Pending(shelf, stored, [batch for batch in batches if batch])
@@ -106,8 +106,8 @@ def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> Iterator[pl.D
 
 def saved(todo: Pending, engine: engines.Engine) -> Iterator[pl.DataFrame]:
     """Scores the pending batches; each is in the store before the next one is given out."""
-    for number, scored in engine.stream(todo.batches):
-        made = scores.frame([scores.key(request) for request in todo.batches[number]], scored)
+    for number, scored in engine.stream([list(batch.values()) for batch in todo.batches]):
+        made = scores.frame(todo.batches[number], scored)
         todo.shelf.add(made)
         yield made
 
