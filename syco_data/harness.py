@@ -45,8 +45,10 @@ class Uncut:
 def load(model: ResolvedModel, settings: Capability, engine: Filter) -> Any:
     """The harness's loader of a model, with `Uncut` before it."""
     from lm_eval.api.registry import get_model
+    from transformers.utils import logging as of_transformers
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    of_transformers.set_verbosity_error()  # it would warn of every prompt that is counted and then left out
     if model.positions is not None and settings.max_tokens >= model.positions:
         raise ValueError(f"max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens")
     loader = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
