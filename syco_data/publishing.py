@@ -208,8 +208,9 @@ def _commit(remote: Remote, parcel: Parcel, start: str) -> str:
         return remote.commit(_operations(differences), head, f"Version {parcel.version}")
 
     try:
-        # 412: the head has moved, perhaps by our own commit whose answer was lost.
-        return remote.attempt("commit", attempt, also=frozenset({409, 412}))
+        # 412: the head has moved, perhaps by our own commit whose answer was lost. 404: an upload in parts was
+        # completed and its answer lost, so that completing it again finds no upload.
+        return remote.attempt("commit", attempt, also=frozenset({404, 409, 412}))
     except SycoError:
         if landed := _landed(remote, parcel):
             return landed

@@ -16,7 +16,7 @@ from syco_data.errors import SycoError
 from syco_data.hub import Address
 from syco_data.publishing import Receipt, Target
 from tests import tables_for_tests
-from tests.hub.fixtures import OTHER, ROOT, RunningHub
+from tests.hub.fixtures import OTHER, ROOT, WRITER, RunningHub
 from tests.hub.releases import QUICK, Small
 from tests.hub.wire import Fault
 
@@ -137,23 +137,27 @@ def test_another_version_may_follow_an_interrupted_one(hub: RunningHub, tmp_path
     assert contents(target) == contents(tmp_path / "2")
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [{"status": 503}, {"cut_request": 0}, {"cut_response": 1}, {"lose_response": True}],
-    ids=lambda fault: next(iter(fault)),
-)
-def test_every_request_of_a_pull_may_fail(hub: RunningHub, release: Path, tmp_path: Path, fault: dict) -> None:
-    publish(release)
-    hub.clear_log()
-    pull(ONE, tmp_path / "undisturbed")
-    count = len(hub.log())
-    assert count > 8
-    for index in range(count):
-        hub.clear_log()
-        hub.fail(Fault(".", skip=index, **fault))
-        pull(ONE, tmp_path / f"pulled-{index}")
-        assert contents(tmp_path / f"pulled-{index}") == contents(release)
-    hub.fail()
+@pytest.mark.parametrize("transport", ["xet", "lfs"])
+def test_every_request_of_a_pull_may_fail_in_every_way(hub: RunningHub, tmp_path: Path, transport: str) -> None:
+    """Each request, in turn: one fault of each kind is overcome; a lasting one is one clear line and leaves nothing
+    that looks finished, and the next pull brings what is left."""
+    publish(Small(seed=next(SEEDS)).write(tmp_path / "release"))
+    environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
+    command = [sys.executable, "-m", "tests.hub.pull_matrix", str(tmp_path)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    outcomes = json.loads(done.stdout)
+    requests = {outcome["request"] for outcome in outcomes}
+    assert any(("/_cdn/" if transport == "lfs" else "/_cas/") in request for request in requests)
+    assert not any(("/_cas/" if transport == "lfs" else "/_cdn/") in request for request in requests)
+    for outcome in outcomes:
+        assert outcome["hit"] and outcome["whole"], outcome
+        assert outcome["looked_finished"] == (outcome["error"] is None), outcome
+        assert outcome["way"] == "for good" or outcome["error"] is None, outcome
+        if outcome["error"]:
+            assert "\n" not in outcome["error"] and REPO in outcome["error"], outcome
+    assert len([outcome for outcome in outcomes if outcome["error"]]) >= 5
+    assert WRITER not in done.stdout + done.stderr
 
 
 # What is not there, or not what it says

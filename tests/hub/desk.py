@@ -75,6 +75,9 @@ class Desk:
         if request.query_params.get("sig") != self.sign(text):
             raise HubError(403, "signature mismatch")
 
+    def part_url(self, sha256: str, number: int) -> str:
+        return f"{self.cdn}/_part/{sha256}/{number}?sig={self.sign(f'{sha256}/{number}')}"
+
     def object_url(self, folder: str, sha256: str) -> str:
         return f"{self.cdn}/{folder}/{sha256}?sig={self.sign(sha256)}"
 

@@ -35,6 +35,10 @@ class RunningHub:
         """Sets the faults to inject from now on (none: no more)."""
         self._control("PUT", "faults", [asdict(fault) for fault in faults])
 
+    def upload_in_parts(self, part_bytes: int) -> None:
+        """From now on larger files come over LFS in parts of this size, as the Hub has it beyond some GB."""
+        self._control("PUT", "part-bytes", part_bytes)
+
     def log(self) -> list[Entry]:
         return [Entry(**entry) for entry in self._control("GET", "log")]
 

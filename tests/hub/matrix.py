@@ -1,4 +1,6 @@
-"""Every request of a publish fails, in turn and in every way: `python -m tests.hub.matrix WORK` prints what came of it.
+"""Every request of a publish fails, in turn and in every way: `python -m tests.hub.matrix WORK REQUESTS`.
+
+Prints what came of each case; REQUESTS is a regular expression, "." for all.
 
 Run in a process of its own, because the client chooses its transport (Xet or LFS) when it is imported. The Hub is
 the one of HF_ENDPOINT. Each case publishes other rows to a repository of its own, so that nothing is there before.
@@ -57,12 +59,15 @@ class Outcome:
 
 @dataclass
 class Matrix:
+    """`chosen`: a regular expression for the requests that shall fail."""
+
     hub: RunningHub
     work: Path
+    chosen: str
     cases: int = 0
 
     def run(self) -> Iterator[Outcome]:
-        for request in self.requests():
+        for request in filter(lambda one: re.search(self.chosen, one.form), self.requests()):
             for way, fault in WAYS.items():
                 yield self.case(request, way, fault)
 
@@ -73,7 +78,7 @@ class Matrix:
         seen: Counter[str] = Counter()
         found = []
         for entry in self.hub.log():
-            form = _form(f"{entry.method} {entry.path}", self.name)
+            form = form_of(f"{entry.method} {entry.path}", self.name)
             found.append(Request(form, seen[form]))
             seen[form] += 1
         return found
@@ -124,16 +129,20 @@ class Matrix:
         publishing.publish(parcel, target, QUICK)
 
 
-def _form(name: str, repository: str) -> str:
+def form_of(name: str, repository: str) -> str:
     """A regular expression for requests like this one, of any repository and content."""
     name = re.escape(name).replace(re.escape(repository), "<repository>")
     return re.sub(r"[0-9a-f]{40,64}", "[0-9a-f]+", name)
 
 
-def main() -> None:
-    # The client's own pauses are as long as they are; only here they are cut short.
+def without_pauses() -> None:
+    """The client's own pauses are as long as they are; only for a matrix they are cut short."""
     _http.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, 0.01)))
-    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]))
+
+
+def main() -> None:
+    without_pauses()
+    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]), sys.argv[2])
     print(json.dumps([asdict(outcome) for outcome in matrix.run()]))
 
 

@@ -43,6 +43,8 @@ HANDLERS: tuple[tuple[str, str, Handler], ...] = (
     ("GET HEAD", "/{owner}/{name}/resolve/{revision}/{path:path}", reading.resolve),
     ("POST", "/_lfs/{kind}/{owner}/{name}/verify", writing.verify_object),
     ("PUT", "/_put/{oid}", writing.put_object),
+    ("PUT", "/_part/{oid}/{number}", writing.put_part),
+    ("POST", "/_complete/{oid}", writing.complete_parts),
     ("GET HEAD", "/_cdn/{oid}", reading.large_object),
     ("POST", "/_cas/v1/xorbs/{prefix}/{hash}", cas.add_xorb),
     ("POST", "/_cas/v1/shards", cas.add_shard),
@@ -88,6 +90,10 @@ def _controls(desk: Desk, wire: Wire) -> list[Route]:
             wire.log.clear()
         return JSONResponse(entries)
 
+    async def part_bytes(request: Request) -> Response:
+        desk.store.part_bytes = json.loads(await request.body())
+        return JSONResponse({})
+
     async def everything(request: Request) -> Response:
         await run_in_threadpool(desk.store.clear)
         return JSONResponse({})
@@ -95,6 +101,7 @@ def _controls(desk: Desk, wire: Wire) -> list[Route]:
     return [
         Route(CONTROL + "faults", faults, methods=["PUT"]),
         Route(CONTROL + "log", log, methods=["GET", "DELETE"]),
+        Route(CONTROL + "part-bytes", part_bytes, methods=["PUT"]),
         Route(CONTROL + "everything", everything, methods=["DELETE"]),
     ]
 

@@ -1,6 +1,7 @@
 """What the emulated Hub keeps on disk: git repositories, large objects, and the Xet store beside them."""
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -61,6 +62,8 @@ class Store:
         for name in ("repos", "lfs", "tmp"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.xet = XetStore(root / "xorbs")
+        self.part_bytes: int | None = None
+        """Larger objects come over LFS in parts of this size; null: every object in one piece."""
         self._locks: dict[Repo, threading.RLock] = {}
         self._pointers: dict[str, dict[str, Any] | None] = {}
         self._lock = threading.RLock()
@@ -179,6 +182,27 @@ class Store:
         path = self.object_path(sha256)
         path.parent.mkdir(exist_ok=True)
         os.replace(temporary, path)
+
+    def keep_part(self, sha256: str, number: int, content: bytes) -> str:
+        """Keeps one part of an object; its ETag."""
+        (self.root / "tmp" / f"{sha256}.part-{number}").write_bytes(content)
+        return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    def join_parts(self, sha256: str, etags: list[str]) -> None:
+        """Makes an object of its parts, which are gone then: as on S3, the same request again finds no upload."""
+        whole = self.root / "tmp" / f"{sha256}.whole"
+        parts = [self.root / "tmp" / f"{sha256}.part-{number}" for number in range(1, len(etags) + 1)]
+        if not all(part.exists() for part in parts):
+            raise HubError(404, "NoSuchUpload")
+        contents = [part.read_bytes() for part in parts]
+        if [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in contents] != etags:
+            raise HubError(400, "InvalidPart")
+        if hashlib.sha256(b"".join(contents)).hexdigest() != sha256:
+            raise HubError(400, "content does not match its sha256")
+        whole.write_bytes(b"".join(contents))
+        self.keep_object(sha256, whole)
+        for part in parts:
+            part.unlink()
 
     def has_object(self, sha256: str) -> bool:
         """True if the object is here; one that came over Xet is rebuilt, checked and kept."""

@@ -99,9 +99,36 @@ def lfs_batch(desk: Desk, request: Request, body: bytes) -> dict[str, Any]:
             row["actions"] = {"download": {"href": desk.object_url("_cdn", oid)}}
         elif not desk.store.has_object(oid):
             verify = {"href": f"{desk.base}/_lfs/{repo.kind}/{repo.name}/verify"}
-            row["actions"] = {"upload": {"href": desk.object_url("_put", oid), "header": {}}, "verify": verify}
+            row["actions"] = {"upload": _upload_action(desk, oid, wanted["size"]), "verify": verify}
         rows.append(row)
     return {"transfer": "basic", "objects": rows}
+
+
+def _upload_action(desk: Desk, oid: str, size: int) -> dict[str, Any]:
+    """Where to send an object: in one piece, or each part to an address of its own and then word that all are sent."""
+    part = desk.store.part_bytes
+    if part is None or size <= part:
+        return {"href": desk.object_url("_put", oid), "header": {}}
+    parts = {f"{number:05}": desk.part_url(oid, number) for number in range(1, -(-size // part) + 1)}
+    return {"href": f"{desk.base}/_complete/{oid}?sig={desk.sign(oid)}", "header": {"chunk_size": str(part), **parts}}
+
+
+def put_part(desk: Desk, request: Request, body: bytes) -> Response:
+    oid, number = request.path_params["oid"], request.path_params["number"]
+    desk.check_signature(request, f"{oid}/{number}")
+    if len(body) > desk.store.part_bytes:
+        raise HubError(400, "EntityTooLarge")
+    return Response(headers={"ETag": f'"{desk.store.keep_part(oid, int(number), body)}"'})
+
+
+def complete_parts(desk: Desk, request: Request, body: bytes) -> dict:
+    oid, asked = request.path_params["oid"], json.loads(body)
+    desk.check_signature(request, oid)
+    numbers = [part["partNumber"] for part in asked["parts"]]
+    if asked["oid"] != oid or numbers != list(range(1, len(numbers) + 1)):
+        raise HubError(400, "InvalidPartOrder")
+    desk.store.join_parts(oid, [part["etag"].strip('"') for part in asked["parts"]])
+    return {}
 
 
 def put_object(desk: Desk, request: Request, body: bytes) -> Response:

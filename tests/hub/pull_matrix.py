@@ -1,0 +1,92 @@
+"""Every request of a pull fails, in turn and in every way: `python -m tests.hub.pull_matrix WORK` says what came of it.
+
+Run in a process of its own, because the client chooses its transport (Xet or LFS) when it is imported. The Hub is
+the one of HF_ENDPOINT, and shows alice/claims@1.0.0; WORK/release is that release.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from huggingface_hub import constants
+
+from syco_data import manifest, pulling
+from syco_data.errors import SycoError
+from syco_data.hub import Address
+from tests.hub.fixtures import RunningHub
+from tests.hub.matrix import WAYS, form_of, without_pauses
+from tests.hub.releases import QUICK
+from tests.hub.wire import Fault
+
+ONE = Address("alice/claims", "1.0.0")
+
+
+@dataclass
+class Outcome:
+    """What came of one case: whether the fault struck, the error, if any, whether the folder then looked finished,
+    and, after a second pull where the first one failed, whether every byte is there."""
+
+    request: str
+    way: str
+    hit: bool
+    error: str | None
+    looked_finished: bool
+    whole: bool
+
+
+@dataclass
+class Matrix:
+    hub: RunningHub
+    work: Path
+    cases: int = 0
+
+    def run(self) -> Iterator[Outcome]:
+        self.hub.clear_log()
+        self.pull(self.fresh())
+        entries = self.hub.log()
+        for way, fault in WAYS.items():
+            if way != "for good":
+                for index, entry in enumerate(entries):
+                    yield self.case(entry.path, way, Fault(".", skip=index, **fault))
+        for form in dict.fromkeys(form_of(f"{entry.method} {entry.path}", ONE.repository) for entry in entries):
+            match = f"^{form.replace('<repository>', ONE.repository)}$"
+            yield self.case(form, "for good", Fault(match, **WAYS["for good"]))
+
+    def case(self, request: str, way: str, fault: Fault) -> Outcome:
+        target, error = self.fresh(), None
+        self.hub.clear_log()
+        self.hub.fail(fault)
+        try:
+            self.pull(target)
+        except SycoError as caught:
+            error = str(caught)
+        hit = any(entry.fault for entry in self.hub.log())
+        self.hub.fail()
+        looked_finished = (target / manifest.NAME).exists()
+        if error:
+            self.pull(target)
+        return Outcome(request, way, hit, error, looked_finished, contents(target) == contents(self.work / "release"))
+
+    def fresh(self) -> Path:
+        self.cases += 1
+        return self.work / f"pulled-{self.cases}"
+
+    def pull(self, target: Path) -> None:
+        pulling.pull(ONE, target, QUICK)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path -> bytes of every file."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def main() -> None:
+    without_pauses()
+    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]))
+    print(json.dumps([asdict(outcome) for outcome in matrix.run()]))
+
+
+if __name__ == "__main__":
+    main()
