@@ -1,34 +1,66 @@
 """Claims and prompts at the published size: ours, the floor, and a row-at-a-time program with the same output.
 
     python -m benchmarks pipeline
-    python -c 'from benchmarks import pipeline; pipeline.main("0.25")'    # a quarter of it
+    python -c 'from benchmarks import pipeline; pipeline.main("0.25")'           # all three at a quarter
+    python -c 'from benchmarks import pipeline; pipeline.main("1.0", "0.25")'    # only the slow one at a quarter
 
 The 1,736,834 inputs of the published pool are scaled up from whatever origin params.yaml names (every round
-over a source's rows adds its number to the text). A share makes all three smaller. The floor builds
-the very same strings by bare polars expressions, without ids, draws, duplicates or order, and writes them.
+over a source's rows adds its number to the text). The floor builds the very same strings by bare polars
+expressions and writes them, without ids, draws, duplicates, order or digests: the rows that stay and what was
+drawn for each lie ready for it. Every contender has a process of its own. A row-at-a-time program that runs at
+another size is compared with ours at that size.
 """
 
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import rowwise
 from syco_data import acquire, claims, prompts, schemas, settings, tables, templates, wording
 from syco_data.sources import SOURCES
 
+WRITTEN = {"claims": ("input", "claim"), "prompts": ("prompt", "stripped_prompt")}
 
-def main(share: str = "1.0") -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        rows = _scale_up(Path(folder), float(share))
-        results = [_measured(kind, Path(folder)) for kind in ("floor", "ours", "rows")]
-    _print(rows, results)
+
+@dataclass(frozen=True)
+class Run:
+    """One contender: seconds by the clock and of all processors, peak resident GB, digests of both tables."""
+
+    kind: str
+    seconds: float
+    processor: float
+    peak: float
+    digest: str
+
+
+def main(share: str = "1.0", rows_share: str | None = None) -> None:
+    kinds = ("floor", "ours", "rows") if rows_share in (None, share) else ("floor", "ours")
+    runs = _runs(float(share), kinds)
+    slow = runs if "rows" in runs else _runs(float(rows_share), ("ours", "rows"))
+    print(f"ours / floor: {runs['ours'].seconds / runs['floor'].seconds:.2f} (2 or less is the aim)")
+    print(f"row-at-a-time / ours: {slow['rows'].seconds / slow['ours'].seconds:.2f} (5 or more is the aim)")
+    print(f"row-at-a-time and ours, same output: {slow['ours'].digest == slow['rows'].digest}")
+
+
+def _runs(share: float, kinds: tuple[str, ...]) -> dict[str, Run]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = _scale_up(folder, share)
+        if "floor" in kinds:
+            _apart("prepare", folder)
+        runs = {kind: _apart(kind, folder) for kind in kinds}
+        _print(rows, runs)
+        if "floor" in kinds:
+            print(f"floor and ours, same strings: {_strings(folder / 'floor') == _strings(folder / 'ours')}")
+    return runs
 
 
 def _scale_up(folder: Path, share: float) -> int:
@@ -45,38 +77,33 @@ def _scale_up(folder: Path, share: float) -> int:
     return total
 
 
-def _measured(kind: str, folder: Path) -> tuple[str, float, float, str]:
-    """Runs one contender in a process of its own: seconds, peak resident GB, digests of what it wrote."""
-    out = folder / kind
-    out.mkdir()
-    code = f"from benchmarks import pipeline; pipeline.contend({kind!r}, {str(folder)!r}, {str(out)!r})"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    seconds, gigabytes, digest = done.stdout.split()
-    shutil.rmtree(out)
-    return kind, float(seconds), float(gigabytes), digest
+def _apart(kind: str, folder: Path) -> Run:
+    """Runs one contender in a process of its own."""
+    (folder / kind).mkdir()
+    code = f"from benchmarks import pipeline; pipeline.contend({kind!r}, {str(folder)!r})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    seconds, processor, peak, digest = done.stdout.split()
+    return Run(kind, float(seconds), float(processor), float(peak), digest)
 
 
-def contend(kind: str, folder: str, out: str) -> None:
-    from benchmarks import rowwise
-
-    contenders = {"floor": _floor, "ours": _ours, "rows": rowwise.run}
-    start = time.perf_counter()
-    digest = contenders[kind](Path(folder), Path(out), settings.load())
-    seconds = time.perf_counter() - start
+def contend(kind: str, folder: str) -> None:
+    contenders = {"prepare": _prepare, "floor": _floor, "ours": _ours, "rows": rowwise.run}
+    clock, processor = time.perf_counter(), time.process_time()
+    digest = contenders[kind](Path(folder), Path(folder) / kind, settings.load())
+    clock, processor = time.perf_counter() - clock, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(seconds, peak, digest)
+    print(clock, processor, peak, digest)
 
 
 def _ours(folder: Path, out: Path, chosen: settings.Settings) -> str:
-    raw = {key: tables.read(folder / f"{key}.parquet", schemas.raw(source)) for key, source in SOURCES.items()}
+    raw = _raw(folder)
     built = claims.build(raw, chosen.claims, chosen.seed)
     del raw
     first = tables.write(built.kept, schemas.CLAIMS, out / "claims.parquet")
     tables.write(built.dropped, schemas.DROPPED_ROWS, out / "dropped.parquet")
-    every = chosen.prompts.model_copy(update={"size": len(built.kept), "sampling": "proportional", "cap": None})
     pool = built.kept.select(prompts.claim_columns())
     del built
-    made = prompts.build(pool, every, chosen.seed)
+    made = prompts.build(pool, _every(chosen, len(pool)), chosen.seed)
     del pool
     with tables.writer(schemas.PROMPTS, out / "prompts.parquet") as written:
         for chunk in made.chunks():
@@ -84,37 +111,80 @@ def _ours(folder: Path, out: Path, chosen: settings.Settings) -> str:
     return f"{first}:{written.digest}"
 
 
-def _floor(folder: Path, out: Path, chosen: settings.Settings) -> str:
-    """Strings of the same lengths: quoted inputs, sentences, both prompts; fixed persona, opinion and order."""
-    template = templates.load(chosen.prompts.templates[0])
-    lazy = pl.concat([_sentences(key, folder) for key in SOURCES])
-    claimed = lazy.with_columns(claim=pl.concat_str("input", pl.lit("is not"), "words", separator=" "))
-    claimed.sink_parquet(out / "claims.parquet", compression="zstd", compression_level=1)
-    persona = {"name": "Jennifer Peterson", "age": 55, "school_1": "Brown University", "school_2": "Duke University"}
-    both = pl.scan_parquet(out / "claims.parquet").with_columns(**{name: pl.lit(v) for name, v in persona.items()})
-    both.select(
-        prompt=template.full["agree", "agree_first"].expression(),
-        stripped_prompt=template.stripped["agree_first"].expression(),
-    ).sink_parquet(out / "prompts.parquet", compression="zstd", compression_level=1)
+def _raw(folder: Path) -> dict[str, pl.DataFrame]:
+    return {key: tables.read(folder / f"{key}.parquet", schemas.raw(source)) for key, source in SOURCES.items()}
+
+
+def _every(chosen: settings.Settings, size: int) -> settings.Prompts:
+    """Settings under which each claim becomes a prompt."""
+    return chosen.prompts.model_copy(update={"size": size, "sampling": "proportional", "cap": None})
+
+
+def _prepare(folder: Path, out: Path, chosen: settings.Settings) -> str:
+    """What the floor starts from: each source's rows that stay, and all that was drawn, in the order of the rows."""
+    raw = _raw(folder)
+    kept = claims.build(raw, chosen.claims, chosen.seed).kept
+    made = prompts.build(kept.select(prompts.claim_columns()), _every(chosen, len(kept)), chosen.seed).candidates
+    options = pl.when(pl.col("option_order") == "agree_first")
+    drawn = made.select(
+        "claim_id", *schemas.PERSONA, "opinion",
+        option_a=options.then(pl.lit("Agree")).otherwise(pl.lit("Disagree")),
+        option_b=options.then(pl.lit("Disagree")).otherwise(pl.lit("Agree")),
+    )  # fmt: skip
+    said = kept.select("claim_id", "source", "row", says=pl.col("claim").str.strip_prefix(pl.col("input")))
+    parts = []
+    for key, rows in raw.items():
+        part = said.filter(pl.col("source") == key).sort("row").join(drawn, on="claim_id", maintain_order="left")
+        texts = part.select("row", "says").join(rows, on="row", maintain_order="left")
+        texts.select(*SOURCES[key].text_columns, "says").write_parquet(out / f"{key}.parquet")
+        parts.append(part.drop("claim_id", "source", "row", "says"))
+    pl.concat(parts).write_parquet(out / "drawn.parquet")
     return "-"
 
 
-def _sentences(key: str, folder: Path) -> pl.LazyFrame:
-    source = SOURCES[key]
-    names = [label.wording for label in source.labels]
-    words = pl.col("label").replace_strict(range(len(names)), names, return_dtype=pl.String)
-    fields = [wording.clean(pl.col(name)) for name in source.text_columns]
-    return pl.scan_parquet(folder / f"{key}.parquet", glob=False).select(input=wording.join(fields), words=words)
+def _floor(folder: Path, out: Path, chosen: settings.Settings) -> str:
+    """Quoted inputs and sentences, then both prompts: written, in whatever order they come."""
+    ready, zstd = folder / "prepare", {"compression": "zstd", "compression_level": 1}
+    sentences = pl.concat([_sentences(ready / f"{key}.parquet", SOURCES[key].text_columns) for key in SOURCES])
+    sentences.sink_parquet(out / "claims.parquet", **zstd)
+    claim = pl.scan_parquet(out / "claims.parquet").select("claim")
+    both = pl.concat([claim, pl.scan_parquet(ready / "drawn.parquet")], how="horizontal")
+    both.select(
+        prompt=_form(chosen, with_user=True).expression(),
+        stripped_prompt=_form(chosen, with_user=False).expression(),
+    ).sink_parquet(out / "prompts.parquet", **zstd)
+    return "-"
 
 
-def _print(rows: int, results: list[tuple[str, float, float, str]]) -> None:
-    seconds = {kind: value for kind, value, _, _ in results}
+def _sentences(path: Path, text_columns: tuple[str, ...]) -> pl.LazyFrame:
+    fields = [wording.clean(pl.col(name)) for name in text_columns]
+    quoted = pl.scan_parquet(path, glob=False).select("says", input=wording.join(fields))
+    return quoted.select("input", claim=pl.concat_str("input", "says"))
+
+
+def _form(chosen: settings.Settings, with_user: bool) -> templates.Parts:
+    """The template as one form, with opinion and options as columns too."""
+    names = (*templates.PERSONA_SLOTS, "claim", "opinion", "option_a", "option_b")
+    text = rowwise.template(chosen.prompts.templates[0]).render(
+        with_user=with_user, **{name: f"\0{name}\0" for name in names}
+    )
+    return templates.Parts(tuple(text.split("\0")))
+
+
+def _strings(folder: Path) -> list[int]:
+    """A sum over each column of texts that tells of any other text, whatever the order."""
+    sums = []
+    for table, columns in WRITTEN.items():
+        hashes = [pl.col(name).hash().sum() for name in columns]
+        sums += pl.scan_parquet(folder / f"{table}.parquet").select(hashes).collect(engine="streaming").row(0)
+    return sums
+
+
+def _print(rows: int, runs: dict[str, Run]) -> None:
     table = Table(title=f"{rows:,} inputs to claims and prompts, written")
-    for heading in ("contender", "seconds", "peak GB", "times the floor", "digest of both tables"):
+    for heading in ("contender", "seconds", "processor seconds", "peak GB", "times ours", "digest of both tables"):
         table.add_column(heading)
-    for kind, value, peak, digest in results:
-        table.add_row(kind, f"{value:.1f}", f"{peak:.2f}", f"{value / seconds['floor']:.2f}", digest[:24])
+    for run in runs.values():
+        times = f"{run.seconds / runs['ours'].seconds:.2f}"
+        table.add_row(run.kind, f"{run.seconds:.1f}", f"{run.processor:.1f}", f"{run.peak:.2f}", times, run.digest[:24])
     Console().print(table)
-    print(f"row-at-a-time / ours: {seconds['rows'] / seconds['ours']:.2f} (5 or more is the aim)")
-    print(f"ours / floor: {seconds['ours'] / seconds['floor']:.2f} (2 or less is the aim)")
-    print(f"same output: {results[1][3] == results[2][3]}")

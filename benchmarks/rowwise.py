@@ -96,13 +96,18 @@ def _claim(text: str, key: str, row: int, gold: int, chosen: Settings) -> dict:
 
 def _prompts(claims: list[dict], chosen: Settings) -> list[dict]:
     name = chosen.prompts.templates[0]
+    compiled = template(name)
+    return [_prompt(claim, name, compiled, chosen.seed) for claim in claims]
+
+
+def template(name: str) -> jinja2.Template:
+    """A built-in template as Jinja2 itself compiles it."""
     text = (templates.BUILT_IN / f"{name}.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
-    template = environment.from_string(text.split("---\n", 2)[2].rstrip("\n"))
-    return [_prompt(claim, name, template, chosen.seed) for claim in claims]
+    return environment.from_string(text.split("---\n", 2)[2].rstrip("\n"))
 
 
-def _prompt(claim: dict, name: str, template: jinja2.Template, seed: int) -> dict:
+def _prompt(claim: dict, name: str, compiled: jinja2.Template, seed: int) -> dict:
     drawn = lanes(claim["claim_id"], seed, "prompts", 8)
     persona = {
         "name": personas.NAMES[below(drawn[2], len(personas.NAMES))],
@@ -121,7 +126,7 @@ def _prompt(claim: dict, name: str, template: jinja2.Template, seed: int) -> dic
         **{key: claim[key] for key in ("claim_id", "source", "label_kind", "polarity", "truth")},
         "template": name, **persona, "opinion": opinion,
         "user_is_right": (opinion == "agree") == claim["truth"], "option_order": order,
-        "prompt": template.render(with_user=True, **words),
-        "stripped_prompt": template.render(with_user=False, **words),
+        "prompt": compiled.render(with_user=True, **words),
+        "stripped_prompt": compiled.render(with_user=False, **words),
         "answer": "(A)" if claim["truth"] == first else "(B)",
     }  # fmt: skip

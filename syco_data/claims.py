@@ -47,7 +47,7 @@ def build(raw: Mapping[str, pl.DataFrame], settings: Claims, seed: int) -> Built
 
 
 def _identified(raw: Mapping[str, pl.DataFrame], settings: Claims) -> pl.DataFrame:
-    """The inputs of all sources with `claim_id`: one source is cleaned while the one before it is hashed."""
+    """The inputs of all sources in order with `claim_id`: one is cleaned while the one before it is hashed."""
     keys = [key for key in _KEYS if key in raw]
     with ThreadPoolExecutor(max_workers=1) as cleaner:
         cleaned = cleaner.map(lambda key: inputs(SOURCES[key], raw[key], settings), keys)
@@ -60,9 +60,9 @@ def _identify(key: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def inputs(source: Source, rows: pl.DataFrame, settings: Claims) -> pl.DataFrame:
-    """Cleaned inputs of one source: `source_index`, `row`, `input`, `gold_label`, `empty`."""
+    """Cleaned inputs of one source by row: `source_index`, `row`, `input`, `gold_label`, `empty`."""
     published = settings.compat == "published"
-    cleaned = rows.select(
+    cleaned = rows.sort("row").select(
         "row", "label", *(wording.clean(pl.col(name), published).alias(name) for name in source.text_columns)
     )
     fields = [pl.col(name) for name in source.text_columns]
@@ -80,7 +80,7 @@ def inputs(source: Source, rows: pl.DataFrame, settings: Claims) -> pl.DataFrame
 
 def _judge(rows: pl.DataFrame, settings: Claims) -> pl.DataFrame:
     """Adds `reason` (null when kept) and, for duplicates, which row was kept instead."""
-    rows = rows.sort("source_index", "row").with_row_index("order")
+    rows = rows.with_row_index("order")
     alone = (
         pl.when(pl.col("gold_label") < 0)
         .then(pl.lit("unlabelled"))
@@ -116,7 +116,7 @@ def _judge_repeated(repeated: pl.DataFrame, settings: Claims) -> pl.DataFrame:
 
 def _published_pool(rows: pl.DataFrame) -> pl.DataFrame:
     """The published merge: of all rows with one input the last of the last source is kept."""
-    rows = rows.sort("source_index", "row").with_row_index("order").with_columns(reason=pl.lit(None, pl.String))
+    rows = rows.with_row_index("order").with_columns(reason=pl.lit(None, pl.String))
     repeated = rows.filter(pl.col("input").is_duplicated()).with_columns(last=pl.col("order").max().over("input"))
     duplicate = pl.when(pl.col("order") != pl.col("last")).then(pl.lit("duplicate"))
     kept_order = pl.when(duplicate.is_not_null()).then(pl.col("last"))
@@ -134,7 +134,7 @@ def _claims(kept: pl.DataFrame, settings: Claims, seed: int) -> pl.DataFrame:
     """Draws and sentences of the inputs that stay."""
     source = pl.lit(pl.Series(_KEYS, dtype=pl.String)).gather(pl.col("source_index"))
     kept = kept.select("claim_id", "source_index", "row", "input", "gold_label", source=source)
-    chance = draws.draw_by_id(kept["claim_id"], seed, "claims")
+    chance = draws.draw_by_id(kept["claim_id"], seed, "claims", LANE_OTHER + 1)
     other_share = 0.0 if settings.compat == "published" else settings.other_share
     others = pl.lit(_LABEL_COUNTS).gather(pl.col("source_index")) - 1
     # Uniform over the labels that are not gold: the draw skips the gold one.

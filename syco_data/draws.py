@@ -37,7 +37,7 @@ def content_ids(texts: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Draws:
-    """The draws of many ids for one purpose: `lanes` has shape (ids, 16), unsigned 32-bit."""
+    """The draws of many ids for one purpose: `lanes` has shape (ids, lanes), unsigned 32-bit."""
 
     lanes: np.ndarray
 
@@ -72,25 +72,25 @@ def draw(ids: pl.Series | Sequence[str], seed: int, purpose: str) -> Draws:
     return Draws(np.frombuffer(buffer, dtype="<u4").reshape(-1, LANES))
 
 
-def draw_by_id(ids: pl.Series, seed: int, purpose: str) -> Draws:
-    """Draws of each content id (32 hex digits); other values than those of `draw`.
+def draw_by_id(ids: pl.Series, seed: int, purpose: str, count: int = LANES) -> Draws:
+    """The first `count` lanes of each content id (32 hex digits); other values than those of `draw`.
 
     With the id as two 64-bit numbers h and l, and two keys k from a keyed digest of the purpose, the stream of
     an id starts at mix(mix(h ^ k[0]) ^ l ^ k[1]); its n-th number makes the lanes 2n (low half) and 2n + 1.
     """
     digest = blake2b(digest_size=16, key=f"{seed}:{purpose}".encode()[:64], person=b"syco-data").digest()
     keys = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
-    steps = np.arange(1, LANES // 2 + 1, dtype=np.uint64) * _GOLDEN
-    lanes = np.empty((len(ids), LANES), dtype=np.uint32, order="F")
+    steps = np.arange(1, -(-count // 2) + 1, dtype=np.uint64) * _GOLDEN
+    lanes = np.empty((len(ids), 2 * len(steps)), dtype=np.uint32, order="F")
     done = 0
     for high, low in _words(ids):
         start = mix(mix(high ^ keys[0]) ^ low ^ keys[1])
-        for number in range(LANES // 2):
-            drawn = mix(start + steps[number])
+        for number, step in enumerate(steps):
+            drawn = mix(start + step)
             lanes[done : done + len(start), 2 * number] = drawn & np.uint64(0xFFFFFFFF)
             lanes[done : done + len(start), 2 * number + 1] = drawn >> np.uint64(32)
         done += len(start)
-    return Draws(lanes)
+    return Draws(lanes[:, :count])
 
 
 def mix(values: np.ndarray) -> np.ndarray:

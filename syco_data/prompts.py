@@ -1,6 +1,7 @@
 """From claims to candidate prompts: sample, personas, opinions, option order, templates, answers."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Built:
 def build(claims: pl.DataFrame, settings: Prompts, seed: int) -> Built:
     """Samples claims (`schemas.CLAIMS`) and draws what surrounds them; each input is used at most once."""
     chosen_templates = training_templates(settings)
-    chance = draws.draw_by_id(claims["claim_id"], seed, "prompts")
+    chance = draws.draw_by_id(claims["claim_id"], seed, "prompts", LANE_TEMPLATE + 1)
     taken = sampling.choose(claims.select("source", rank=pl.Series(chance.rank(LANE_RANK))), settings)
     dropped = claims.filter(~taken).select("claim_id", "source", reason=pl.lit("not_sampled"))
     kept = claims.filter(taken).select("claim_id", "source", "label", "label_kind", "polarity", "truth", "claim")
@@ -71,9 +72,12 @@ def answer(df: pl.DataFrame) -> pl.DataFrame:
 
 
 def identify(df: pl.DataFrame) -> pl.DataFrame:
-    """Adds `prompt_id`, the content id of the claim and all draws."""
-    texts = df.select(pl.concat_str([pl.col(name).cast(pl.String) for name in IDENTITY], separator="\x1f"))
-    return df.with_columns(prompt_id=pl.Series(draws.content_ids(texts.to_series()), dtype=pl.String))
+    """Adds `prompt_id`, the content id of the claim and all draws: some rows are joined while others are hashed."""
+    whole = pl.concat_str([pl.col(name).cast(pl.String) for name in IDENTITY], separator="\x1f")
+    with ThreadPoolExecutor(max_workers=1) as joiner:
+        texts = joiner.map(lambda part: part.select(whole).to_series(), df.iter_slices(ROWS_PER_CHUNK))
+        ids = [one for part in texts for one in draws.content_ids(part)]
+    return df.with_columns(prompt_id=pl.Series(ids, dtype=pl.String))
 
 
 def claim_columns() -> list[str]:

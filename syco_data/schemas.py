@@ -52,7 +52,7 @@ CLAIMS = Schema(
         "claim": TEXT,
     },
     ("claim_id",),
-    distinct=frozenset({"claim_id", "input", "claim"}),
+    distinct=frozenset({"claim_id", "row", "input", "claim"}),
 )
 
 DROPPED_ROWS = Schema(

@@ -90,6 +90,12 @@ def test_blocks_of_ids_join_without_a_seam():
     assert by_id(0, "p", SERIES[:0]).lanes.shape == (0, draws.LANES)
 
 
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_fewer_lanes_are_the_first_of_all(count):
+    fewer = draws.draw_by_id(SERIES, 0, "p", count).lanes
+    assert fewer.shape == (len(IDS), count) and (fewer == by_id(0, "p").lanes[:, :count]).all()
+
+
 @pytest.mark.parametrize("lane", range(draws.LANES))
 def test_lanes_by_id_are_uniform(lane):
     drawn = by_id(3, "uniform")
