@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,6 +73,27 @@ def _plant(path: Path, chosen: Settings) -> None:
         pl.when(pl.col("prompt") == first).then(pl.lit(f"Human: {EVIL}\n\n") + pl.col("prompt")).otherwise("prompt")
     )
     tables.write(probes.with_columns(prompt=prompt), schemas.PROBES, path)
+
+
+def test_what_arms_and_models_of_other_builds_left_behind_is_not_in_the_report(reported, tmp_path):
+    """DVC leaves the outs of arms and models that are no longer in `build` where they are."""
+    folder = tmp_path / "data"
+    shutil.copytree(reported.folder / "data", folder)
+    for place in (f"answers/{MODEL}", "answers", f"verdicts/{MODEL}", "verdicts", f"reports/tuning/{MODEL}"):
+        (folder / place / "stale").mkdir()
+        (folder / place / "stale" / "answers.parquet").write_text("no table", encoding="utf-8")
+    (folder / f"reports/tuning/{MODEL}/stale.json").write_text("no JSON", encoding="utf-8")
+    shutil.copytree(folder / f"answers/{MODEL}/balanced", folder / f"answers/{MODEL}/before")
+    found = evidence.read(answered.places(folder), reported.settings)
+    assert report.build(found, reported.settings) == report.build(reported.found, reported.settings)
+    fewer = reported.settings.model_copy(
+        update={"build": reported.settings.build.model_copy(update={"arms": ("balanced", "published")})}
+    )
+    left = evidence.read(answered.places(folder), fewer)
+    (one,) = left.models
+    assert {arm for arm, *_ in one.readings} == set(one.answers) == {BASE, "balanced", "published"}
+    columns = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', report.build(left, fewer).html)
+    assert "published" in columns and "unfiltered" not in columns and "steps_30" not in columns
 
 
 def test_the_page_needs_nothing_beside_itself(reported):
