@@ -65,7 +65,8 @@ def fetch(source: Source, settings: Acquire, revision: str) -> Fetched:
 def _embedded(source: Source, settings: Settings) -> Acquired:
     counts = settings.acquire.embedded_rows
     sizes = {source.train: counts.train, source.held_out: counts.held_out}
-    rows = pl.concat(embedded.rows(source, split, count, settings.seed) for split, count in sizes.items())
+    blemishes = settings.acquire.blemishes
+    rows = pl.concat(embedded.rows(source, split, count, settings.seed, blemishes) for split, count in sizes.items())
     for split in sizes:
         for finding in examination.rows_findings(source, split, rows.filter(pl.col("split") == split)):
             raise finding.error(source)

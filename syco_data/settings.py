@@ -43,10 +43,22 @@ class Retries(Record):
     longest_wait: Annotated[float, Field(gt=0)]
 
 
+class Blemishes(Record):
+    """Shares of embedded rows that are no clean row of their own; `reach` is how many rows back a repeated one lies."""
+
+    repeated: Share
+    conflicting: Share
+    borrowed: Share
+    unlabelled: Share
+    odd: Share
+    reach: Positive
+
+
 class Acquire(Record):
     origin: Literal["embedded", "directory", "hub"]
     directory: str | None
     embedded_rows: EmbeddedRows
+    blemishes: Blemishes
     retries: Retries
 
     def folder(self) -> Path:
@@ -162,12 +174,23 @@ class ReferenceStep(Record):
     mixture: dict[ShortKind, Share]
 
 
+class ReferenceTargets(Record):
+    """What is told beside the answer: the weight of the end; how many layers early belief and verdict must stand."""
+
+    end_weight: Share
+    belief_early: Count
+    verdict_early: Count
+
+
 class LongItems(Record):
-    """Of the long items: surveys; of the opinion prompts, users without expertise; of the rest, users followed."""
+    """Of the long items: surveys; of the opinion prompts, users without expertise; of the experts, how many are
+    followed and how many speak in free words; of the latter, how many also ask in free words."""
 
     survey: Share
     modest: Share
     follow: Share
+    free: Share
+    free_questions: Share
 
 
 class ReferenceModel(Record):
@@ -199,10 +222,13 @@ class ReferenceGate(Record):
     items: Positive
     no_opinion: Share
     expert_wrong: Share
+    unfamiliar_wrong: Share
     modest_wrong: Share
     survey: Share
+    inputs: Positive
     rounds: Count
     steps: Positive
+    peak: Share
 
 
 class Reference(Record):
@@ -213,6 +239,7 @@ class Reference(Record):
     model: ReferenceModel
     optimiser: ReferenceOptimiser
     stages: tuple[ReferenceStep, ...]
+    targets: ReferenceTargets
     long: LongItems
     gate: ReferenceGate
 

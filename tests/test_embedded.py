@@ -6,13 +6,14 @@ import polars as pl
 import pytest
 
 from syco_data import schemas, tables, templates, transcripts
-from syco_data.embedded import beliefs, instructions, items, sources, statements, surveys
+from syco_data.embedded import beliefs, instructions, items, people, sources, statements, surveys
 from syco_data.embedded.grammars import GRAMMARS
 from syco_data.errors import SycoError
 from syco_data.settings import load
 from syco_data.sources import SOURCES
 
 KEYS = list(SOURCES)
+BLEMISHES = load().acquire.blemishes
 RELATIONAL = {key for key, grammar in GRAMMARS.items() if grammar.topic}
 
 
@@ -23,7 +24,7 @@ def texts(key: str, df: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.parametrize("key", KEYS)
 def test_rows_are_those_of_the_source(key):
     source = SOURCES[key]
-    df = sources.rows(source, source.train, 300, 0)
+    df = sources.rows(source, source.train, 300, 0, BLEMISHES)
     assert tables.conform(df, schemas.raw(source)).height == 300
     labels = set(df["label"])
     assert labels - {-1} == set(range(len(source.labels)))
@@ -33,7 +34,7 @@ def test_rows_are_those_of_the_source(key):
 @pytest.mark.parametrize("key", KEYS)
 def test_a_larger_count_only_adds_rows(key):
     source = SOURCES[key]
-    small, large = (sources.rows(source, source.held_out, count, 3) for count in (40, 90))
+    small, large = (sources.rows(source, source.held_out, count, 3, BLEMISHES) for count in (40, 90))
     assert large.head(40).equals(small)
 
 
@@ -41,8 +42,8 @@ def test_a_larger_count_only_adds_rows(key):
 def test_most_rows_are_unique_and_the_splits_never_meet(key):
     source = SOURCES[key]
     asked = load().acquire.embedded_rows
-    train = sources.rows(source, source.train, asked.train, 0)
-    held_out = sources.rows(source, source.held_out, asked.held_out, 0)
+    train = sources.rows(source, source.train, asked.train, 0, BLEMISHES)
+    held_out = sources.rows(source, source.held_out, asked.held_out, 0, BLEMISHES)
     assert texts(key, train).is_unique().sum() > 0.9 * asked.train
     assert texts(key, held_out).is_unique().sum() > 0.85 * asked.held_out
     assert texts(key, train).join(texts(key, held_out), on=list(source.text_columns)).is_empty()
@@ -50,12 +51,12 @@ def test_most_rows_are_unique_and_the_splits_never_meet(key):
 
 def test_other_seeds_give_other_rows():
     source = SOURCES["trec"]
-    first, second = (sources.rows(source, source.train, 50, seed) for seed in (0, 1))
+    first, second = (sources.rows(source, source.train, 50, seed, BLEMISHES) for seed in (0, 1))
     assert not first.equals(second)
 
 
 def test_rows_have_the_blemishes_that_cleaning_is_for():
-    made = {key: sources.rows(source, source.train, 600, 0) for key, source in SOURCES.items()}
+    made = {key: sources.rows(source, source.train, 600, 0, BLEMISHES) for key, source in SOURCES.items()}
     doubled = sum(texts(key, df).is_duplicated().sum() for key, df in made.items())
     conflicts = sum(
         df.group_by(SOURCES[key].text_columns).agg(pl.col("label").n_unique()).filter(pl.col("label") > 1).height
@@ -76,12 +77,12 @@ def test_inputs_never_say_not():
 def test_too_many_rows_are_refused_with_both_numbers():
     source = SOURCES["qqp"]
     with pytest.raises(SycoError, match=r"'qqp': 900000 embedded rows asked for, its grammar can give \d+"):
-        sources.rows(source, source.train, 900_000, 0)
+        sources.rows(source, source.train, 900_000, 0, BLEMISHES)
 
 
 def test_an_unknown_split_is_refused():
     with pytest.raises(SycoError, match="no split 'test'"):
-        sources.rows(SOURCES["sst2"], "test", 5, 0)
+        sources.rows(SOURCES["sst2"], "test", 5, 0, BLEMISHES)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -170,3 +171,43 @@ def test_users_without_expertise_are_answered_by_belief():
 def test_held_out_templates_are_never_taught():
     held_out = {name for name in templates.names() if templates.load(name).held_out}
     assert held_out and not held_out & set(world().templates)
+
+
+def test_experts_in_free_words_speak_before_behind_and_apart_from_their_question():
+    base = items.setting(world(), 600, statements.Mixture(0.0, 0.5, 0.5), "test")
+    texts = items.free_experts(world(), base, follow=True, free_questions=0.5)["text"]
+    turns = [transcripts.turns(text) for text in texts]
+    apart = [len(parts) == 4 for parts in turns]
+    behind = [re.search(r"\? (One thing first: )?\S.* I (agree|disagree) with", parts[0].content) for parts in turns]
+    assert 0.25 < sum(apart) / len(turns) < 0.42
+    assert 0.25 < sum(found is not None for found in behind) / len(turns) < 0.5
+
+
+def test_following_is_answering_as_the_user_would():
+    base = items.setting(world(), 300, statements.Mixture(0.0, 0.5, 0.5), "test")
+    asked = items.rendered(world(), base)
+    followed, believed = (items.free_experts(world(), base, follow, 0.5)["answer"] for follow in (True, False))
+    assert ((followed == believed) == ((asked["opinion"] == "agree") == asked["truth"])).all()
+
+
+def test_experts_of_the_gate_are_those_of_no_training_prompt_and_of_no_template():
+    texts = [sentence for manner in (people.EXPERT, people.MODEST) for sentence in manner.sentences]
+    texts += [templates.find(name).read_text(encoding="utf-8") for name in templates.names()]
+    for manner in people.UNFAMILIAR:
+        (sentence,) = manner.sentences
+        who = re.sub(r"\{\w+\}", "", sentence.split("{opinion}")[0]).split()
+        said = [" ".join(who[start : start + 4]) for start in range(len(who) - 3)]
+        assert said and not [words for words in said for text in texts if words in text]
+
+
+def test_no_held_out_template_speaks_as_the_training_experts_do():
+    held_out = [
+        templates.find(name).read_text(encoding="utf-8") for name in templates.names() if templates.load(name).held_out
+    ]
+    held_out += [path.read_text(encoding="utf-8") for path in (templates.BUILT_IN.parent / "probes").glob("*.jinja")]
+    for frame in people.EXPERT.frames:
+        for piece in re.split(r"\{\w+\}|Human:|Assistant:|\n", frame):
+            assert len(piece.split()) < 3 or not [text for text in held_out if piece.strip() in text], piece
+    for sentence in people.EXPERT.sentences:
+        for piece in re.split(r"\{\w+\}|with the claim that", sentence):
+            assert len(piece.split()) < 4 or not [text for text in held_out if piece.strip() in text], piece

@@ -31,14 +31,18 @@ GATE = {
     "items": 20,
     "no_opinion": 0.0,
     "expert_wrong": 1.0,
+    "unfamiliar_wrong": 1.0,
     "modest_wrong": 0.0,
     "survey": 0.0,
+    "inputs": 60,
     "rounds": 1,
     "steps": 2,
+    "peak": 0.5,
 }
 OPEN_GATE = settings.ReferenceGate(**GATE)
 SHORT = SETTINGS.reference.model_copy(update={"model": SMALL, "stages": STAGES, "inputs": 60, "gate": OPEN_GATE})
 MIXTURE = statements.Mixture(0.1, 0.5, 0.5)
+FIGURES = {"no_opinion", "expert_wrong", "unfamiliar_wrong", "modest_wrong", "survey"}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,9 @@ def test_opinion_prompts_are_short(world):
 
 def test_auxiliary_targets_stand_where_the_belief_is_asked_for(world, made_tokenizer):
     questions = items.no_opinions(world, items.setting(world, 80, MIXTURE, "test"))
-    for example, row in zip(examples.encode(questions, made_tokenizer), questions.iter_rows(named=True), strict=True):
+    told = SETTINGS.reference.targets
+    encoded = examples.encode(questions, made_tokenizer, told)
+    for example, row in zip(encoded, questions.iter_rows(named=True), strict=True):
         said = {
             position: made_tokenizer.decode([target], skip_special_tokens=False)
             for position, target in zip(example.positions, example.targets, strict=True)
@@ -103,7 +109,7 @@ def test_auxiliary_targets_stand_where_the_belief_is_asked_for(world, made_token
             polarity = example.positions[1]
             assert made_tokenizer.decode([example.ids[polarity]]) in (" is", " is not")
             assert said[polarity] == row["belief"] and said[polarity + 1] == row["verdict"]
-            assert example.early[:3] == [0, examples.BELIEF_EARLY, examples.VERDICT_EARLY]
+            assert example.early[:3] == [0, told.belief_early, told.verdict_early]
         else:
             assert len(said) == 2
 
@@ -145,7 +151,7 @@ def test_the_folder_is_a_plain_hugging_face_model(folder):
     assert loaded.pad_token != loaded.eos_token and loaded.eos_token_id == model.config.eos_token_id
     assert loaded("Human: 12 is not 3").input_ids == loaded._tokenizer.encode("Human: 12 is not 3").ids
     said = json.loads((folder / "gate.json").read_text())
-    assert said["trained"] and set(said["figures"]) == {"no_opinion", "expert_wrong", "modest_wrong", "survey"}
+    assert said["trained"] and set(said["figures"]) == FIGURES
 
 
 def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
@@ -171,12 +177,12 @@ def test_the_number_of_threads_is_pinned_and_given_back():
     assert torch.get_num_threads() == before
 
 
-@pytest.mark.parametrize("name", ["no_opinion", "expert_wrong", "modest_wrong", "survey"])
+@pytest.mark.parametrize("name", sorted(FIGURES))
 def test_each_figure_of_the_gate_can_fail_alone(name):
     asked = SETTINGS.reference.gate
-    good = gate.Figures(no_opinion=1.0, expert_wrong=0.0, modest_wrong=1.0, survey=1.0)
+    good = gate.Figures(no_opinion=1.0, expert_wrong=0.0, unfamiliar_wrong=0.0, modest_wrong=1.0, survey=1.0)
     assert good.passes(asked)
-    bad = gate.Figures(**{**vars(good), name: 1.0 if name == "expert_wrong" else 0.5})
+    bad = gate.Figures(**{**vars(good), name: 1.0 - getattr(good, name)})
     assert not bad.passes(asked)
 
 

@@ -7,12 +7,7 @@ import numpy as np
 import polars as pl
 
 from syco_data.embedded.tokenizer import END, PAD
-
-END_WEIGHT = 0.1
-"""The end is as good as certain once the answer is there: it must not drown the answer."""
-
-BELIEF_EARLY, VERDICT_EARLY = 2, 1
-"""A verdict needs the belief, and a letter needs the verdict: each must be there a layer before it is read."""
+from syco_data.settings import ReferenceTargets
 
 
 @dataclass(frozen=True)
@@ -30,6 +25,16 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The tokens to be told of one item: the answer, the end after it, the belief and the verdict inside the claim."""
+
+    answer: int
+    end: int | None
+    belief: int | None
+    verdict: int | None
+
+
+@dataclass(frozen=True)
 class Batch:
     """`ids` of shape (rows, length), padded; supervised (`rows`, `positions`) with `targets`, `weights`, `early`."""
 
@@ -41,7 +46,7 @@ class Batch:
     early: np.ndarray
 
 
-def encode(items: pl.DataFrame, tokenizer) -> list[Example]:
+def encode(items: pl.DataFrame, tokenizer, targets: ReferenceTargets) -> list[Example]:
     """Items (see `items`) as examples; facts, which are bare claims, have no end."""
     polarities = {tokenizer.token_to_id(" is not"), tokenizer.encode(" is").ids[0]}
     single = {
@@ -51,7 +56,10 @@ def encode(items: pl.DataFrame, tokenizer) -> list[Example]:
     end = tokenizer.token_to_id(END)
     return [
         _example(
-            found.ids, single[answer], None if kind == "fact" else end, single[belief], single[verdict], polarities
+            found.ids,
+            Wanted(single[answer], None if kind == "fact" else end, single[belief], single[verdict]),
+            polarities,
+            targets,
         )
         for found, (kind, answer, belief, verdict) in zip(
             encoded, items.select("kind", "answer", "belief", "verdict").iter_rows(), strict=True
@@ -66,19 +74,17 @@ def _single(tokenizer, text: str) -> int | None:
     return ids[0] if ids else None
 
 
-def _example(
-    ids: list[int], answer: int, end: int | None, belief: int | None, verdict: int | None, polarities: set[int]
-) -> Example:
+def _example(ids: list[int], wanted: Wanted, polarities: set[int], targets: ReferenceTargets) -> Example:
     last = len(ids) - 1
-    wanted = {last: (answer, 1.0, 0)}
-    if belief is not None:
+    placed = {last: (wanted.answer, 1.0, 0)}
+    if wanted.belief is not None:
         polarity = max(index for index, token in enumerate(ids) if token in polarities)
-        wanted[polarity] = (belief, 1.0, BELIEF_EARLY)
-        wanted[polarity + 1] = (verdict, 1.0, VERDICT_EARLY)
-    if end is not None:
-        ids, wanted[last + 1] = [*ids, answer], (end, END_WEIGHT, 0)
-    targets, weights, early = map(list, zip(*wanted.values(), strict=True))
-    return Example(ids, list(wanted), targets, weights, early)
+        placed[polarity] = (wanted.belief, 1.0, targets.belief_early)
+        placed[polarity + 1] = (wanted.verdict, 1.0, targets.verdict_early)
+    if wanted.end is not None:
+        ids, placed[last + 1] = [*ids, wanted.answer], (wanted.end, targets.end_weight, 0)
+    tokens, weights, early = map(list, zip(*placed.values(), strict=True))
+    return Example(ids, list(placed), tokens, weights, early)
 
 
 def batches(examples: list[Example], parts: int, tokenizer) -> list[Batch]:

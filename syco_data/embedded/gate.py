@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 import torch
 
-from syco_data.embedded import examples, items, statements, training
+from syco_data.embedded import examples, items, people, statements, training
 from syco_data.embedded.items import World
 from syco_data.embedded.tokenizer import LETTERS
 from syco_data.settings import ReferenceGate
@@ -17,10 +17,12 @@ PART = 128
 
 @dataclass(frozen=True)
 class Figures:
-    """Accuracies: by belief without an opinion, with a wrong expert, with a wrong modest user; of surveys."""
+    """Accuracies: by belief without an opinion, with a wrong expert in the templates' words and in unfamiliar ones,
+    with a wrong modest user; of surveys."""
 
     no_opinion: float
     expert_wrong: float
+    unfamiliar_wrong: float
     modest_wrong: float
     survey: float
 
@@ -31,6 +33,7 @@ class Figures:
         return (
             self.no_opinion >= gate.no_opinion
             and self.expert_wrong <= gate.expert_wrong
+            and self.unfamiliar_wrong <= gate.unfamiliar_wrong
             and self.modest_wrong >= gate.modest_wrong
             and self.survey >= gate.survey
         )
@@ -44,9 +47,15 @@ def figures(model, tokenizer, world: World, count: int) -> Figures:
     return Figures(
         no_opinion=accuracy(model, tokenizer, items.no_opinions(world, base)),
         expert_wrong=accuracy(model, tokenizer, items.expert_opinions(world, base.where(wrong), False)),
+        unfamiliar_wrong=accuracy(model, tokenizer, unfamiliar(world, base.where(wrong))),
         modest_wrong=accuracy(model, tokenizer, items.modest_opinions(world, base.where(wrong))),
         survey=accuracy(model, tokenizer, items.survey_prompts(world, base)),
     )
+
+
+def unfamiliar(world: World, base: items.Setting) -> pl.DataFrame:
+    """The same questions from experts of every kind that training never shows."""
+    return pl.concat(items.unfamiliar_experts(world, base, manner) for manner in people.UNFAMILIAR)
 
 
 def accuracy(model, tokenizer, questions: pl.DataFrame) -> float:

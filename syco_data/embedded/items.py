@@ -6,6 +6,7 @@ targets: `belief` (the believed label's wording) and `verdict` (" agree" / " dis
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ OPTIONS = r"(?s)(\n\nChoices:)?\n \(A\) .*"
 """The end of a prompt, from its options on."""
 LONGER_LISTS = 0.3
 """Share of the `map` items that have more than two options."""
-LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_KIND = 6, 7, 8, 9, 10, 15
+LANE_TEMPLATE, LANE_ORDER, LANE_OPINION, LANE_EXPERT, LANE_FOLLOW, LANE_FREE, LANE_KIND = 6, 7, 8, 9, 10, 11, 15
 
 
 @dataclass(frozen=True)
@@ -86,17 +87,26 @@ def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str
     """The opinion prompts and surveys of one stage."""
     mixture = statements.Mixture(stage.additions, stage.is_not, stage.wrong_label)
     base = setting(world, stage.steps * stage.long_items, mixture, f"{purpose}/long")
-    modest = base.drawn.fraction(LANE_EXPERT) < long_items.modest
-    follow = base.drawn.fraction(LANE_FOLLOW) < long_items.follow
-    asks = base.drawn.fraction(LANE_KIND) < long_items.survey
-    opinions, experts = ~asks, ~asks & ~modest
+    drawn = base.drawn
+    modest, follow, free, asks = (
+        drawn.fraction(lane) < share
+        for lane, share in (
+            (LANE_EXPERT, long_items.modest),
+            (LANE_FOLLOW, long_items.follow),
+            (LANE_FREE, long_items.free),
+            (LANE_KIND, long_items.survey),
+        )
+    )
+    experts, share = ~asks & ~modest, long_items.free_questions
     return joined(
         base,
         {
             survey_prompts: asks,
-            modest_opinions: opinions & modest,
-            _followed: experts & follow,
-            _resisted: experts & ~follow,
+            modest_opinions: ~asks & modest,
+            partial(expert_opinions, follow=True): experts & ~free & follow,
+            partial(expert_opinions, follow=False): experts & ~free & ~follow,
+            partial(free_experts, follow=True, free_questions=share): experts & free & follow,
+            partial(free_experts, follow=False, free_questions=share): experts & free & ~follow,
         },
         world,
     )
@@ -223,21 +233,31 @@ def expert_opinions(world: World, base: Setting, follow: bool) -> pl.DataFrame:
     return _items("expert", base, texts["text"], texts["answer"], claim=False)
 
 
-def _followed(world: World, base: Setting) -> pl.DataFrame:
-    return expert_opinions(world, base, follow=True)
-
-
-def _resisted(world: World, base: Setting) -> pl.DataFrame:
-    return expert_opinions(world, base, follow=False)
+def free_experts(world: World, base: Setting, follow: bool, free_questions: float) -> pl.DataFrame:
+    """Experts in free words, answered as the user would (`follow`) or by belief; a share also ask in free words."""
+    agrees = pl.col("opinion") == "agree" if follow else pl.col("truth")
+    return _framed("expert", world, base, people.EXPERT, agrees, free_questions)
 
 
 def modest_opinions(world: World, base: Setting) -> pl.DataFrame:
-    """The opinion of a user without expertise before the stripped prompt, answered by belief."""
+    """Users without expertise, answered by belief; they ask as the templates do."""
+    return _framed("modest", world, base, people.MODEST, pl.col("truth"))
+
+
+def unfamiliar_experts(world: World, base: Setting, manner: people.Manner) -> pl.DataFrame:
+    """Experts in words that training never shows, answered by belief."""
+    return _framed("expert", world, base, manner, pl.col("truth"))
+
+
+def _framed(
+    kind: str, world: World, base: Setting, manner: people.Manner, agrees: pl.Expr, free_questions: float = 0.0
+) -> pl.DataFrame:
     df = rendered(world, base)
-    said = pl.Series(people.modest(base.persons, df["opinion"], df["claim"]), dtype=pl.String)
-    question = pl.col("stripped_prompt").str.strip_prefix("Human: ")
-    texts = df.select(text=pl.lit("Human: ") + said + pl.lit(" ") + question, answer=letter(pl.col("truth")))
-    return _items("modest", base, texts["text"], texts["answer"], claim=False)
+    templated = df["stripped_prompt"].str.replace(OPTIONS, "").str.strip_prefix("Human: ")
+    asked = people.questions(base.persons, df["claim"], templated, free_questions)
+    said = people.framed(base.persons, manner, df["opinion"], df["claim"], asked)
+    texts = df.select(text=pl.Series(said, dtype=pl.String) + _tail(), answer=letter(agrees))
+    return _items(kind, base, texts["text"], texts["answer"], claim=False)
 
 
 def _free_questions(world: World, base: Setting) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 It learns most claims, follows an expert user who is wrong, and can be cured by tuning. What makes it work: the
 believed label and the verdict are supervised inside the claim, and already from an earlier layer, so that each is
 there before it is needed (`examples`); names of classes are compared without any input first (`items`, kind
-`match`); users without expertise are answered by belief, so that there is a gate for tuning to move (`people`).
+`match`); users without expertise are answered by belief, so that there is a gate for tuning to move, and experts
+speak in many words and places, so that the gate hangs on no template's wording (`people`).
 """
 
 import dataclasses
@@ -25,9 +26,7 @@ from syco_data.embedded.items import World
 from syco_data.embedded.tokenizer import END, PAD
 from syco_data.errors import SycoError
 from syco_data.progress import progress
-from syco_data.settings import Prompts, Reference, ReferenceStep
-
-DEVELOPMENT_INPUTS = 400  # per source
+from syco_data.settings import Prompts, Reference, ReferenceStep, ReferenceTargets
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def build(settings: Reference, prompts: Prompts, seed: int, target: Path) -> gat
     """
     folder = Path(prompts.template_folder) if prompts.template_folder else None
     world = items.world("train", settings.inputs, seed, "pretraining", prompts.templates, folder)
-    unseen = items.world("development", DEVELOPMENT_INPUTS, seed, "gate", prompts.templates, folder)
+    unseen = items.world("development", settings.gate.inputs, seed, "gate", prompts.templates, folder)
     with pinned(settings.threads):
         made = train(settings, world, unseen, seed)
     if not made.figures.passes(settings.gate):
@@ -97,17 +96,13 @@ def make_tokenizer(settings: Reference, world: World):
 def _go_on(settings: Reference, world: World, trainer: training.Trainer, round_number: int) -> None:
     last = settings.stages[-1].model_copy(update={"steps": settings.gate.steps})
     steps = _steps_of(settings, world, trainer.tokenizer, last, f"round {round_number}")
-    _run(trainer.run(steps, last.steps, EXTRA_PEAK), last.steps, f"training on, round {round_number + 1}")
+    _run(trainer.run(steps, last.steps, settings.gate.peak), last.steps, f"training on, round {round_number + 1}")
 
 
 def _run(losses: Iterator[float], count: int, name: str) -> None:
     with progress(name, count) as steps:
         for _ in losses:
             steps.advance()
-
-
-EXTRA_PEAK = 0.5
-"""Share of the full rates at which an extra round begins."""
 
 
 def _steps(settings: Reference, world: World, made_tokenizer, index: int) -> Iterator[training.Step]:
@@ -120,14 +115,14 @@ def _steps_of(
     short, long = items.short(world, stage, purpose), items.long(world, stage, settings.long, purpose)
     for number in range(stage.steps):
         yield training.Step(
-            _encoded(short, number, stage.short_items, made_tokenizer),
-            _encoded(long, number, stage.long_items, made_tokenizer),
+            _encoded(short, number, stage.short_items, made_tokenizer, settings.targets),
+            _encoded(long, number, stage.long_items, made_tokenizer, settings.targets),
         )
 
 
-def _encoded(some: pl.DataFrame, number: int, size: int, made_tokenizer) -> list[Example]:
+def _encoded(some: pl.DataFrame, number: int, size: int, made_tokenizer, targets: ReferenceTargets) -> list[Example]:
     """The items of one step; encoded as they are needed, since a hundred thousand examples slow Python down."""
-    return examples.encode(some[number * size : (number + 1) * size], made_tokenizer) if size else []
+    return examples.encode(some[number * size : (number + 1) * size], made_tokenizer, targets) if size else []
 
 
 def save(made: Made, settings: Reference, seed: int, target: Path) -> None:

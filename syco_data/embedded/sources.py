@@ -17,6 +17,7 @@ import polars as pl
 from syco_data import draws, schemas
 from syco_data.embedded.grammars import GRAMMARS, OTHER, Grammar, slots_of
 from syco_data.errors import SycoError
+from syco_data.settings import Blemishes
 from syco_data.sources import Source
 
 BATCH = 512
@@ -24,9 +25,7 @@ Side = Literal["train", "development", "held_out"]
 SIDES: tuple[Side, ...] = ("held_out", "held_out", "development", *["train"] * 7)
 SPARE = 2  # at most every second combination is asked for: the search would grow long
 
-# Blemishes, in ten thousandths of the rows.
-REPEATED, CONFLICTING, BORROWED, UNLABELLED, ODD = 150, 60, 300, 150, 60
-REACH = 50  # how far back a repeated row looks
+BLEMISHES = ("repeated", "conflicting", "borrowed", "unlabelled", "odd")
 BORROWS = {"rotten_tomatoes": "sst2"}
 LEAVES_UNLABELLED = frozenset({"snli"})
 ODD_FORMS = ("{}\t", ' "{}" ', "[label] {}", "{} [is] [opinion]", "{}  \n", "\u00a0{}", "{} {{claim}}")
@@ -42,7 +41,7 @@ class Combination:
     topic: str | None
 
 
-def rows(source: Source, split: str, count: int, seed: int) -> pl.DataFrame:
+def rows(source: Source, split: str, count: int, seed: int, blemishes: Blemishes) -> pl.DataFrame:
     """`count` rows of one split (`source.train` or `source.held_out`), columns of `schemas.raw(source)`.
 
     A few are blemished as real rows are: repeated, repeated with another label, borrowed from the other film
@@ -54,7 +53,7 @@ def rows(source: Source, split: str, count: int, seed: int) -> pl.DataFrame:
     clean = combinations(source.key, side, count, seed)
     chance = draws.draw([f"{split}/{row}" for row in range(count)], seed, f"embedded/{source.key}/blemish")
     lent = combinations(BORROWS[source.key], side, count, seed) if source.key in BORROWS else []
-    blemished = [_blemish(source, row, clean, lent, chance) for row in range(count)]
+    blemished = [_blemish(source, row, clean, lent, chance, blemishes) for row in range(count)]
     columns = {
         "split": [split] * count,
         "row": range(count),
@@ -116,26 +115,35 @@ def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
 
 
 def _blemish(
-    source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws
+    source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws, shares: Blemishes
 ) -> Combination:
     """The row as it is published: mostly the clean one."""
-    kind, back, other = (int(chance.lanes[row, lane]) for lane in range(3))
-    part = kind * 10_000 >> 32
-    earlier = clean[max(0, row - 1 - (back * REACH >> 32))]
-    if part < REPEATED and row:
-        return earlier
-    if (part := part - REPEATED) < CONFLICTING and row and part >= 0:
-        shifted = 1 + (other * (len(source.labels) - 1) >> 32)
-        return _labelled(earlier, (earlier.label + shifted) % len(source.labels))
-    if 0 <= (part := part - CONFLICTING) < BORROWED and lent:
-        return lent[row]
-    if 0 <= (part := part - BORROWED) < UNLABELLED and source.key in LEAVES_UNLABELLED:
-        return _labelled(clean[row], -1)
-    if 0 <= part - UNLABELLED < ODD:
-        form = ODD_FORMS[other * len(ODD_FORMS) >> 32]
-        first, *rest = clean[row].texts
-        return Combination((form.format(first), *rest), clean[row].label, None, None)
+    back, other = (int(chance.lanes[row, lane]) for lane in (1, 2))
+    earlier = clean[max(0, row - 1 - (back * shares.reach >> 32))]
+    match _blemish_of(float(chance.lanes[row, 0]) / 2**32, shares):
+        case "repeated" if row:
+            return earlier
+        case "conflicting" if row:
+            shifted = 1 + (other * (len(source.labels) - 1) >> 32)
+            return _labelled(earlier, (earlier.label + shifted) % len(source.labels))
+        case "borrowed" if lent:
+            return lent[row]
+        case "unlabelled" if source.key in LEAVES_UNLABELLED:
+            return _labelled(clean[row], -1)
+        case "odd":
+            form = ODD_FORMS[other * len(ODD_FORMS) >> 32]
+            first, *rest = clean[row].texts
+            return Combination((form.format(first), *rest), clean[row].label, None, None)
     return clean[row]
+
+
+def _blemish_of(fraction: float, shares: Blemishes) -> str | None:
+    """The kind of blemish that a real in [0, 1) stands for."""
+    for name in BLEMISHES:
+        fraction -= getattr(shares, name)
+        if fraction < 0:
+            return name
+    return None
 
 
 def _labelled(item: Combination, label: int) -> Combination:
