@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from tests.hub.desk import Desk, ranged
-from tests.hub.store import HubError, timestamp
+from tests.hub.store import HubError, Repo, timestamp
 
 FRONT_MATTER = re.compile(r"---\r?\n(.*?)\r?\n---", re.S)
 
@@ -79,19 +79,34 @@ def tree(desk: Desk, request: Request, body: bytes) -> Response:
         for path, entry in entries.items()
         if path.startswith(inside) and (deep or "/" not in path.removeprefix(inside))
     ]
+    expanded = query.get("expand", "").lower() == "true"
     limit, start = int(query.get("limit", 1000)), int(query.get("cursor", 0))
     headers = {}
     if start + limit < len(rows):
-        url = f"{desk.base}{quote(request.url.path)}?recursive={str(deep).lower()}"
+        url = f"{desk.base}{quote(request.url.path)}?recursive={str(deep).lower()}&expand={str(expanded).lower()}"
         headers["Link"] = f'<{url}&limit={limit}&cursor={start + limit}>; rel="next"'
-    return JSONResponse(rows[start : start + limit], headers=headers)
+    page = rows[start : start + limit]
+    return JSONResponse(_with_commits(desk, repo, commit, page) if expanded else page, headers=headers)
+
+
+def _with_commits(desk: Desk, repo: Repo, commit: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of a tree, each with the commit that last touched it."""
+    found = []
+    for row in rows:
+        line = desk.store.git_text(repo, "log", "-1", "--format=%H%x00%ct%x00%s", commit, "--", row["path"])
+        oid, date, title = line.split("\0")
+        found.append({**row, "lastCommit": {"id": oid, "date": timestamp(int(date)), "title": title}})
+    return found
 
 
 def paths_info(desk: Desk, request: Request, body: bytes) -> list[dict[str, Any]]:
     repo = desk.repo(request)
-    entries = desk.store.tree(repo, desk.commit(request, repo))
-    wanted = [path.strip("/") for path in parse_qs(body.decode()).get("paths", [])]
-    return [entries[path] for path in wanted if path in entries]
+    commit = desk.commit(request, repo)
+    entries = desk.store.tree(repo, commit)
+    asked = parse_qs(body.decode())
+    found = [entries[path.strip("/")] for path in asked.get("paths", []) if path.strip("/") in entries]
+    expanded = asked.get("expand", [""])[0].lower() == "true"
+    return _with_commits(desk, repo, commit, found) if expanded else found
 
 
 def refs(desk: Desk, request: Request, body: bytes) -> dict[str, list]:
