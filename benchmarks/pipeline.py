@@ -7,8 +7,9 @@
 The 1,736,834 inputs of the published pool are scaled up from whatever origin params.yaml names (every round
 over a source's rows adds its number to the text). The floor builds the very same strings by bare polars
 expressions and writes them, without ids, draws, duplicates, order or digests: the rows that stay and what was
-drawn for each lie ready for it. Every contender has a process of its own. A row-at-a-time program that runs at
-another size is compared with ours at that size.
+drawn for each lie ready for it. Every contender has a process of its own; floor and ours take turns, and the
+faster run of each counts, as other programs can only slow one. A row-at-a-time program that runs at another size
+is compared with ours at that size.
 """
 
 import resource
@@ -27,6 +28,7 @@ from benchmarks import rowwise
 from syco_data import acquire, claims, prompts, schemas, settings, tables, templates, wording
 from syco_data.sources import SOURCES
 
+TWICE = ("floor", "ours")
 WRITTEN = {"claims": ("input", "claim"), "prompts": ("prompt", "stripped_prompt")}
 
 
@@ -56,7 +58,8 @@ def _runs(share: float, kinds: tuple[str, ...]) -> dict[str, Run]:
         rows = _scale_up(folder, share)
         if "floor" in kinds:
             _apart("prepare", folder)
-        runs = {kind: _apart(kind, folder) for kind in kinds}
+        turns = [_apart(kind, folder) for kind in (*kinds, *(kind for kind in kinds if kind in TWICE))]
+        runs = {kind: min((run for run in turns if run.kind == kind), key=lambda run: run.seconds) for kind in kinds}
         _print(rows, runs)
         if "floor" in kinds:
             print(f"floor and ours, same strings: {_strings(folder / 'floor') == _strings(folder / 'ours')}")
@@ -79,7 +82,7 @@ def _scale_up(folder: Path, share: float) -> int:
 
 def _apart(kind: str, folder: Path) -> Run:
     """Runs one contender in a process of its own."""
-    (folder / kind).mkdir()
+    (folder / kind).mkdir(exist_ok=True)
     code = f"from benchmarks import pipeline; pipeline.contend({kind!r}, {str(folder)!r})"
     done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
     seconds, processor, peak, digest = done.stdout.split()
