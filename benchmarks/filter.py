@@ -130,11 +130,11 @@ def _harness(engine: VllmEngine, requests: list[Request]) -> float:
 
 def _print(count: int, ours: Timed, bare: Timed, harness: float, first: Timed, again: Timed) -> None:
     table = Table(title=f"filter: {count:,} stripped prompts, vLLM, one run")
-    for heading in ("", "prompts/s", "processor s", "ratio", "asked for"):
+    for heading in ("", "prompts/s", "CPU s", "ratio", "asked for"):
         table.add_column(heading, justify="left" if not heading else "right")
     lines = (
         ("ours (tokenise, score, save)", ours, "", ""),
-        ("bare LLM.generate, same token ids", bare, f"ours {bare.seconds / ours.seconds:.2f}", ">= 0.95"),
+        ("bare LLM.generate, same ids", bare, f"ours {bare.seconds / ours.seconds:.2f}", ">= 0.95"),
         ("lm-evaluation-harness", Timed(harness * count, 0), f"ours {harness * count / ours.seconds:.2f}", ">= 1.8"),
         ("first run, start-up included", first, "", ""),
         ("second run, all in the store", again, f"{again.seconds / first.seconds:.1%} of the time", "< 5%"),
