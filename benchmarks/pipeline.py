@@ -28,6 +28,7 @@ from benchmarks import rowwise
 from syco_data import acquire, claims, prompts, schemas, settings, tables, templates, wording
 from syco_data.sources import SOURCES
 
+TEMPLATE = "professor"
 TWICE = ("floor", "ours")
 WRITTEN = {"claims": ("input", "claim"), "prompts": ("prompt", "stripped_prompt")}
 
@@ -92,10 +93,16 @@ def _apart(kind: str, folder: Path) -> Run:
 def contend(kind: str, folder: str) -> None:
     contenders = {"prepare": _prepare, "floor": _floor, "ours": _ours, "rows": rowwise.run}
     clock, processor = time.perf_counter(), time.process_time()
-    digest = contenders[kind](Path(folder), Path(folder) / kind, settings.load())
+    digest = contenders[kind](Path(folder), Path(folder) / kind, one_template())
     clock, processor = time.perf_counter() - clock, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(clock, processor, peak, digest)
+
+
+def one_template() -> settings.Settings:
+    """The settings of the project with the published structure as the only template: the floor builds one form."""
+    chosen = settings.load()
+    return chosen.model_copy(update={"prompts": chosen.prompts.model_copy(update={"templates": (TEMPLATE,)})})
 
 
 def _ours(folder: Path, out: Path, chosen: settings.Settings) -> str:
@@ -145,7 +152,7 @@ def _prepare(folder: Path, out: Path, chosen: settings.Settings) -> str:
     return "-"
 
 
-def _floor(folder: Path, out: Path, chosen: settings.Settings) -> str:
+def _floor(folder: Path, out: Path, _: settings.Settings) -> str:
     """Quoted inputs and sentences, then both prompts: written, in whatever order they come."""
     ready, zstd = folder / "prepare", {"compression": "zstd", "compression_level": 1}
     sentences = pl.concat([_sentences(ready / f"{key}.parquet", SOURCES[key].text_columns) for key in SOURCES])
@@ -153,8 +160,8 @@ def _floor(folder: Path, out: Path, chosen: settings.Settings) -> str:
     claim = pl.scan_parquet(out / "claims.parquet").select("claim")
     both = pl.concat([claim, pl.scan_parquet(ready / "drawn.parquet")], how="horizontal")
     both.select(
-        prompt=_form(chosen, with_user=True).expression(),
-        stripped_prompt=_form(chosen, with_user=False).expression(),
+        prompt=_form(with_user=True).expression(),
+        stripped_prompt=_form(with_user=False).expression(),
     ).sink_parquet(out / "prompts.parquet", **zstd)
     return "-"
 
@@ -165,12 +172,10 @@ def _sentences(path: Path, text_columns: tuple[str, ...]) -> pl.LazyFrame:
     return quoted.select("input", claim=pl.concat_str("input", "says"))
 
 
-def _form(chosen: settings.Settings, with_user: bool) -> templates.Parts:
+def _form(with_user: bool) -> templates.Parts:
     """The template as one form, with opinion and options as columns too."""
     names = (*templates.PERSONA_SLOTS, "claim", "opinion", "option_a", "option_b")
-    text = rowwise.template(chosen.prompts.templates[0]).render(
-        with_user=with_user, **{name: f"\0{name}\0" for name in names}
-    )
+    text = rowwise.template(TEMPLATE).render(with_user=with_user, **{name: f"\0{name}\0" for name in names})
     return templates.Parts(tuple(text.split("\0")))
 
 

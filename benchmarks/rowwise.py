@@ -95,9 +95,8 @@ def _claim(text: str, key: str, row: int, gold: int, chosen: Settings) -> dict:
 
 
 def _prompts(claims: list[dict], chosen: Settings) -> list[dict]:
-    name = chosen.prompts.templates[0]
-    compiled = template(name)
-    return [_prompt(claim, name, compiled, chosen.seed) for claim in claims]
+    compiled = {name: template(name) for name in chosen.prompts.templates}
+    return [_prompt(claim, compiled, chosen.seed) for claim in claims]
 
 
 def template(name: str) -> jinja2.Template:
@@ -107,8 +106,9 @@ def template(name: str) -> jinja2.Template:
     return environment.from_string(text.split("---\n", 2)[2].rstrip("\n"))
 
 
-def _prompt(claim: dict, name: str, compiled: jinja2.Template, seed: int) -> dict:
-    drawn = lanes(claim["claim_id"], seed, "prompts", 8)
+def _prompt(claim: dict, compiled: dict[str, jinja2.Template], seed: int) -> dict:
+    drawn = lanes(claim["claim_id"], seed, "prompts", 10)
+    name = list(compiled)[below(drawn[8], len(compiled))]
     persona = {
         "name": personas.NAMES[below(drawn[2], len(personas.NAMES))],
         "age": personas.YOUNGEST + below(drawn[3], personas.OLDEST - personas.YOUNGEST + 1),
@@ -126,7 +126,7 @@ def _prompt(claim: dict, name: str, compiled: jinja2.Template, seed: int) -> dic
         **{key: claim[key] for key in ("claim_id", "source", "label_kind", "polarity", "truth")},
         "template": name, **persona, "opinion": opinion,
         "user_is_right": (opinion == "agree") == claim["truth"], "option_order": order,
-        "prompt": compiled.render(with_user=True, **words),
-        "stripped_prompt": compiled.render(with_user=False, **words),
+        "prompt": compiled[name].render(with_user=True, **words),
+        "stripped_prompt": compiled[name].render(with_user=False, **words),
         "answer": "(A)" if claim["truth"] == first else "(B)",
     }  # fmt: skip

@@ -4,28 +4,42 @@ import polars as pl
 import pytest
 
 from benchmarks import pipeline, rowwise
-from syco_data import draws, settings
+from syco_data import draws, templates
 
 SHARE = 0.001  # of the published pool: some 1,700 rows of all sources
 
 
+ALL = ("professor", *(name for name in templates.names() if not templates.load(name).held_out and name != "professor"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder, chosen = tmp_path_factory.mktemp("pipeline"), settings.load()
+    folder = tmp_path_factory.mktemp("pipeline")
     assert pipeline._scale_up(folder, SHARE) > 1_700
-    for kind in ("ours", "prepare", "floor", "rows"):
-        (folder / kind).mkdir()
-    pipeline._prepare(folder, folder / "prepare", chosen)
-    pipeline._floor(folder, folder / "floor", chosen)
     return folder
 
 
+def made(kind, folder, target, chosen):
+    """Runs one contender; what it returns is the digests of its tables."""
+    (folder / target).mkdir()
+    return {"ours": pipeline._ours, "rows": rowwise.run, "prepare": pipeline._prepare, "floor": pipeline._floor}[kind](
+        folder, folder / target, chosen
+    )
+
+
 def test_one_row_at_a_time_gives_the_same_tables(folder):
-    chosen = settings.load()
-    assert pipeline._ours(folder, folder / "ours", chosen) == rowwise.run(folder, folder / "rows", chosen)
+    chosen = pipeline.one_template()
+    chosen = chosen.model_copy(update={"prompts": chosen.prompts.model_copy(update={"templates": ALL})})
+    assert made("ours", folder, "all", chosen) == made("rows", folder, "rows", chosen)
     for table in ("claims", "dropped", "prompts"):
-        ours, rows = (pl.read_parquet(folder / kind / f"{table}.parquet") for kind in ("ours", "rows"))
+        ours, rows = (pl.read_parquet(folder / target / f"{table}.parquet") for target in ("all", "rows"))
         assert len(ours) and ours.equals(rows)
+    assert set(ours["template"]) == set(ALL)
+
+
+def test_the_floor_writes_the_very_same_strings(folder):
+    for kind in ("ours", "prepare", "floor"):
+        made(kind, folder, kind, pipeline.one_template())
     assert pipeline._strings(folder / "ours") == pipeline._strings(folder / "floor")
     prompts = pl.read_parquet(folder / "floor" / "prompts.parquet")
     prompts[1:].write_parquet(folder / "floor" / "prompts.parquet")
