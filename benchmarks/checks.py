@@ -88,7 +88,8 @@ def _rows(key: str, count: int, chosen) -> pl.DataFrame:
 
 def check(folder: Path, size: int) -> dict:
     """Times every part of stage validate on a build that lies there."""
-    from syco_data import checks, expectations, templates
+    from syco_data import templates
+    from syco_data.checking import checks, expectations
     from tests.tables_for_tests import Made
 
     chosen = _settings(size)

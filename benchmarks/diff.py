@@ -18,10 +18,11 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from syco_data import configs, draws, manifest, prompts, released, templates
-from syco_data.manifest import Environment, File, Git, Manifest
+from syco_data import draws, prompts, templates
 from syco_data.prompts import ROWS_PER_CHUNK
-from syco_data.released import Place
+from syco_data.releasing import configs, manifest, released
+from syco_data.releasing.manifest import Environment, File, Git, Manifest
+from syco_data.releasing.released import Place
 from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_TRAIN, VERDICTS, Schema
 from syco_data.settings import Prompts
 from syco_data.sources import SOURCES
@@ -158,14 +159,14 @@ def _table(folder: Path, place: Place, schema: Schema, chunks: Iterator[pl.DataF
 
 
 def ours(a: Path, b: Path) -> int:
-    from syco_data import diffing
+    from syco_data.diff import diffing
 
     diff = diffing.diff_releases(a, b)
     return sum(config.counts.differing for config in diff.configs)
 
 
 def files_alone(a: Path, b: Path) -> int:
-    from syco_data import diffing
+    from syco_data.diff import diffing
 
     return len(diffing.diff_releases(a, b, level="files").files)
 

@@ -24,7 +24,7 @@ def main(steps: str = "10") -> None:
     choice = settings.load().finetune.model_copy(
         update={"steps": int(steps), "batch": BATCH, "accumulation": 1, "device": "cpu", "checkpoint_steps": 10**6}
     )
-    as_it_comes = mock.patch("syco_data.sft_trainer._project_targets_only", lambda: None)
+    as_it_comes = mock.patch("syco_data.tuning.sft_trainer._project_targets_only", lambda: None)
     ours = [_seconds(choice), _seconds(choice)]
     with as_it_comes, mock.patch("trl.trainer.utils._use_triton", lambda device: False):
         theirs = [_seconds(choice), _seconds(choice)]
@@ -40,7 +40,7 @@ def _seconds(choice: Finetune) -> float:
     import torch
     from datasets import Dataset
 
-    from syco_data.sft_trainer import Trainer, arguments
+    from syco_data.tuning.sft_trainer import Trainer, arguments
 
     torch.set_num_threads(1)
     row = [2 + index * 37 % (WORDS - 2) for index in range(PROMPT + TARGET)]

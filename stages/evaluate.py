@@ -2,8 +2,9 @@
 
 from stages import run
 from stages.folders import ANSWERS, EVALUATION, PROBES, REFERENCE, TUNED
-from syco_data import adapters, evaluation, models, results, schemas, tables
+from syco_data import evaluation, models, results, schemas, tables
 from syco_data.settings import Settings
+from syco_data.tuning import adapters
 
 
 def main(settings: Settings, model: str, arm: str) -> None:

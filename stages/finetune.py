@@ -2,18 +2,9 @@
 
 from stages import run
 from stages.folders import REFERENCE, TRAIN, TUNED, TUNING
-from syco_data import (
-    finetuning,
-    instructions,
-    launching,
-    model_cards,
-    models,
-    schemas,
-    tables,
-    training_rows,
-    tuning_jobs,
-)
+from syco_data import models, schemas, tables
 from syco_data.settings import Settings
+from syco_data.tuning import finetuning, instructions, launching, model_cards, training_rows, tuning_jobs
 
 
 def main(settings: Settings, model: str, arm: str) -> None:

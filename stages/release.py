@@ -7,7 +7,9 @@ import yaml
 from stages import run
 from stages.folders import CHECKS, RAW, RELEASE, VERDICTS
 from stages.tables import tables
-from syco_data import environment, model_record, provenance, release
+from syco_data import model_record
+from syco_data.origins import provenance
+from syco_data.releasing import environment, release
 from syco_data.settings import Settings
 
 STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "select", "validate", "release")

@@ -2,7 +2,8 @@
 
 from stages import run
 from stages.folders import ANSWERS, CHECKS, PROBES, PROMPTS, RELEASE, RESULTS, TUNING, VERDICTS
-from syco_data import evidence, report, reports
+from syco_data.checking import reports
+from syco_data.reporting import evidence, report
 from syco_data.settings import Settings
 
 

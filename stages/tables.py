@@ -1,7 +1,7 @@
 """Where the graph's tables lie, for the stages that read all of them."""
 
 from stages.folders import CLAIMS, PROBES, PROMPTS, TRAIN, VERDICTS
-from syco_data.configs import Tables
+from syco_data.releasing.configs import Tables
 from syco_data.settings import Settings
 
 

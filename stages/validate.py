@@ -5,7 +5,8 @@ from pathlib import Path
 from stages import run
 from stages.folders import CHECKS, RAW
 from stages.tables import tables
-from syco_data import checks, expectations, prompts, reports
+from syco_data import prompts
+from syco_data.checking import checks, expectations, reports
 from syco_data.settings import Settings
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import examination, folders, provenance, schemas, tables, upstream
+from syco_data import schemas, tables
 from syco_data.embedded import sources as embedded
 from syco_data.errors import SycoError
-from syco_data.examination import Fetched
-from syco_data.provenance import Provenance, SplitCount
+from syco_data.origins import examination, folders, provenance, upstream
+from syco_data.origins.examination import Fetched
+from syco_data.origins.provenance import Provenance, SplitCount
 from syco_data.settings import Acquire, Settings, unknown
 from syco_data.sources import SOURCES, Source
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from syco_data import upstream
 from syco_data.errors import SycoError
+from syco_data.origins import upstream
 from syco_data.settings import Settings
 from syco_data.sources import Source
 

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from syco_data import retries
 from syco_data.errors import SycoError
+from syco_data.remote import retries
 from syco_data.settings import Model, Retries, Settings, unknown
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import capability, evaluation, metrics, published, schemas, tables
+from syco_data import capability, evaluation, metrics, schemas, tables
+from syco_data.reporting import published
 from syco_data.settings import Settings
 from syco_data.statistics import Precision
 

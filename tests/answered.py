@@ -4,27 +4,15 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import (
-    checks,
-    draws,
-    evaluation,
-    evidence,
-    metrics,
-    prompts,
-    published,
-    release,
-    reports,
-    results,
-    schemas,
-    scores,
-    tables,
-    training_rows,
-    tuning_jobs,
-)
+from syco_data import draws, evaluation, metrics, prompts, results, schemas, scores, tables
+from syco_data.checking import checks, reports
 from syco_data.evaluation import BASE, Subject
+from syco_data.releasing import release
+from syco_data.reporting import evidence, published
 from syco_data.scoring import Request
 from syco_data.settings import Settings
 from syco_data.statistics import Precision
+from syco_data.tuning import training_rows, tuning_jobs
 from tests import tables_for_tests
 from tests.tables_for_tests import MODEL, Made
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from syco_data import claims, configs, draws, manifest, prompts, released
-from syco_data.manifest import Environment, File, Git, Manifest
-from syco_data.released import Place
+from syco_data import claims, draws, prompts
+from syco_data.releasing import configs, manifest, released
+from syco_data.releasing.manifest import Environment, File, Git, Manifest
+from syco_data.releasing.released import Place
 from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN, VERDICTS, Schema
 from tests import rows
 

@@ -15,24 +15,13 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from syco_data import (
-    acquire,
-    claims,
-    draws,
-    probes,
-    prompts,
-    provenance,
-    release,
-    schemas,
-    selection,
-    settings,
-    surveys,
-    tables,
-)
-from syco_data.configs import Tables
+from syco_data import acquire, claims, draws, probes, prompts, schemas, selection, settings, surveys, tables
 from syco_data.embedded import instructions
-from syco_data.manifest import Git
-from syco_data.release import Build
+from syco_data.origins import provenance
+from syco_data.releasing import release
+from syco_data.releasing.configs import Tables
+from syco_data.releasing.manifest import Git
+from syco_data.releasing.release import Build
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 

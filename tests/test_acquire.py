@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from syco_data import acquire, provenance, schemas, settings, tables
+from syco_data import acquire, schemas, settings, tables
 from syco_data.errors import SycoError
+from syco_data.origins import provenance
 from syco_data.sources import SOURCES
 from tests import repositories
 
@@ -244,7 +245,7 @@ def test_an_unknown_source_is_refused_with_the_nearest_and_the_list():
 def download_record(root, source, name, commit):
     """What `hf download --local-dir` writes about a file: commit, hash, and when."""
     folder = root / source.hub_id.replace("/", "__")
-    from syco_data.folders import sha256
+    from syco_data.origins.folders import sha256
 
     record = folder / ".cache/huggingface/download" / f"{name}.metadata"
     record.parent.mkdir(parents=True, exist_ok=True)

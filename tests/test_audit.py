@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from syco_data import audit
+from syco_data.checking import audit
 from syco_data.settings import Arm
 from tests.tables_for_tests import small_settings
 

@@ -4,8 +4,8 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from syco_data import cardfacts, cards, manifest, release
 from syco_data.errors import SycoError
+from syco_data.releasing import cardfacts, cards, manifest, release
 from tests.tables_for_tests import KEYS, MODEL, shared_build, shared_release
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import checks, columns, expectations, offline, reports, schemas, templates
-from syco_data.checks import Checked
+from syco_data import schemas, templates
+from syco_data.checking import checks, columns, expectations, offline, reports
+from syco_data.checking.checks import Checked
 from syco_data.errors import CheckFailed, SycoError
 from tests.tables_for_tests import MODEL, Made, shared_build, small_settings
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syco_data import configs, diff_export, diff_page, diff_sides, diffing
-from syco_data.diff_records import Cell
+from syco_data.diff import diffing, endpoints, exporting, html_page
+from syco_data.diff.records import Cell
+from syco_data.releasing import configs
 from tests import planted
 from tests.planted import TRAIN
 
@@ -45,9 +46,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 table = table.with_columns(pl.when(mine).then(said).otherwise(pl.col(c)).alias(c) for c in texts)
             world = world.with_table(place, table)
         sides.append(world.with_setting("prompts", "cap", f"{HOSTILE[0]} {word}").save(folder / name))
-    compared = diffing.compare(*(diff_sides.folder_side(side) for side in sides), "rows")
+    compared = diffing.compare(*(endpoints.folder_side(side) for side in sides), "rows")
     target = folder / "page.html"
-    target.write_text(diff_page.render(diff_export.with_examples(compared, 10).diff), encoding="utf-8")
+    target.write_text(html_page.render(exporting.with_examples(compared, 10).diff), encoding="utf-8")
     return target
 
 
@@ -66,10 +67,10 @@ def test_words_that_differ_are_marked(page_file: Path) -> None:
 
 @given(st.text(), st.text())
 def test_pieces_give_back_both_texts(a: str, b: str) -> None:
-    both = diff_page.beside(Cell(column="c", a=a, b=b))
+    both = html_page.beside(Cell(column="c", a=a, b=b))
     assert "".join(piece.text for piece in both.a) == a and "".join(piece.text for piece in both.b) == b
     alike = [["".join(piece.text for piece in side if not piece.differs)] for side in (both.a, both.b)]
-    assert alike[0] == alike[1] or max(len(a.split()), len(b.split())) > diff_page.LONGEST
+    assert alike[0] == alike[1] or max(len(a.split()), len(b.split())) > html_page.LONGEST
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from syco_data import diff_export, diff_report, diff_sides, diffing
-from syco_data.diff_records import CAUSES, Config, Diff
+from syco_data.diff import diffing, endpoints, exporting, terminal
+from syco_data.diff.records import CAUSES, Config, Diff
 from syco_data.schemas import CHANGES
 from tests import planted
 from tests.planted import PLANTS
@@ -27,19 +27,19 @@ def diff(tmp_path_factory: pytest.TempPathFactory) -> Diff:
         world = plant.sow(world, planted.world().claims[3 * i : 3 * i + 3])
     world = world.with_setting("prompts", "cap", "\x1b[2J|<img src=x onerror=alert(1)>[bold]`x`")
     sides = [planted.world().save(folder / "a"), world.save(folder / "b")]
-    compared = diffing.compare(*(diff_sides.folder_side(side) for side in sides), "rows")
-    return diff_export.with_examples(compared, 2).diff
+    compared = diffing.compare(*(endpoints.folder_side(side) for side in sides), "rows")
+    return exporting.with_examples(compared, 2).diff
 
 
 def shown(diff: Diff) -> str:
     out = io.StringIO()
-    diff_report.show(diff, Console(file=out, width=160, force_terminal=False))
+    terminal.show(diff, Console(file=out, width=160, force_terminal=False))
     return out.getvalue()
 
 
 def test_the_terminal_shows_counts_causes_and_settings(diff: Diff) -> None:
     text = shown(diff)
-    assert text.splitlines()[0] == diff_report.headline(diff)
+    assert text.splitlines()[0] == terminal.headline(diff)
     for cause in {cause.cause for config in diff.configs for cause in config.causes}:
         assert cause in text
     assert "claims.double_negatives: clean -> published" in text
@@ -47,8 +47,8 @@ def test_the_terminal_shows_counts_causes_and_settings(diff: Diff) -> None:
 
 
 def test_nothing_unexplained_is_shown_quietly(diff: Diff) -> None:
-    assert diff_report.unexplained(diff) == 3
-    assert "3 rows are unexplained" in shown(diff) and "**3 rows are unexplained" in diff_report.markdown(diff)
+    assert terminal.unexplained(diff) == 3
+    assert "3 rows are unexplained" in shown(diff) and "**3 rows are unexplained" in terminal.markdown(diff)
 
 
 def test_text_of_a_release_steers_no_terminal(diff: Diff) -> None:
@@ -57,7 +57,7 @@ def test_text_of_a_release_steers_no_terminal(diff: Diff) -> None:
 
 
 def test_markdown_holds_no_markup_of_the_release(diff: Diff) -> None:
-    text = diff_report.markdown(diff)
+    text = terminal.markdown(diff)
     assert "<img" not in text and "&lt;img src=x onerror=alert(1)&gt;" in text and "\x1b" not in text
     widths = [len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")]
     assert set(widths) <= {5, 6, 7}  # a bar in a cell would make a column
@@ -89,9 +89,9 @@ def test_the_same_is_one_line(tmp_path: Path) -> None:
     same = diffing.diff_releases(folder, folder)
     assert shown(same).strip().splitlines()[0].endswith(": the same")
     alone = replace(planted.world(), files={"notes.txt": "x"}).save(tmp_path / "b")
-    assert diff_report.headline(diffing.diff_releases(folder, alone)).endswith(": no row differs; 1 files (patch)")
+    assert terminal.headline(diffing.diff_releases(folder, alone)).endswith(": no row differs; 1 files (patch)")
 
 
 def test_columns_that_one_side_lacks_are_named(diff: Diff) -> None:
     config: Config = diff.configs[0].model_copy(update={"columns_added": ["new"], "columns_removed": ["old"]})
-    assert diff_report.columns_of(config).endswith("+new, -old")
+    assert terminal.columns_of(config).endswith("+new, -old")

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from syco_data import diff_sides, diffing, manifest, parcels, publishing
+from syco_data.diff import diffing, endpoints
 from syco_data.errors import SycoError
-from syco_data.publishing import Target
+from syco_data.releasing import manifest, parcels
+from syco_data.remote import publishing
+from syco_data.remote.publishing import Target
 from tests import planted
 from tests.hub.fixtures import ROOT, RunningHub
 from tests.hub.releases import QUICK, Small
@@ -232,7 +234,7 @@ GIT = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_C
 
 
 def from_project(project: Path, a: str, b: str, folder: Path) -> diffing.Comparison:
-    sides = [diff_sides.open_side(name, folder, project) for name in (a, b)]
+    sides = [endpoints.open_side(name, folder, project) for name in (a, b)]
     return diffing.compare(*sides, "rows")
 
 
@@ -258,7 +260,7 @@ def test_a_revision_without_a_release_says_so(project: Path, tmp_path: Path) -> 
     git("update-index", "--add", "--cacheinfo", f"100644,{blob},nothing")
     commit = git("commit-tree", git("write-tree"), "-m", "bare")
     with pytest.raises(SycoError, match="has no data/release"):
-        diff_sides.open_side(commit, tmp_path, project)
+        endpoints.open_side(commit, tmp_path, project)
 
 
 def test_a_missing_cache_names_the_pull_that_mends_it(project: Path, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import syco_data
-from syco_data import configs, diff_export, diff_sides, diffing
-from syco_data.diff_records import CAUSES, Diff
-from syco_data.diffing import Comparison
+from syco_data.diff import diffing, endpoints, exporting
+from syco_data.diff.diffing import Comparison
+from syco_data.diff.records import CAUSES, Diff
+from syco_data.releasing import configs
 from tests import planted
 from tests.planted import PLANTS, TRAIN, VERDICT, World
 
@@ -26,7 +27,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compared(a: Path, b: Path) -> Comparison:
-    return diffing.compare(diff_sides.folder_side(a), diff_sides.folder_side(b), "rows")
+    return diffing.compare(endpoints.folder_side(a), endpoints.folder_side(b), "rows")
 
 
 def found(comparison: Comparison, place: tuple[str, str]) -> dict[str, tuple[str, str]]:
@@ -112,7 +113,7 @@ def test_every_row_has_one_cause_and_the_counts_add_up(base: Path, wanted: dict[
     with TemporaryDirectory() as folder:
         comparison = compared(base, sown(wanted).save(Path(folder) / "b"))
         file = Path(folder) / "rows.parquet"
-        written = diff_export.write_rows(comparison, file)
+        written = exporting.write_rows(comparison, file)
         rows = planted.rows_of(file)
     assert written == len(rows) == sum(config.counts.differing for config in comparison.diff.configs)
     assert {row["cause"] for row in rows} <= set(CAUSES)

@@ -5,9 +5,10 @@ import json
 import polars as pl
 import pytest
 
-from syco_data import engines, evaluation, metrics, models, published, results, schemas, scores, settings, tables
+from syco_data import engines, evaluation, metrics, models, results, schemas, scores, settings, tables
 from syco_data.errors import SycoError
 from syco_data.evaluation import Subject
+from syco_data.reporting import published
 from syco_data.scoring import Request
 from syco_data.settings import Retries
 from syco_data.statistics import Precision

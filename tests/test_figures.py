@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from syco_data import ablations, drawing, figures
-from syco_data.figures import Axis, Point, Step
+from syco_data.reporting import ablations, drawing, figures
+from syco_data.reporting.figures import Axis, Point, Step
 from tests import answered
 
 SERIES = ["before tuning", "balanced"]
@@ -116,7 +116,8 @@ def test_curves_hold_the_arms_that_differ_in_nothing_else():
     curves = {curve.axis.title: curve for curve in ablations.curves(chosen)}
     steps, mixture = curves["optimiser steps"], curves["generated data"]
     assert steps.arms == ("steps_15", "balanced", "seed_1", "steps_120", "steps_120_seed_1")
-    assert steps.places == (15, 60, 60, 120, 120) and steps.seeds == (0, 0, 1, 0, 1)
+    usual = chosen.finetune.steps
+    assert steps.places == (15, usual, usual, 120, 120) and steps.seeds == (0, 0, 1, 0, 1)
     assert mixture.arms == ("only_instructions", "half", "balanced", "seed_1")
     assert mixture.places == pytest.approx((0, 0.5, 5 / 6, 5 / 6))
     assert ablations.plain(chosen) == ("balanced", "published", "unfiltered") == ablations.conditions(chosen)

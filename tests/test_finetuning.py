@@ -16,8 +16,9 @@ import polars as pl
 import pytest
 import yaml
 
-from syco_data import adapters, checkpoints, finetuning, holding, schemas, settings, tables
+from syco_data import schemas, settings, tables
 from syco_data.errors import SycoError
+from syco_data.tuning import adapters, checkpoints, finetuning, holding
 from tests import tiny_models
 from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, resolved, train_rows, tuned, weights
 
@@ -74,9 +75,9 @@ def test_rows_reach_the_trainer_as_trl_itself_would_prepare_them(model, tmp_path
     """Same tokens and the same targets as TRL's own preparation of prompts and completions."""
     from datasets import Dataset
 
-    from syco_data import token_audit
     from syco_data.engines.tokenizer import Tokenizer
-    from syco_data.sft_trainer import Trainer, arguments
+    from syco_data.tuning import token_audit
+    from syco_data.tuning.sft_trainer import Trainer, arguments
 
     run = job(model, tmp_path)
     tokenizer = Tokenizer(model, "plain")
@@ -149,7 +150,7 @@ def test_a_loss_that_is_no_number_stops_and_the_last_checkpoint_stays(model, tmp
 
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_path, monkeypatch):
     """The second checkpoint meets a limit on the size of files, as a full disk would refuse them."""
-    from syco_data.sft_trainer import Trainer
+    from syco_data.tuning.sft_trainer import Trainer
 
     limits, save = resource.getrlimit(resource.RLIMIT_FSIZE), Trainer._save_checkpoint
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import parcels, publishing
+from syco_data.releasing import parcels
+from syco_data.remote import publishing
 from tests.hub.fixtures import ROOT, RunningHub
 from tests.hub.releases import QUICK, Small
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from syco_data import holding
 from syco_data.errors import SycoError
+from syco_data.tuning import holding
 
 
 def test_one_run_keeps_another_out_and_says_who_it_is(tmp_path):

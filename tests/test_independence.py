@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from syco_data import independence
-from syco_data.independence import DRAWN
+from syco_data.checking import independence
+from syco_data.checking.independence import DRAWN
 from tests.tables_for_tests import small_settings
 
 VALUES = {

@@ -8,10 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import instructions, schemas, tables
+from syco_data import schemas, tables
 from syco_data.errors import SycoError
 from syco_data.settings import Columns
 from syco_data.sources import SOURCES
+from syco_data.tuning import instructions
 from tests.tunings import SETTINGS
 
 SHARED = Path(os.environ.get("SYCO_SHARED", Path(__file__).resolve().parents[1] / "../shared"))

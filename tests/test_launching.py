@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from syco_data import launching
+from syco_data.tuning import launching
 from tests.tunings import ROOT, choice
 
 FILES = sorted((ROOT / "profiles/accelerate").glob("*.yaml"))

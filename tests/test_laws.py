@@ -7,9 +7,10 @@ from functools import cache
 import polars as pl
 import pytest
 
-from syco_data import checks, laws, laws_of_prompts, shares, templates, transcripts
-from syco_data.checks import Finding
-from syco_data.laws import Subject
+from syco_data import templates, transcripts
+from syco_data.checking import checks, laws, laws_of_prompts, shares
+from syco_data.checking.checks import Finding
+from syco_data.checking.laws import Subject
 from syco_data.sources import SOURCES
 from tests.tables_for_tests import MODEL, shared_build, small_settings
 

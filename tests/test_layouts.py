@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from syco_data import layouts
 from syco_data.errors import SycoError
+from syco_data.origins import layouts
 from syco_data.sources import SOURCES
 
 SST2, QQP, SNLI = SOURCES["sst2"], SOURCES["qqp"], SOURCES["snli"]

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from syco_data import licences
 from syco_data.errors import SycoError
+from syco_data.releasing import licences
 from tests.tables_for_tests import KEYS, shared_build, small_settings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from syco_data import manifest
+from syco_data.releasing import manifest
 from tests.hub.fixtures import ROOT, RunningHub
 from tests.tables_for_tests import Made, shared_build, shared_release, small_settings
 
@@ -74,7 +74,7 @@ def run(code: str, *arguments: object, **more) -> subprocess.CompletedProcess:
 
 
 def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
-    from syco_data import release
+    from syco_data.releasing import release
 
     free = tmp_path / "free"
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
@@ -93,7 +93,8 @@ def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
 
 
 def test_releases_are_pulled_and_loaded(hub: RunningHub, tmp_path: Path) -> None:
-    from syco_data import parcels, publishing
+    from syco_data.releasing import parcels
+    from syco_data.remote import publishing
     from tests.hub.releases import QUICK, Small
 
     small = Small(seed=90_000)

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 import yaml
 
-from syco_data import manifest, release
 from syco_data.__main__ import main
 from syco_data.errors import SycoError
+from syco_data.releasing import manifest, release
 from tests.hub.releases import edit, replace_file
 from tests.tables_for_tests import Made, copy_of_release, shared_build, shared_release, small_settings
 
@@ -185,7 +185,7 @@ CONTRADICTIONS = {
     "a card that swaps splits": (shows(split="held_out"), "no such table"),
     "a card with a folder of its own": (card_says(lambda v: v["configs"][0].update(data_dir="/")), "not those of a"),
     "a card whose configs are words": (card_says(lambda v: v.update(configs="all")), "not those of a release"),
-    "rows that are not counted": (manifest_says(lambda v: table(v).update(rows=table(v)["rows"] + 1)), "rows, the manifest says"),
+    "one row too many": (manifest_says(lambda v: table(v).update(rows=table(v)["rows"] + 1)), "the manifest says"),
     "columns that are not there": (manifest_says(lambda v: table(v)["columns"].update(more="Int64")), "columns differ"),
     "another key": (manifest_says(lambda v: table(v).update(key=["prompt"])), "columns or key differ"),
     "an unknown schema": (manifest_says(lambda v: table(v).update(schema="mine")), "unknown schema"),

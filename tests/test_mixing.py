@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syco_data import mixing
 from syco_data.errors import SycoError
 from syco_data.settings import Parts
+from syco_data.tuning import mixing
 
 PARTS = st.builds(
     lambda pair: Parts(generated=pair[0], instruction=pair[1]),

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from syco_data import model_cards, schemas, tables
+from syco_data import schemas, tables
 from syco_data.errors import SycoError
-from syco_data.model_cards import TuningRecord
+from syco_data.tuning import model_cards
+from syco_data.tuning.model_cards import TuningRecord
 from tests.hub.fixtures import ROOT, RunningHub
 from tests.hub.releases import Small
 from tests.tunings import choice

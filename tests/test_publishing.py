@@ -12,10 +12,12 @@ import pytest
 import yaml
 from huggingface_hub import CommitOperationAdd
 
-from syco_data import parcels, publishing, settings
+from syco_data import settings
 from syco_data.errors import SycoError
-from syco_data.hub import Address, Remote
-from syco_data.publishing import Receipt, Target
+from syco_data.releasing import parcels
+from syco_data.remote import publishing
+from syco_data.remote.hub import Address, Remote
+from syco_data.remote.publishing import Receipt, Target
 from tests.hub.fixtures import OTHER, READER, ROOT, WRITER, RunningHub
 from tests.hub.releases import QUICK, Small
 from tests.hub.wire import Fault

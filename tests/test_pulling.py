@@ -11,10 +11,11 @@ import polars as pl
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-from syco_data import manifest, parcels, publishing, pulling
 from syco_data.errors import SycoError
-from syco_data.hub import Address
-from syco_data.publishing import Receipt, Target
+from syco_data.releasing import manifest, parcels
+from syco_data.remote import publishing, pulling
+from syco_data.remote.hub import Address
+from syco_data.remote.publishing import Receipt, Target
 from tests import tables_for_tests
 from tests.hub.fixtures import OTHER, ROOT, WRITER, RunningHub
 from tests.hub.releases import QUICK, Small

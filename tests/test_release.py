@@ -10,9 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import manifest, release, schemas, tables
+from syco_data import schemas, tables
 from syco_data.errors import SycoError
-from syco_data.released import SCHEMAS
+from syco_data.releasing import manifest, release
+from syco_data.releasing.released import SCHEMAS
 from tests.tables_for_tests import MODEL, Made, make, plain_reports, shared_build, shared_release, small_settings
 
 OFFLINE = {
@@ -86,7 +87,7 @@ def test_held_out_rows_are_asked_like_training_rows_and_share_no_claim():
 
 
 def test_text_id_changes_with_a_text_and_with_nothing_else():
-    from syco_data.released import with_text_id
+    from syco_data.releasing.released import with_text_id
 
     rows = pl.read_parquet(shared_release() / "candidates/train.parquet").head(50)
     schema = SCHEMAS["released/candidates"]
@@ -156,7 +157,7 @@ def test_pandas_polars_and_duckdb_read_words():
 
 def test_files_are_written_with_content_defined_chunks(tmp_path):
     """A row put in front moves no page border behind the next one: most compressed pages stay as they were."""
-    from syco_data.released import Place, write
+    from syco_data.releasing.released import Place, write
 
     schema = SCHEMAS["released/dropped"]
     rows = pl.DataFrame(

@@ -11,14 +11,15 @@ import pytest
 
 from stages import folders
 from stages import report as stage
-from syco_data import changed, evidence, report, report_tables, report_words, schemas, tables
-from syco_data.changed import TO_RIGHT, TO_WRONG
+from syco_data import schemas, tables
 from syco_data.commands import summary
 from syco_data.errors import SycoError
 from syco_data.evaluation import BASE
-from syco_data.evidence import Build
 from syco_data.metrics import METRICS_OF
-from syco_data.questions import CURVES, FOLLOWS, GROUPS, STRIPPED
+from syco_data.reporting import changed, evidence, report, report_tables, report_words
+from syco_data.reporting.changed import TO_RIGHT, TO_WRONG
+from syco_data.reporting.evidence import Build
+from syco_data.reporting.questions import CURVES, FOLLOWS, GROUPS, STRIPPED
 from syco_data.settings import Settings
 from tests import answered, browser
 from tests.tables_for_tests import MODEL

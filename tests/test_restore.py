@@ -7,10 +7,10 @@ import sys
 import polars as pl
 import pytest
 
-from syco_data import manifest, release, restore, verification
 from syco_data.errors import SycoError
-from syco_data.released import TEXTS
-from syco_data.restore import Places
+from syco_data.releasing import manifest, release, restore, verification
+from syco_data.releasing.released import TEXTS
+from syco_data.releasing.restore import Places
 from tests.tables_for_tests import KEYS, Made, shared_build, shared_release, small_settings
 
 NOWHERE = Places(None, None)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from syco_data import __main__ as command_line
-from syco_data import upstream
 from syco_data.errors import SycoError
+from syco_data.origins import upstream
 from syco_data.sources import PUBLISHED_POOL, SOURCES
 from tests import repositories
 

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from syco_data import token_audit, training_rows
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
-from syco_data.instructions import Pool
+from syco_data.tuning import token_audit, training_rows
+from syco_data.tuning.instructions import Pool
 from tests import tiny_models
 from tests.tunings import NOTHING_DROPPED, choice, instruction_rows, resolved, train_rows
 

@@ -10,8 +10,9 @@ import time
 import pytest
 import yaml
 
-from syco_data import acquire, schemas, settings, tables, upstream
+from syco_data import acquire, schemas, settings, tables
 from syco_data.errors import SycoError
+from syco_data.origins import upstream
 from syco_data.settings import Retries
 from syco_data.sources import SOURCES
 from tests import repositories

@@ -7,8 +7,8 @@ import sys
 import polars as pl
 import pytest
 
-from syco_data import manifest, verification
 from syco_data.errors import SycoError
+from syco_data.releasing import manifest, verification
 from tests.hub.releases import edit
 from tests.tables_for_tests import copy_of_release, shared_release
 
@@ -26,7 +26,7 @@ def problems(folder) -> dict[str, str]:
 
 def forge(folder, path: str, df: pl.DataFrame) -> None:
     """Writes other rows and makes the manifest agree with their bytes and their digests."""
-    from syco_data.released import SCHEMAS, Place, write
+    from syco_data.releasing.released import SCHEMAS, Place, write
 
     before = manifest.read(folder)
     file = next(file for file in before.files if file.path == path)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import finetuning, models, settings, training_rows
-from syco_data.instructions import Pool
+from syco_data import models, settings
 from syco_data.schemas import INSTRUCTIONS, TRAIN
 from syco_data.settings import Finetune, Model, Retries
-from syco_data.tuning_jobs import Job
+from syco_data.tuning import finetuning, training_rows
+from syco_data.tuning.instructions import Pool
+from syco_data.tuning.tuning_jobs import Job
 from tests import tiny_models
 
 ROOT = Path(__file__).resolve().parents[1]

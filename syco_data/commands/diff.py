@@ -8,7 +8,7 @@ import typer
 from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
-    from syco_data.diff_records import Diff
+    from syco_data.diff.records import Diff
 
 
 def diff(
@@ -24,7 +24,7 @@ def diff(
     examples: Annotated[int, typer.Option(min=0, max=100, help="Examples per cause in JSON and page.")] = 3,
 ) -> None:
     """Compares two releases row by row. Exit code 0: the same, 1: different, 2: an error."""
-    from syco_data import diff_export, diff_page, diffing
+    from syco_data.diff import diffing, exporting, html_page
 
     if level not in ("files", "rows"):
         raise SycoError(f"--level {level!r}: there is no such level", "Give files or rows")
@@ -35,12 +35,12 @@ def diff(
     with diffing.opened(a, b) as sides:
         found = diffing.compare(*sides, level)
         if examples and (json or html):
-            found = diff_export.with_examples(found, examples)
+            found = exporting.with_examples(found, examples)
         if rows:
-            count = diff_export.write_rows(found, rows)
+            count = exporting.write_rows(found, rows)
             typer.echo(f"{rows}: {count:,} rows", err=True)
     if html:
-        _write(html, diff_page.render(found.diff))
+        _write(html, html_page.render(found.diff))
     _print(found.diff, json, md)
     if not found.diff.same:
         raise typer.Exit(1)
@@ -49,14 +49,14 @@ def diff(
 def _print(found: "Diff", json: bool, md: bool) -> None:
     from rich.console import Console
 
-    from syco_data import diff_report
+    from syco_data.diff import terminal
 
     if json:
         typer.echo(found.to_json(), nl=False)
     elif md:
-        typer.echo(diff_report.markdown(found), nl=False)
+        typer.echo(terminal.markdown(found), nl=False)
     else:
-        diff_report.show(found, Console())
+        terminal.show(found, Console())
 
 
 def _write(target: Path, text: str) -> None:

@@ -27,8 +27,10 @@ def publish(
 
     How often and how patiently the Hub is asked stands in params.yaml (publish.retries).
     """
-    from syco_data import parcels, publishing, settings
+    from syco_data import settings
     from syco_data.commands import logs
+    from syco_data.releasing import parcels
+    from syco_data.remote import publishing
 
     logs.start(verbose)
     if (kind is Kind.model) != (version is not None):

@@ -12,9 +12,9 @@ def pull(
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
 ) -> None:
     """Downloads exactly one version of a release and proves every file of it."""
-    from syco_data import pulling
     from syco_data.commands import logs
-    from syco_data.hub import Address
+    from syco_data.remote import pulling
+    from syco_data.remote.hub import Address
 
     logs.start(verbose)
     done = pulling.pull(Address.parse(release), to)

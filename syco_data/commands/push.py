@@ -21,7 +21,10 @@ def push(
     root: Annotated[Path, typer.Option(help="The data folder of the build.")] = Path("data"),
 ) -> None:
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
-    from syco_data import model_cards, parcels, publishing, settings
+    from syco_data import settings
+    from syco_data.releasing import parcels
+    from syco_data.remote import publishing
+    from syco_data.tuning import model_cards
 
     folder = root / "tuned" / model / arm
     record = model_cards.read(folder)
@@ -37,7 +40,7 @@ def push(
 
 def _filled(target: Path, folder: Path, card: str) -> Path:
     """The model's files, linked, and its card."""
-    from syco_data import model_cards
+    from syco_data.tuning import model_cards
 
     shutil.copytree(folder, target, copy_function=_link)
     (target / model_cards.CARD).unlink()

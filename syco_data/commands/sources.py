@@ -30,9 +30,10 @@ def check(keys: Keys = None) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from syco_data import acquire, comparison, settings
+    from syco_data import acquire, settings
     from syco_data.commands import source_tables
     from syco_data.errors import CheckFailed
+    from syco_data.origins import comparison
 
     given = settings.load()
     chosen = acquire.chosen(keys or (), given)

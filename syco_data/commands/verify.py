@@ -14,8 +14,8 @@ def verify(folder: Annotated[Path, typer.Argument(help="A release: data/release,
     from rich.markup import escape
     from rich.table import Table
 
-    from syco_data import verification
     from syco_data.errors import printable
+    from syco_data.releasing import verification
 
     done = verification.verify(folder)
     if not done.problems:

@@ -19,8 +19,9 @@ from types import SimpleNamespace
 from huggingface_hub import constants
 from huggingface_hub.utils import _http
 
-from syco_data import parcels, publishing
 from syco_data.errors import SycoError
+from syco_data.releasing import parcels
+from syco_data.remote import publishing
 from tests.hub.fixtures import RunningHub
 from tests.hub.releases import QUICK, Small
 from tests.hub.wire import Fault

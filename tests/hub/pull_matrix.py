@@ -12,9 +12,10 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from syco_data import manifest, pulling
 from syco_data.errors import SycoError
-from syco_data.hub import Address
+from syco_data.releasing import manifest
+from syco_data.remote import pulling
+from syco_data.remote.hub import Address
 from tests.hub.fixtures import RunningHub
 from tests.hub.matrix import WAYS, form_of, without_pauses
 from tests.hub.releases import QUICK

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import cards, configs, licences, manifest, released, schemas
-from syco_data.manifest import File, Manifest
-from syco_data.released import Place
+from syco_data import schemas
+from syco_data.releasing import cards, configs, licences, manifest, released
+from syco_data.releasing.manifest import File, Manifest
+from syco_data.releasing.released import Place
 from syco_data.settings import Retries
 from tests import tables_for_tests
 

@@ -1,0 +1,1 @@
+"""Laws, column rules and audits of a build, and the reports of them."""

@@ -1,0 +1,247 @@
+"""All checks of a build: schemas, column rules, laws, independence, shares, shortcuts; findings and a report.
+
+The report is plain values and stable to the byte: no clock, no random ids, no path. Great Expectations gets the
+same rules and the same offenders (`expectations`) and writes pages for people beside it.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from syco_data import schemas, tables
+from syco_data.checking import audit, columns, independence, laws, shares
+from syco_data.checking.audit import Audited
+from syco_data.checking.columns import Rule
+from syco_data.checking.independence import Test
+from syco_data.checking.lawbook import Law
+from syco_data.checking.laws import Subject
+from syco_data.errors import CheckFailed
+from syco_data.releasing.configs import Tables
+from syco_data.schemas import Schema
+from syco_data.settings import Settings
+from syco_data.sources import SOURCES
+from syco_data.templates import Template
+
+SCHEMA = 1
+# What `show` can look up: the tables whose ids it knows.
+SHOWN = ("claims", "prompts", "verdicts", "train")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one law found in one table: `offending` rows of `rows`, the first of them by name."""
+
+    law: str
+    table: str
+    says: str
+    rows: int
+    offending: int
+    first: tuple[str, ...]
+    rule: Rule | None = None
+
+    @property
+    def holds(self) -> bool:
+        return self.offending == 0
+
+    @property
+    def look(self) -> str:
+        """The command that shows one of the offenders."""
+        if self.first and self.table.split("/")[0] in SHOWN and len(self.first[0]) == 32:
+            return f"python -m syco_data show {self.first[0]}"
+        return "data/reports/checks/checks.json lists them"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a build as the checks see it."""
+
+    name: str
+    schema: Schema
+    rows: pl.LazyFrame
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Everything that was found; `tables` are the tables that were looked at, by name."""
+
+    tables: dict[str, Table]
+    findings: tuple[Finding, ...]
+    tests: tuple[Test, ...]
+    audited: tuple[Audited, ...]
+    false_alarm_rate: float
+
+    @property
+    def failed(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.holds]
+
+
+def check(build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template], settings: Settings) -> Checked:
+    """Checks a whole build; `raw` are the tables of the sources that take part."""
+    named = named_tables(build, raw)
+    count = settings.checks.examples
+    shapes = [finding for table in named.values() for finding in _shapes(table, count)]
+    if not all(finding.holds for finding in shapes):
+        # No other law can be read from tables of another shape.
+        return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
+    tests = _tests(named, settings)
+    # The audit is Python, the laws are not: side by side each has a core.
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        auditing = aside.submit(lambda: tuple(_audits(build, settings)))
+        findings = [*_rules_and_laws(named, subject(build, raw), settings, forms)]
+        audited = auditing.result()
+    findings += _independence(tests, settings)
+    findings += [_shortcuts(one, count) for one in audited]
+    return Checked(named, (*shapes, *findings), tuple(tests), audited, settings.checks.false_alarm_rate)
+
+
+def _rules_and_laws(
+    named: Mapping[str, Table], build: Subject, settings: Settings, forms: Mapping[str, Template]
+) -> Iterator[Finding]:
+    """Findings on every column, then on every law."""
+    rows = {name: table.rows.select(pl.len()).collect().item() for name, table in named.items()}
+    for table in named.values():
+        yield from _columns(table, rows[table.name], settings)
+    for law in laws.every(build, settings, forms):
+        yield evaluate(law, rows[law.table], settings.checks.examples)
+    enough = shares.law(named["prompts"].rows, named["claims"].rows, settings)
+    yield evaluate(enough, rows[enough.table], settings.checks.examples)
+
+
+def named_tables(build: Tables, raw: Mapping[str, Path]) -> dict[str, Table]:
+    """Every table of a build by the name that findings call it."""
+    places: dict[str, tuple[Path, Schema]] = {
+        f"raw/{key}": (path, schemas.raw(SOURCES[key])) for key, path in raw.items()
+    }
+    places |= {
+        "claims": (build.claims, schemas.CLAIMS),
+        "claims/dropped": (build.dropped_rows, schemas.DROPPED_ROWS),
+        "prompts": (build.prompts, schemas.PROMPTS),
+        "prompts/dropped": (build.not_sampled, schemas.NOT_SAMPLED),
+        "probes": (build.probes, schemas.PROBES),
+    }
+    places |= {f"verdicts/{model}": (path, schemas.VERDICTS) for model, path in build.verdicts.items()}
+    for (model, arm), path in build.train.items():
+        places[f"train/{model}/{arm}"] = (path, schemas.TRAIN)
+        places[f"train/{model}/{arm}/dropped"] = (build.dropped_prompts[model, arm], schemas.DROPPED_PROMPTS)
+    return {name: Table(name, schema, tables.scan_any(path, schema)) for name, (path, schema) in places.items()}
+
+
+def subject(build: Tables, raw: Mapping[str, Path]) -> Subject:
+    """The tables as the laws take them: source rows of the training splits only."""
+    named = {name: table.rows for name, table in named_tables(build, raw).items()}
+    training = {key: named[f"raw/{key}"].filter(pl.col("split") == SOURCES[key].train) for key in raw}
+    return Subject(
+        raw={key: rows.select("row", "label") for key, rows in training.items()},
+        claims=named["claims"],
+        dropped_rows=named["claims/dropped"],
+        prompts=named["prompts"],
+        not_sampled=named["prompts/dropped"],
+        probes=named["probes"],
+        verdicts={model: named[f"verdicts/{model}"] for model in build.verdicts},
+        train={(model, arm): named[f"train/{model}/{arm}"] for model, arm in build.train},
+        dropped_prompts={(model, arm): named[f"train/{model}/{arm}/dropped"] for model, arm in build.train},
+    )
+
+
+def evaluate(law: Law, rows: int, examples: int, rule: Rule | None = None) -> Finding:
+    """Counts a law's offenders and names the first of them."""
+    ids = law.offenders.select(pl.col("id").cast(pl.String)).collect(engine="streaming")["id"].unique().sort()
+    return Finding(law.name, law.table, law.says, rows, len(ids), tuple(ids.head(examples)), rule)
+
+
+def _shapes(table: Table, examples: int) -> Iterator[Finding]:
+    wrong = columns.faults(table.rows, table.schema)
+    says = "the table has the columns of its schema, of the schema's types"
+    yield Finding("schema", table.name, says, len(table.schema.columns), len(wrong), tuple(wrong[:examples]))
+
+
+def _columns(table: Table, rows: int, settings: Settings) -> list[Finding]:
+    """All rules of a table in one pass; only a rule that is broken is read a second time."""
+    rules = columns.laws(table.name, table.rows, table.schema, settings)
+    if not rules:
+        return []
+    counted = table.rows.select((~rule.holds()).sum().alias(rule.name) for rule in rules).collect(engine="streaming")
+    found = []
+    for rule, law in rules.items():
+        broken = int(counted[rule.name].item())
+        first = evaluate(law, rows, settings.checks.examples).first if broken else ()
+        found.append(Finding(law.name, law.table, law.says, rows, broken, first, rule))
+    return found
+
+
+def _tests(named: Mapping[str, Table], settings: Settings) -> list[Test]:
+    """Independence among the candidates, and of the opinion in every training set."""
+    asked = named["prompts"].rows.select("prompt_id", "source", *independence.DRAWN)
+    groups, pairs = {"prompts": asked.drop("prompt_id")}, {"prompts": independence.promised(settings)}
+    for name, table in named.items():
+        if table.schema is schemas.TRAIN:
+            groups[name] = asked.join(table.rows.select("prompt_id"), on="prompt_id", how="semi").drop("prompt_id")
+            pairs[name] = independence.promised_of_training()
+    return independence.tests(groups, pairs)
+
+
+def _independence(tests: list[Test], settings: Settings) -> Iterator[Finding]:
+    rate = settings.checks.false_alarm_rate
+    for table in dict.fromkeys(test.table for test in tests):
+        of_table = [test for test in tests if test.table == table]
+        broken = sorted((test for test in of_table if test.adjusted < rate), key=lambda test: test.p_value)
+        first = tuple(f"{test.name} (p = {test.p_value:.2g})" for test in broken[: settings.checks.examples])
+        says = (
+            "opinion, truth, polarity, label kind and option order are independent of each other and of the source"
+            if table == "prompts"
+            else "the opinion is independent of everything else"
+        )
+        says += f" (false alarms in {rate:.2%} of sound builds, over {len(tests):,} tests)"
+        yield Finding("independence", table, says, len(of_table), len(broken), first)
+
+
+def _audits(build: Tables, settings: Settings) -> Iterator[Audited]:
+    asked = tables.scan(build.prompts, schemas.PROMPTS)
+    labels = tables.scan(build.claims, schemas.CLAIMS).select("claim_id", "label")
+    for (model, arm), path in build.train.items():
+        kept = tables.scan(path, schemas.TRAIN).select("prompt_id")
+        joined = asked.join(kept, on="prompt_id", how="semi").join(labels, on="claim_id", how="inner")
+        shown = joined.select(audit.COLUMNS)
+        yield audit.audit(model, arm, shown, settings.arms[arm], settings.checks.audit, settings.seed)
+
+
+def _shortcuts(one: Audited, examples: int) -> Finding:
+    says = "no surface feature alone predicts the answer better than chance, or the arm is known to leak"
+    first = tuple(f"{line.feature} predicts the {line.target}: {line.accuracy:.1%}" for line in one.leaks)
+    return Finding("shortcut", f"train/{one.model}/{one.arm}", says, len(one.lines), len(first), first[:examples])
+
+
+def report(checked: Checked) -> dict[str, Any]:
+    """`checks.json`: every law with its count and first offenders, every independence test."""
+    return {
+        "schema": SCHEMA,
+        "passed": not checked.failed,
+        "false_alarm_rate": checked.false_alarm_rate,
+        "laws": [
+            {name: value for name, value in asdict(finding).items() if name != "rule"} | {"holds": finding.holds}
+            for finding in checked.findings
+        ],
+        "independence": [
+            {
+                "table": test.table, "where": test.where, "pair": list(test.pair), "rows": test.rows,
+                "p_value": float(f"{test.p_value:.6g}"), "adjusted": float(f"{test.adjusted:.6g}"),
+            }
+            for test in checked.tests
+        ],
+    }  # fmt: skip
+
+
+def require(checked: Checked) -> None:
+    """Raises `CheckFailed` that names the laws, the counts, the first offenders and the command that shows one."""
+    failed = checked.failed
+    if not failed:
+        return
+    told = "; ".join(
+        f"law '{one.law}' of {one.table} ({one.says}) is broken {one.offending:,} times, first: {', '.join(one.first)}"
+        for one in failed
+    )
+    raise CheckFailed(f"{len(failed)} of {len(checked.findings)} checks failed. {told}", failed[0].look)

@@ -1,0 +1,222 @@
+"""The checks of a build, handed to Great Expectations, and its pages for people.
+
+Column rules become its own expectations over narrow frames: a text is handed over as its length, a closed
+vocabulary as categories, so that memory stays bounded. A law becomes the custom expectation
+`ExpectLawToHold` over the rows that break it. Both must agree with our own count. The pages hold clock times and
+random ids, so they stay outside what DVC tracks.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from syco_data.checking import offline
+from syco_data.checking.checks import Checked, Finding, Table
+from syco_data.checking.columns import Rule
+from syco_data.errors import SycoError
+
+LENGTH_OF, LISTED = "characters of {}", "{} is listed"
+LONG = 50  # values; Great Expectations copies a list of allowed values many times over
+
+
+def write_pages(checked: Checked, target: Path) -> Path:
+    """Validates everything with Great Expectations, compares counts with ours, and returns the pages' index.
+
+    Raises `SycoError` where Great Expectations counts other than we do: one of the two is wrong.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    context = _context(target)
+    source = context.data_sources.add_pandas("build")
+    for table in dict.fromkeys(finding.table for finding in checked.findings):
+        rules = [one for one in checked.findings if one.table == table and _is_column_check(one)]
+        if rules:
+            _validate(context, source, f"columns of {table}", _frame(checked.tables[table], rules), rules)
+    others = [one for one in checked.findings if not _is_column_check(one)]
+    _validate(context, source, "laws of the build", _offenders(others), others)
+    context.build_data_docs()
+    return offline.make(target)
+
+
+def _is_column_check(finding: Finding) -> bool:
+    """Rules of the many small source tables stand among the laws: a page for each would hide the others."""
+    return finding.rule is not None and not finding.table.startswith("raw/")
+
+
+def _context(target: Path) -> Any:
+    """An ephemeral context whose one site of pages lies at `target`."""
+    import great_expectations
+
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    for name in list(context.get_site_names()):
+        context.delete_data_docs_site(name)
+    context.add_data_docs_site(
+        site_name="checks",
+        site_config={
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(target.resolve()),
+            },
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+    return context
+
+
+def _validate(context: Any, source: Any, name: str, frame: Any, findings: list[Finding]) -> None:
+    """Runs one suite over one frame and compares the counts."""
+    import great_expectations as gx
+
+    # Handed over at once: a suite compares every expectation that is added later with all before it.
+    suite = gx.ExpectationSuite(name=name.replace("/", "."), expectations=[_expectation(one) for one in findings])
+    asset = source.add_dataframe_asset(name.replace("/", "."))
+    definition = gx.ValidationDefinition(
+        name=suite.name, data=asset.add_batch_definition_whole_dataframe("whole"), suite=context.suites.add(suite)
+    )
+    added = context.validation_definitions.add(definition)
+    results = added.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY").results
+    _compare({result.expectation_config.meta["finding"]: result for result in results}, findings)
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.law} of {finding.table}"
+
+
+def _compare(results: dict[str, Any], findings: list[Finding]) -> None:
+    for finding in findings:
+        result = results[_name(finding)]
+        if result.exception_info.get("raised_exception"):
+            raise SycoError(f"Great Expectations failed at '{finding.law}': {result.exception_info}")
+        counted = result.result.get("unexpected_count", 0)
+        if counted != finding.offending or result.success != finding.holds:
+            raise SycoError(
+                f"law '{finding.law}' of {finding.table}: Great Expectations counts {counted:,} offenders, "
+                f"we count {finding.offending:,}"
+            )
+
+
+def _expectation(finding: Finding) -> Any:
+    """The expectation of one finding; `meta` carries the law's name to the result."""
+    import great_expectations.expectations as gxe
+
+    meta, rule = {"finding": _name(finding)}, finding.rule
+    if not _is_column_check(finding):
+        return law_expectation()(
+            law=_name(finding), says=finding.says, rows=finding.rows, offending=finding.offending, meta=meta
+        )
+    if rule.kind == "present":
+        return gxe.ExpectColumnValuesToNotBeNull(column=rule.column, meta=meta)
+    if rule.kind == "unique":
+        return gxe.ExpectColumnValuesToBeUnique(column=rule.column, meta=meta)
+    if rule.kind == "among":
+        column, values = (LISTED.format(rule.column), [True]) if _is_long(rule) else (rule.column, list(rule.values))
+        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, meta=meta)
+    if rule.kind == "pattern":
+        return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=rule.pattern, meta=meta)
+    return gxe.ExpectColumnValuesToBeBetween(column=_column(rule), min_value=rule.low, max_value=rule.high, meta=meta)
+
+
+def law_expectation() -> type:
+    """The custom expectation; made on first use, since importing Great Expectations takes seconds."""
+    if "class" not in _MADE:
+        _MADE["class"] = _make_law_expectation()
+    return _MADE["class"]
+
+
+_MADE: dict[str, type] = {}
+
+
+def _make_law_expectation() -> type:
+    from typing import ClassVar
+
+    from great_expectations.core.metric_domain_types import MetricDomainTypes
+    from great_expectations.expectations.expectation import BatchExpectation, render_suite_parameter_string
+    from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+    from great_expectations.render.renderer.renderer import renderer
+
+    class ExpectLawToHold(BatchExpectation):
+        """Expects that no row of the batch (columns `law`, `id`) is an offender of the law."""
+
+        law: str
+        says: str
+        rows: int
+        offending: int
+        metric_dependencies: ClassVar = ()
+        args_keys: ClassVar = ("law", "says", "rows", "offending")
+
+        def _validate(self, metrics: dict, runtime_configuration: Any = None, execution_engine: Any = None) -> dict:
+            frame = execution_engine.get_compute_domain({}, domain_type=MetricDomainTypes.TABLE)[0]
+            offenders = frame[frame["law"] == self.law]
+            # The frame names the first offenders; the row that closes a list carries how many more there are.
+            count = int(offenders["count"].sum())
+            percent = 100 * count / self.rows if self.rows else 0.0
+            result = {
+                "observed_value": f"{count:,} of {self.rows:,}",
+                "element_count": self.rows,
+                "unexpected_count": count,
+                "unexpected_percent": percent,
+                "unexpected_percent_nonmissing": percent,
+                "missing_count": 0,
+                "partial_unexpected_list": [name for name in offenders["id"] if name],
+            }
+            return {"success": count == 0, "result": result}
+
+        @classmethod
+        @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+        @render_suite_parameter_string
+        def _prescriptive_renderer(cls, configuration: Any = None, **_: Any) -> list:
+            told = {"law": configuration.kwargs["law"], "says": configuration.kwargs["says"]}
+            template = {"template": "$law: $says", "params": told, "styling": {"default": {"classes": []}}}
+            return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
+
+    return ExpectLawToHold
+
+
+def _offenders(findings: list[Finding]) -> Any:
+    """The first offenders of each law, one row each, and a row for those that are not named."""
+    rows = [(_name(finding), name, 1) for finding in findings for name in finding.first]
+    rows += [
+        (_name(finding), "", finding.offending - len(finding.first))
+        for finding in findings
+        if finding.offending > len(finding.first)
+    ]
+    schema = {"law": pl.String, "id": pl.String, "count": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row").to_pandas()
+
+
+def _frame(table: Table, findings: list[Finding]) -> Any:
+    """The columns that the rules speak of, each as narrow as it can be."""
+    rules = {finding.rule for finding in findings}
+    wanted = {_column(rule): _narrow(rule, rules) for rule in rules}
+    wanted |= {LISTED.format(rule.column): rule.holds() for rule in rules if _is_long(rule)}
+    ordered = {name: wanted[name] for name in sorted(wanted)}
+    return table.rows.select(**ordered).collect(engine="streaming").to_pandas()
+
+
+def _is_long(rule: Rule) -> bool:
+    return rule.kind == "among" and len(rule.values) > LONG
+
+
+def _column(rule: Rule) -> str:
+    """The name that a rule's column has in the frame."""
+    return LENGTH_OF.format(rule.column) if rule.kind == "characters" else rule.column
+
+
+def _narrow(rule: Rule, rules: set[Rule]) -> pl.Expr:
+    """A rule's column; of a text that is measured only its absence matters to the other rules."""
+    column = pl.col(rule.column)
+    if rule.kind == "characters":
+        return column.str.len_chars()
+    of_column = {other.kind: other for other in rules if other.column == rule.column}
+    if "characters" in of_column:
+        return column.is_not_null().replace_strict({True: 1, False: None})
+    if "among" in of_column and not _is_long(of_column["among"]):
+        return column.cast(pl.Categorical)
+    return column

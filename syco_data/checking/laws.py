@@ -1,0 +1,122 @@
+"""Statements about whole tables, each as the rows that break it. Pure: lazy tables in, lazy offenders out.
+
+A law that nothing breaks yields no row. Laws read as few columns as they can, so that long tables are checked in
+bounded memory. Statistical statements are in `independence`, statements about single columns in `columns`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from syco_data import wording
+from syco_data.checking import laws_of_models, laws_of_prompts
+from syco_data.checking.lawbook import Law, law, partition
+from syco_data.probes.held_out import leak_key
+from syco_data.settings import Settings
+from syco_data.sources import SOURCES
+from syco_data.templates import Template
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Every table of a build, lazy; `raw` holds `row`, `label` of the training splits by source.
+
+    `verdicts` by model, `train` and `dropped_prompts` by (model, arm); `sources` are those that take part.
+    """
+
+    raw: Mapping[str, pl.LazyFrame]
+    claims: pl.LazyFrame
+    dropped_rows: pl.LazyFrame
+    prompts: pl.LazyFrame
+    not_sampled: pl.LazyFrame
+    probes: pl.LazyFrame
+    verdicts: Mapping[str, pl.LazyFrame]
+    train: Mapping[tuple[str, str], pl.LazyFrame]
+    dropped_prompts: Mapping[tuple[str, str], pl.LazyFrame]
+
+
+def every(build: Subject, settings: Settings, forms: Mapping[str, Template]) -> list[Law]:
+    """Every law of a build; `forms` are the templates of the prompts by name."""
+    found = [*of_claims(build.claims, settings), *of_raw(build), *laws_of_prompts.of_texts(build.prompts, forms)]
+    found += [*laws_of_prompts.of_claims_asked(build.prompts, build.claims), *of_sampling(build)]
+    found += of_probes(build.probes, build.claims, build.prompts)
+    for model, verdicts in build.verdicts.items():
+        found += laws_of_models.of_verdicts(f"verdicts/{model}", verdicts, build.prompts)
+    for (model, arm), train in build.train.items():
+        table = f"train/{model}/{arm}"
+        found += laws_of_models.of_training(table, train, build.prompts)
+        found += laws_of_models.of_arm(
+            table, train, build.prompts, build.claims, build.verdicts[model], settings.arms[arm]
+        )
+        found.append(partition(f"{table}", "prompt_id", build.prompts, train, build.dropped_prompts[model, arm]))
+    return found
+
+
+def of_claims(claims: pl.LazyFrame, settings: Settings) -> list[Law]:
+    """What a claim says follows from its parts."""
+    published = settings.claims.compat == "published" or settings.claims.double_negatives == "published"
+    index = pl.col("source").replace_strict(
+        list(SOURCES), list(range(len(SOURCES))), return_dtype=pl.Int64, default=None
+    )
+    words = wording.label_words(wording.label_code(index, pl.col("label")), pl.col("polarity"), published)
+    sentence = wording.sentence(pl.col("input"), pl.col("polarity"), words)
+    counts = {key: len(source.labels) for key, source in SOURCES.items()}
+    count = pl.col("source").replace_strict(counts, default=0, return_dtype=pl.Int64)
+    kind = pl.when(pl.col("label") == pl.col("gold_label")).then(pl.lit("gold")).otherwise(pl.lit("other"))
+    truth = (pl.col("label") == pl.col("gold_label")) == (pl.col("polarity") == "is")
+    laws = {
+        "label_exists": ("a claim's labels are labels of its source",
+                         pl.col("label").is_between(0, count - 1) & pl.col("gold_label").is_between(0, count - 1)),
+        "label_kind": ("a claim is gold when its label is the row's own, else other", pl.col("label_kind") == kind),
+        "truth": ("a claim is true when it says `is` of the row's own label or `is not` of another one",
+                  pl.col("truth") == truth),
+    }  # fmt: skip
+    found = [law(name, "claims", says, claims, "claim_id", holds) for name, (says, holds) in laws.items()]
+    existing = claims.filter(laws["label_exists"][1])
+    says = "a claim is its input, its polarity and the wording of its label, joined"
+    return [*found, law("claim_wording", "claims", says, existing, "claim_id", pl.col("claim") == sentence)]
+
+
+def of_raw(build: Subject) -> list[Law]:
+    """Every source row is a claim or was dropped, and no row is both."""
+    places = [
+        frame.select(id=pl.concat_str(pl.lit(f"{key}/"), "row"), source=pl.lit(key)) for key, frame in build.raw.items()
+    ]
+    whole = pl.concat(places) if places else pl.LazyFrame(schema={"id": pl.String, "source": pl.String})
+    identified = [frame.with_columns(id=_place()) for frame in (build.claims, build.dropped_rows)]
+    return [partition("claims", "id", whole, *identified)]
+
+
+def _place() -> pl.Expr:
+    return pl.concat_str("source", pl.col("row").cast(pl.String), separator="/")
+
+
+def of_sampling(build: Subject) -> list[Law]:
+    """Every claim is asked once or was not sampled."""
+    return [partition("prompts", "claim_id", build.claims, build.prompts, build.not_sampled)]
+
+
+def of_probes(probes: pl.LazyFrame, claims: pl.LazyFrame, asked: pl.LazyFrame) -> list[Law]:
+    """Probes can be answered, and nothing in them has been trained on."""
+    keyed = probes.with_columns(key=leak_key(pl.col("input")))
+    trained = claims.select("claim", key=leak_key(pl.col("input")))
+    known_right = pl.col("right").is_null() | pl.col("options").list.contains(pl.col("right"))
+    known_view = pl.col("user_view").is_null() | pl.col("options").list.contains(pl.col("user_view"))
+    return [
+        Law("no_trained_input", "probes", "no probe holds an input that claims for training hold, letters and digits "
+            "compared", _shared(keyed, trained, "key")),
+        Law("no_trained_claim", "probes", "no probe holds a claim made for training",
+            _shared(probes, trained, "claim")),
+        Law("no_trained_prompt", "probes", "no probe is a training prompt word for word",
+            _shared(probes, asked, "prompt")),
+        law("probe_options", "probes", "the right answer and the user's view are among a probe's options",
+             probes, "probe_id", known_right & known_view & (pl.col("options").list.len() >= 2)),
+    ]  # fmt: skip
+
+
+def _shared(probes: pl.LazyFrame, training: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    """Probes whose value occurs in training; the short side is looked up, so that the long one streams."""
+    wanted = probes.select(column).drop_nulls().unique()
+    found = training.select(column).join(wanted, on=column, how="semi").unique()
+    return probes.join(found, on=column, how="semi").select(id="probe_id")

@@ -1,0 +1,66 @@
+"""The laws that a release shows by itself: prompts, training rows and verdicts agree, texts give their `text_id`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from syco_data import templates
+from syco_data.checking import laws_of_models, laws_of_prompts
+from syco_data.checking.lawbook import Law
+from syco_data.errors import SycoError
+from syco_data.releasing import configs, released
+from syco_data.releasing.manifest import Manifest
+from syco_data.releasing.released import with_text_id
+from syco_data.schemas import RELEASED_TRAIN, VERDICTS, Schema
+from syco_data.tables import ROWS_PER_GROUP
+from syco_data.templates import Template
+
+
+def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
+    """Every law of a release; `table` is the path of the file that it speaks of."""
+    candidates = pl.scan_parquet(folder / configs.CANDIDATES.path, glob=False)
+    for law in laws_of_prompts.of_texts(candidates, forms(folder, found)):
+        yield Law(law.name, configs.CANDIDATES.path, law.says, law.offenders)
+    for file in found.tables:
+        rows = pl.scan_parquet(folder / file.path, glob=False)
+        if file.table.schema_name == RELEASED_TRAIN.name and file.table.split == "train":
+            yield from laws_of_models.of_training(file.path, rows, candidates)
+        elif file.table.schema_name == VERDICTS.name:
+            yield from laws_of_models.of_verdicts(file.path, rows, candidates)
+        if file.table.schema_name in released.TEXTS:
+            yield _text_ids(folder / file.path, file.path, released.SCHEMAS[file.table.schema_name])
+
+
+def forms(folder: Path, found: Manifest) -> Mapping[str, Template]:
+    """The templates that lie in the release."""
+    return {name: form(folder, name) for name in found.templates}
+
+
+def template_path(name: str) -> str:
+    """Where a template lies in a release."""
+    return f"recipe/templates/{name}.jinja"
+
+
+def form(folder: Path, name: str) -> Template:
+    """A template of a release; raises `SycoError` where it is none."""
+    try:
+        return templates.parse(name, (folder / template_path(name)).read_text(encoding="utf-8"))
+    except SycoError:
+        raise
+    except Exception as error:  # a stranger's template is run, in a sandbox, and may fail in any way
+        raise SycoError(f"template '{name}': {type(error).__name__}: {error}") from error
+
+
+def _text_ids(path: Path, table: str, schema: Schema) -> Law:
+    """Rows whose texts are there and do not give the `text_id` that the row has."""
+    wrong: list[str] = []
+    names = [*schema.key, "text_id", *released.TEXTS[schema.name]]
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=names):
+            rows = pl.DataFrame(batch).filter(pl.col("prompt").is_not_null())
+            again = with_text_id(rows.rename({"text_id": "stated"}), schema)
+            wrong += again.filter(pl.col("text_id") != pl.col("stated"))[schema.key[0]].to_list()
+    says = "a row's text_id is the content id of its texts"
+    return Law("text_id", table, says, pl.LazyFrame({"id": wrong}, schema={"id": pl.String}))

@@ -1,0 +1,167 @@
+"""The two sides of a comparison: a release folder, REPO@VERSION on the Hub, or a git revision of a project.
+
+A side gives its manifest at once and each file when it is asked for: comparing manifests downloads no data.
+"""
+
+import errno
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syco_data.errors import SycoError
+from syco_data.releasing import manifest as manifests
+from syco_data.releasing import released
+from syco_data.releasing.manifest import File, Manifest
+
+if TYPE_CHECKING:
+    from syco_data.remote.hub import Address
+
+RELEASE = "data/release"
+"""Where the release lies in a project, for git revisions."""
+VERIFY = "See what differs: python -m syco_data verify DIR; then pull or build the release again"
+INSTALL = "Install it: pip install 'syco-data[build]'"
+
+
+@dataclass(frozen=True)
+class Side:
+    """`name` as the user wrote it; `identity` the sha256 of the manifest; `locate` gives a file of the release."""
+
+    name: str
+    manifest: Manifest
+    identity: str
+    locate: Callable[[str], Path]
+
+    def open(self, file: File) -> Path:
+        """A file, proven to be the one that the manifest names."""
+        path = self.locate(file.path)
+        if path.stat().st_size != file.bytes or manifests.digest_of(path) != file.sha256:
+            raise SycoError(
+                f"{self.name}: {file.path} is not the file that its manifest names (damaged or changed)",
+                VERIFY,
+            )
+        if fault := next(released.header(path).faults(file.table), None) if file.table else None:
+            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
+        return path
+
+
+def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
+    """A side by what the user wrote; downloads go below `workspace`, git revisions are looked up in `project`.
+
+    A folder of that name wins over a git revision of the same name.
+    """
+    from syco_data.remote.hub import Address
+
+    if name and Path(name).is_dir():
+        return folder_side(Path(name), name)
+    if Address.looks_like(name):
+        return hub_side(Address.parse(name), workspace)
+    if is_revision(name, project):
+        return git_side(name, project, workspace)
+    raise SycoError(
+        f"{name!r} is no folder, no OWNER/NAME@VERSION and no git revision of this project",
+        "Name two releases, such as: python -m syco_data diff HEAD~1 data/release",
+    )
+
+
+def folder_side(folder: Path, name: str | None = None) -> Side:
+    """A release folder; links in it are refused, as they could lead anywhere."""
+
+    def locate(path: str) -> Path:
+        found = folder / path
+        if any(part.is_symlink() for part in [found, *found.parents[: path.count("/")]]):
+            raise SycoError(f"{folder}: {path} is a link", "A release holds plain files: pull or build it again")
+        if not found.is_file():
+            raise SycoError(f"{folder}: {path} is missing", "Get the release again: python -m syco_data pull")
+        return found
+
+    return Side(name or str(folder), manifests.read(folder), manifests.identity(folder), locate)
+
+
+def is_revision(name: str, project: Path) -> bool:
+    """Whether git knows a commit of that name; anything that git could read as an option is none."""
+    return (
+        not name.startswith("-") and _git(project, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None
+    )
+
+
+def _git(project: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def hub_side(address: "Address", workspace: Path) -> Side:
+    """A version on the Hub. Its manifest is all that is downloaded until a file is asked for."""
+    from syco_data.remote import pulling
+
+    work = workspace / str(address).replace("/", "--")
+    work.mkdir(parents=True, exist_ok=True)
+    found = pulling.manifest_of(address, work)
+    whole: list[Path] = []
+
+    def locate(path: str) -> Path:
+        if not whole:
+            whole.append(pulling.kept(address))
+        return whole[0] / path
+
+    return Side(str(address), found, manifests.identity(work), locate)
+
+
+def git_side(revision: str, project: Path, workspace: Path) -> Side:
+    """The release of a git revision of this project, out of DVC's cache or, failing that, its remote."""
+    commit = _git(project, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    files = _dvc_files(project, commit, revision)
+    work = workspace / commit
+
+    def locate(path: str) -> Path:
+        target = work / path
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy(files, path, target, revision)
+        return target
+
+    locate(manifests.NAME)
+    return Side(revision, manifests.read(work), manifests.identity(work), locate)
+
+
+def _dvc_files(project: Path, commit: str, revision: str) -> Any:
+    """DVC's view of the project at a commit."""
+    try:
+        from dvc.api import DVCFileSystem
+        from dvc.exceptions import DvcException
+    except ImportError as error:
+        raise SycoError("git revisions are compared through DVC, which is not installed", INSTALL) from error
+    try:
+        files = DVCFileSystem(str(project), rev=commit)
+        if not files.exists(RELEASE):
+            raise SycoError(f"git revision {revision!r} has no {RELEASE}", "Name a revision whose build was committed")
+    except DvcException as error:
+        raise SycoError(f"git revision {revision!r}: DVC says: {error}", _fetch_words(revision)) from error
+    return files
+
+
+def _copy(files: Any, path: str, target: Path, revision: str) -> None:
+    from dvc.exceptions import DvcException
+
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        files.get_file(f"{RELEASE}/{path}", str(temporary))
+    except (DvcException, OSError) as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SycoError(
+                f"{target.parent}: the disk is full", "Make room, or set TMPDIR to a larger disk"
+            ) from error
+        raise SycoError(
+            f"git revision {revision!r}: {RELEASE}/{path} is neither in DVC's cache nor in a remote of the project",
+            _fetch_words(revision),
+        ) from error
+    temporary.replace(target)
+
+
+def _fetch_words(revision: str) -> str:
+    return f"Fetch it: git checkout {revision} && dvc pull {RELEASE} (or dvc fetch --all-commits {RELEASE})"

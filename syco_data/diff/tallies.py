@@ -1,0 +1,164 @@
+"""Counts and shares of a compared table: how many rows differ where, and how the mixture moved."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from syco_data.diff.changed_rows import Changes
+from syco_data.diff.matching import JOINED_ON, View
+from syco_data.diff.records import CauseCount, Config, Counts, Group, Shift
+from syco_data.releasing.manifest import Table
+
+GROUPED_BY = ("source", "label_kind", "truth")
+SHARES = {
+    "known": ("keep rate", True),
+    "opinion": ("opinion agree", "agree"),
+    "answer": ("answer (A)", "(A)"),
+    "completion": ("answer (A)", " (A)"),
+    "choice": ("choice (A)", "(A)"),
+    "truth": ("true claims", True),
+    "label_kind": ("gold labels", "gold"),
+}
+"""Column -> what a share of it is called, and the value that is counted."""
+
+
+def record(a: Table | None, b: Table | None, change: str) -> Config:
+    """What the manifests alone say of a table; rows are counted by `deep`."""
+    table = b or a
+    columns_a, columns_b = (list(side.columns) if side else [] for side in (a, b))
+    return Config(
+        config=table.config, split=table.split, change="added" if a is None else "removed" if b is None else change,
+        rows_a=a.rows if a else None, rows_b=b.rows if b else None, joined_on=[],
+        columns_added=[name for name in columns_b if a and name not in columns_a],
+        columns_removed=[name for name in columns_a if b and name not in columns_b],
+        counts=None, columns={}, groups=[], causes=[], shifts=[], examples=[],
+    )  # fmt: skip
+
+
+def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str, View | None]) -> Config:
+    """The record of a table whose rows have been compared; `changes.frame` has causes and `GROUPED_BY`."""
+    cells = {side: cells_of(view, candidates[side]) for side, view in (("a", a), ("b", b))}
+    counts = _counts(changes.frame, a.table.rows if a else 0)
+    shallow = record(a and a.table, b and b.table, "changed" if counts.differing else "same")
+    if shallow.columns_added or shallow.columns_removed:
+        shallow = shallow.model_copy(update={"change": "changed"})
+    flags = {name: int(changes.differs(name).sum()) for name in changes.columns}
+    return shallow.model_copy(
+        update={
+            "joined_on": joined_on((b or a).table),
+            "counts": counts,
+            "columns": {name: count for name, count in flags.items() if count},
+            "groups": list(_groups(changes.frame, cells)),
+            "causes": _causes(changes.frame),
+            "shifts": [*_shifts(cells), *_kept(cells, candidates, (b or a).table)],
+        }
+    )
+
+
+def joined_on(table: Table) -> list[str]:
+    return list(JOINED_ON.get(table.schema_name, table.key) if table.split == "train" else table.key)
+
+
+def _counts(frame: pl.DataFrame, rows_a: int) -> Counts:
+    found = {change: int((frame["change"] == change).sum()) for change in ("added", "removed", "changed")}
+    return Counts(**found, unchanged=rows_a - found["removed"] - found["changed"])
+
+
+def cells_of(view: View | None, candidates: View | None) -> pl.DataFrame | None:
+    """Rows by every combination of the grouping and share columns that a table has, as `len`.
+
+    Verdicts know no source: they borrow the columns of their candidates.
+    """
+    if view is None:
+        return None
+    own = [name for name in (*GROUPED_BY, *SHARES) if name in view.columns]
+    own = list(dict.fromkeys(own))
+    if view.table.schema_name != "verdicts" or candidates is None:
+        lazy = view.read(own) if own else pl.DataFrame({"rows": range(view.table.rows)})
+        return lazy.group_by(own).len() if own else lazy.select(pl.len())
+    borrowed = list(GROUPED_BY)
+    ids, others = view.column("prompt_id"), candidates.column("prompt_id")
+    if ids.equals(others):
+        rows = view.read(own).hstack(candidates.read(borrowed))
+    else:
+        rows = view.read(["prompt_id", *own]).join(
+            candidates.read(["prompt_id", *borrowed]), on="prompt_id", how="left"
+        )
+    return rows.group_by(*own, *borrowed).len()
+
+
+def _groups(frame: pl.DataFrame, cells: dict[str, pl.DataFrame | None]) -> Iterator[Group]:
+    """Counts by value; a row that is alike counts where all other rows of side A leave it."""
+    for column in GROUPED_BY:
+        totals = {side: _totals(found, column) for side, found in cells.items()}
+        if not (totals["a"] or totals["b"]):
+            continue
+        tallies = {(str(value).lower() if isinstance(value, bool) else value, change): rows
+                   for value, change, rows in frame.group_by(column, "change").len().iter_rows()}  # fmt: skip
+        for value in sorted({*totals["a"], *totals["b"]}):
+            found = {change: tallies.get((value, change), 0) for change in ("added", "removed", "changed")}
+            alike = totals["b"].get(value, 0) - found["added"] - found["changed"]
+            yield Group(column=column, value=value, counts=Counts(**found, unchanged=alike))
+
+
+def _totals(cells: pl.DataFrame | None, column: str) -> dict[str, int]:
+    if cells is None or column not in cells.columns:
+        return {}
+    counted = cells.filter(pl.col(column).is_not_null()).group_by(column).agg(pl.col("len").sum())
+    return {str(value).lower() if isinstance(value, bool) else value: rows for value, rows in counted.iter_rows()}
+
+
+def _causes(frame: pl.DataFrame) -> list[CauseCount]:
+    names = ["cause", "change", "detail"]
+    counted = frame.group_by(names).len().sort("len", *names, descending=[True, False, False, False])
+    return [
+        CauseCount(cause=cause, change=how, detail=words, rows=rows) for cause, how, words, rows in counted.iter_rows()
+    ]
+
+
+def _shifts(cells: dict[str, pl.DataFrame | None]) -> Iterator[Shift]:
+    """Shares of all rows, and keep rates by source, label kind and truth too."""
+    for column, (what, value) in SHARES.items():
+        yield from _shift(cells, column, what, value, "all", pl.lit(True))
+        if column == "known":
+            for by in GROUPED_BY:
+                names = sorted({*_totals(cells["a"], by), *_totals(cells["b"], by)})
+                for name in names:
+                    where = pl.col(by).cast(pl.String) == name
+                    yield from _shift(cells, column, what, value, f"{by} {name}", where)
+
+
+def _shift(
+    cells: dict[str, pl.DataFrame | None], column: str, what: str, value: object, of: str, where: pl.Expr
+) -> Iterator[Shift]:
+    sides = {}
+    for side, found in cells.items():
+        if found is None or column not in found.columns:
+            sides[side] = (None, 0)
+            continue
+        rows = found.filter(where & pl.col(column).is_not_null())
+        total = int(rows["len"].sum())
+        counted = int(rows.filter(pl.col(column) == value)["len"].sum())
+        sides[side] = (counted / total if total else None, total)
+    if sides["a"][1] or sides["b"][1]:
+        yield Shift(what=what, of=of, share_a=sides["a"][0], share_b=sides["b"][0],
+                    rows_a=sides["a"][1], rows_b=sides["b"][1])  # fmt: skip
+
+
+def _kept(cells: dict[str, pl.DataFrame | None], candidates: dict[str, View | None], table: Table) -> Iterator[Shift]:
+    """For a training set: which share of the candidates it holds, over all and by source."""
+    if table.schema_name != "released/train" or table.split != "train":
+        return
+    pools = {side: cells_of_sources(view) for side, view in candidates.items()}
+    taken = {side: _totals(found, "source") for side, found in cells.items()}
+    names = sorted({*pools["a"], *pools["b"]})
+    for of, chosen in [("all", names), *((f"source {name}", [name]) for name in names)]:
+        rows = {side: sum(pool.get(name, 0) for name in chosen) for side, pool in pools.items()}
+        kept = {side: sum(found.get(name, 0) for name in chosen) for side, found in taken.items()}
+        share = {side: kept[side] / rows[side] if rows[side] and cells[side] is not None else None for side in "ab"}
+        yield Shift(what="share of candidates", of=of, share_a=share["a"], share_b=share["b"],
+                    rows_a=rows["a"], rows_b=rows["b"])  # fmt: skip
+
+
+def cells_of_sources(view: View | None) -> dict[str, int]:
+    return {} if view is None else dict(view.read(["source"]).group_by("source").len().iter_rows())

@@ -1,0 +1,134 @@
+"""Origin `hub`: the files of a source at a commit, downloaded into the Hub client's own cache.
+
+A file appears in the cache when it is whole and only then, so an interrupted download is gone on with by
+running the same command again; nothing is written to `data/` before every file is here and has the hash that
+the Hub states. Faults that may pass are tried again (`retries`); others are one line each.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from syco_data.errors import SycoError
+from syco_data.origins import layouts
+from syco_data.origins.examination import Fetched, SplitFiles
+from syco_data.origins.folders import COMMIT, sha256
+from syco_data.remote import retries
+from syco_data.settings import Retries
+from syco_data.sources import Source
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo, HfApi
+
+Result = TypeVar("Result")
+_LOGIN, _LOCK = "hf auth login", "python -m syco_data sources lock"
+
+
+class Unreachable(SycoError):
+    """The Hub gave no usable answer, after every retry: nothing is known about the source."""
+
+
+def fetch(source: Source, revision: str, patience: Retries) -> Fetched:
+    """Downloads the files of both splits and the card at a revision (a commit, or a name that is resolved).
+
+    Raises `SycoError` for an unknown repository or revision, missing rights, and files that are not there;
+    `Unreachable` when the Hub does not answer.
+    """
+    api, info = _api(), _info(source, revision, patience)
+    paths = [sibling.rfilename for sibling in info.siblings or ()]
+    names = {split: layouts.data_files(paths, source, split) for split in (source.train, source.held_out)}
+
+    def local(name: str) -> Path:
+        return _download(api, source, info, name, patience)
+
+    splits = tuple(SplitFiles(split, tuple(map(local, files))) for split, files in names.items())
+    return Fetched(splits, tuple(map(local, layouts.cards(paths, source))), info.sha)
+
+
+def resolve(source: Source, revision: str, patience: Retries) -> str:
+    """The 40-hex commit that a branch, tag or ref of the source's repository points to now."""
+    return _info(source, revision, patience).sha
+
+
+def pinned(source: Source, revision: str) -> str:
+    """The revision, if it is a commit; a name that can move is an error: rows must not change unnoticed."""
+    if COMMIT.fullmatch(revision):
+        return revision
+    raise SycoError(
+        f"source '{source.key}': revision '{revision}' is a name that can move, origin 'hub' takes commits only. "
+        "Nothing was written",
+        "Pin every source: python -m syco_data sources lock",
+    )
+
+
+def _api() -> "HfApi":
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="syco-data")
+
+
+def _info(source: Source, revision: str, patience: Retries) -> "DatasetInfo":
+    from huggingface_hub import constants
+
+    def ask() -> "DatasetInfo":
+        # Without a limit of its own this call waits for ever on a connection that has died.
+        limit = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        return _api().dataset_info(source.hub_id, revision=revision, timeout=limit, files_metadata=True)
+
+    return _ask(source, revision, patience, ask)
+
+
+def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, patience: Retries) -> Path:
+    """The local path of one file; a copy whose hash is not the Hub's is fetched once more."""
+    stated = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings if sibling.lfs}
+    for anew in (False, True):
+
+        def get(anew: bool = anew) -> str:
+            return api.hf_hub_download(
+                source.hub_id, name, repo_type="dataset", revision=info.sha, force_download=anew
+            )  # fmt: skip
+
+        path = Path(_ask(source, info.sha, patience, get))
+        if stated.get(name, sha := sha256(path)) == sha:
+            return path
+    raise SycoError(
+        f"source '{source.key}': {name} has another hash than the Hub states (found: {sha}; expected: {stated[name]})",
+        "Something between the Hub and this machine changes files: try another network",
+    )
+
+
+def _ask(source: Source, revision: str, patience: Retries, call: Callable[[], Result]) -> Result:
+    """The call's result; every way to fail is one line."""
+    import httpx2
+    from huggingface_hub.errors import XetDownloadError
+
+    try:
+        return retries.persistent(call, patience)
+    except (OSError, ValueError, RuntimeError, httpx2.HTTPError, XetDownloadError) as error:
+        raise _explained(source, revision, patience, error) from error
+
+
+def _explained(source: Source, revision: str, patience: Retries, error: Exception) -> SycoError:
+    """What the user can do about a fault. The client's own text is left out: it holds addresses and signatures."""
+    from huggingface_hub import constants, errors
+
+    at, code = f"source '{source.key}': {source.hub_id} at {constants.ENDPOINT}", retries.status(error)
+    login = f"Check the id; where it is private, log in with a token that may read it: {_LOGIN}"
+    if isinstance(error, errors.OfflineModeIsEnabled) or isinstance(error.__cause__, errors.OfflineModeIsEnabled):
+        return Unreachable(f"{at} was not asked: HF_HUB_OFFLINE is set", "Unset it, or use acquire.origin: directory")
+    if isinstance(error, errors.GatedRepoError):
+        return SycoError(f"{at} is gated, and your account has no access", f"Ask for it on its page, then: {_LOGIN}")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return SycoError(f"{at} has no revision '{revision}'", f"Pin another: {_LOCK} {source.key} --revision main")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return SycoError(f"{at}: there is no such data set, or it is private ({code})", login)
+    if code in (401, 403):
+        return SycoError(f"{at}: the token in use is refused ({code})", login)
+    again = "Finished files are kept: run the same command again later"
+    if retries.may_pass(error):
+        reason = f"answered {code}" if code else f"could not be reached ({type(error.__cause__ or error).__name__})"
+        return Unreachable(f"{at} {reason}, {patience.attempts} times", again)
+    if isinstance(error, RuntimeError):  # what the Xet client raises when its own retries are used up
+        return Unreachable(f"{at}: the Hub's file storage gave no file", f"{again} (HF_HUB_DISABLE_XET=1: plain HTTP)")
+    reason = f"answered {code}" if code else getattr(error, "strerror", None) or type(error).__name__
+    return SycoError(f"{at}: {reason}", f"To see more: python -m syco_data sources check {source.key}")

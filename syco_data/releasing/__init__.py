@@ -1,0 +1,1 @@
+"""Releases as folders: tables, card, manifest, and the proof that they are whole."""

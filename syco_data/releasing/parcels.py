@@ -1,0 +1,127 @@
+"""What is sent to the Hub: the files of one version with their digests, and how they differ from a commit's."""
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from syco_data.errors import SycoError
+from syco_data.releasing import manifest, verification
+from syco_data.remote.hub import NUMBER, Blob, tag_of
+
+KEPT = frozenset({".gitattributes"})
+"""Files that the Hub itself puts into a repository."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file: its path in the repository, where it lies, and its digest."""
+
+    path: str
+    source: Path
+    bytes: int
+    sha256: str
+
+    def is_at(self, blob: Blob) -> bool:
+        """Whether the Hub's file has the same content: by sha256, or by git blob id where it states no other."""
+        if blob.sha256 is None:
+            return blob.bytes == self.bytes and blob.git_id == git_id(self.source)
+        return blob.bytes == self.bytes and blob.sha256 == self.sha256
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What a commit has to change: `new` and `changed` items, and `surplus` paths to delete."""
+
+    new: tuple[Item, ...]
+    changed: tuple[Item, ...]
+    surplus: tuple[str, ...]
+
+    @property
+    def none(self) -> bool:
+        return not (self.new or self.changed or self.surplus)
+
+    def first(self) -> str:
+        return next(iter([*(item.path for item in (*self.new, *self.changed)), *self.surplus]))
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One version: `digest` names its content for good (for a release, the sha256 of its manifest)."""
+
+    version: str
+    digest: str
+    items: tuple[Item, ...]
+
+    @property
+    def tag(self) -> str:
+        return tag_of(self.version)
+
+    @property
+    def bytes(self) -> int:
+        return sum(item.bytes for item in self.items)
+
+    def differences(self, tree: Mapping[str, Blob]) -> Differences:
+        paths = {item.path for item in self.items}
+        return Differences(
+            tuple(item for item in self.items if item.path not in tree),
+            tuple(item for item in self.items if item.path in tree and not item.is_at(tree[item.path])),
+            tuple(sorted(path for path in tree if path not in paths | KEPT)),
+        )
+
+    def card(self) -> str:
+        """The text of the card; empty where there is none."""
+        found = [item.source for item in self.items if item.path == manifest.CARD]
+        return found[0].read_text(encoding="utf-8") if found else ""
+
+
+def proven_release(folder: Path) -> Parcel:
+    """A release folder, proven to be what its manifest says."""
+    verification.require(folder)
+    return of_release(folder)
+
+
+def of_release(folder: Path) -> Parcel:
+    """A release folder, as its manifest describes it."""
+    made = manifest.read(folder)
+    itself = Item(
+        manifest.NAME, folder / manifest.NAME, (folder / manifest.NAME).stat().st_size, manifest.identity(folder)
+    )
+    items = [Item(file.path, folder / file.path, file.bytes, file.sha256) for file in made.files]
+    return Parcel(made.version, itself.sha256, (*items, itself))
+
+
+def of_folder(folder: Path, version: str) -> Parcel:
+    """Any other folder, such as a tuned model: every file that is not hidden; `version` is like 1.2.0."""
+    if not folder.is_dir():
+        raise SycoError(f"there is no folder {folder}")
+    if not NUMBER.fullmatch(version):
+        raise SycoError(f"{version!r} is no version", "Give one like 1.2.0")
+    items = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_dir() or any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.is_symlink():
+            raise SycoError(f"{path} is a link, and a link cannot be published", "Put the file itself there")
+        items.append(Item(inside.as_posix(), path, path.stat().st_size, manifest.digest_of(path)))
+    if not items:
+        raise SycoError(f"{folder} holds nothing to publish")
+    listing = "".join(f"{item.sha256}  {item.path}\n" for item in items)
+    return Parcel(version, hashlib.sha256(listing.encode()).hexdigest(), tuple(items))
+
+
+def git_id(path: Path) -> str:
+    """The id that git gives a file's content."""
+    running = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            running.update(piece)
+    return running.hexdigest()
+
+
+def card_changes(before: str, after: str) -> list[str]:
+    """The changed lines of a card, without the unchanged ones around them."""
+    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
+    return [line for line in lines[2:] if not line.startswith("@@")]

@@ -1,0 +1,189 @@
+"""Tables as the Hub shows them: one writer, deterministic to the byte for one version of pyarrow.
+
+Content-defined chunking lets the Hub store only what changed between two versions. The `huggingface` schema
+metadata gives `datasets` the types of a file that is read without its card.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from syco_data import draws, tables
+from syco_data.errors import SycoError
+from syco_data.releasing import licences
+from syco_data.releasing.manifest import Table
+from syco_data.schemas import (
+    FLAG,
+    INT,
+    REAL,
+    RELEASED_CANDIDATES,
+    RELEASED_DROPPED,
+    RELEASED_PROBES,
+    RELEASED_TRAIN,
+    TEXT,
+    VERDICTS,
+    Schema,
+)
+from syco_data.templates import OPINIONS, ORDERS
+
+SCHEMAS = {
+    schema.name: schema for schema in (RELEASED_TRAIN, RELEASED_CANDIDATES, VERDICTS, RELEASED_PROBES, RELEASED_DROPPED)
+}
+TEXTS = {
+    RELEASED_CANDIDATES.name: ("claim", "prompt", "stripped_prompt"),
+    RELEASED_TRAIN.name: ("prompt",),
+    RELEASED_PROBES.name: ("input", "claim", "prompt"),
+}
+"""The columns of each table that hold words of a source; a `text_id` speaks of them in this order."""
+
+CLASSES = {
+    "label_kind": ("gold", "other"),
+    "polarity": ("is", "is not"),
+    "opinion": OPINIONS,
+    "option_order": ORDERS,
+    "answer": ("(A)", "(B)"),
+    "choice": ("(A)", "(B)"),
+    "swapped_choice": ("(A)", "(B)"),
+}
+"""Closed vocabularies, which `datasets` reads as `ClassLabel`."""
+
+_OPTIONS = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_content_defined_chunking": True,
+    "write_page_index": True,
+    "store_schema": False,
+}
+_DTYPES = {TEXT: "string", INT: "int64", FLAG: "bool", REAL: "float64"}
+_ARROW = {TEXT: pa.string(), INT: pa.int64(), FLAG: pa.bool_(), REAL: pa.float64()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a table stands in a release."""
+
+    config: str
+    split: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.config}/{self.split}.parquet"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the end of a Parquet file says of it: columns with their polars types, and rows."""
+
+    columns: dict[str, str]
+    rows: int
+
+    def faults(self, table: Table) -> Iterator[str]:
+        """In what the file is not the table of the manifest."""
+        if self.columns != table.columns:
+            yield "columns differ from those that the manifest names"
+        if self.rows != table.rows:
+            yield f"{self.rows:,} rows, the manifest says {table.rows:,}"
+        schema = SCHEMAS.get(table.schema_name)
+        known = {name: str(kind) for name, kind in schema.columns.items()} if schema else {}
+        for name in self.columns.keys() & known.keys():
+            if self.columns[name] != known[name]:
+                yield f"column {name!r} is {self.columns[name]}, expected {known[name]}"
+
+
+def header(path: Path) -> Header:
+    """Raises `SycoError` where the file is no Parquet table."""
+    try:
+        columns = {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
+        return Header(columns, pq.ParquetFile(path).metadata.num_rows)
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SycoError(
+            f"table {path.parent.name}/{path.stem} cannot be read: {reason}", "Get the release again"
+        ) from error
+
+
+def classes(schema: Schema, name: str) -> tuple[str, ...] | None:
+    """The closed vocabulary of a column, if it has one; each family of probes has opinions and orders of its own."""
+    if "probe_id" in schema.columns and name in ("opinion", "option_order"):
+        return None
+    return CLASSES.get(name)
+
+
+def dtype(kind: pl.DataType) -> str:
+    """The name that `datasets` has for a column's type; a list by the type of its items."""
+    return _DTYPES[kind.inner if isinstance(kind, pl.List) else kind]
+
+
+def arrow_schema(schema: Schema) -> pa.Schema:
+    """Arrow types with 32-bit offsets, which every reader of Parquet knows, and the `huggingface` metadata."""
+    fields, features = [], {}
+    for name, kind in schema.columns.items():
+        value = {"dtype": dtype(kind), "_type": "Value"}
+        listed = isinstance(kind, pl.List)
+        fields.append(pa.field(name, pa.list_(_ARROW[kind.inner]) if listed else _ARROW[kind]))
+        features[name] = {"feature": value, "_type": "List"} if listed else value
+    metadata = json.dumps({"info": {"features": features}}, separators=(",", ":"))
+    return pa.schema(fields, metadata={"huggingface": metadata})
+
+
+def with_text_id(df: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """Adds the content id of a row's texts; a text that is null counts as empty."""
+    joined = df.select(pl.concat_str([pl.col(name).fill_null("") for name in TEXTS[schema.name]], separator="\x1f"))
+    return df.with_columns(text_id=pl.Series(draws.content_ids(joined.to_series()), dtype=pl.String))
+
+
+def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: Path, withheld: list[str]) -> Table:
+    """Writes chunks that come in key order (`tables.conform` checks each), texts of `withheld` sources as nulls."""
+    target = folder / place.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    texts, arrow = TEXTS.get(schema.name, ()), arrow_schema(schema)
+    content, full, hidden = tables.ContentDigest(), tables.ContentDigest(), 0
+    order = _Order(schema)
+    try:
+        with pq.ParquetWriter(temporary, arrow, **_OPTIONS) as out:
+            for chunk in chunks:
+                whole = tables.conform(chunk, schema)
+                order.check(whole)
+                shown = licences.withhold(whole, texts, withheld)
+                if texts:
+                    hidden += int((whole[texts[-1]].is_not_null() & shown[texts[-1]].is_null()).sum())
+                full.update(_to_arrow(whole, arrow))
+                content.update(_to_arrow(shown, arrow))
+                out.write_table(_to_arrow(shown, arrow), row_group_size=tables.ROWS_PER_GROUP)
+        temporary.replace(target)
+    except OSError as error:
+        raise SycoError(f"release: {target} could not be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    columns = {name: str(kind) for name, kind in schema.columns.items()}
+    return Table(
+        config=place.config, split=place.split, schema=schema.name, key=list(schema.key), columns=columns,
+        rows=content.rows, content=content.hexdigest(), full_content=full.hexdigest(), withheld_rows=hidden,
+    )  # fmt: skip
+
+
+def _to_arrow(df: pl.DataFrame, arrow: pa.Schema) -> pa.Table:
+    return df.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow)
+
+
+class _Order:
+    """Rows must come sorted by the key, each key once: the digest of a table speaks of rows in that order."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema, self._last = schema, None
+
+    def check(self, df: pl.DataFrame) -> None:
+        if df.is_empty():
+            return
+        keys = df.select(self._schema.key)
+        first = keys.row(0)
+        if not keys.equals(keys.unique().sort(self._schema.key)) or (self._last is not None and first <= self._last):
+            raise SycoError(f"table '{self._schema.name}': rows out of order or twice in the rows from {first}")
+        self._last = keys.row(-1)

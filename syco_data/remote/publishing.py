@@ -1,0 +1,263 @@
+"""Publishing: one commit and one tag on the Hub per version, or none and a clear error.
+
+Nothing is assumed about a request whose answer was lost: each try reads the head of the repository first and
+compares its files with what is meant, so a commit that arrived is recognised and never made twice.
+"""
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from syco_data.errors import SycoError
+from syco_data.releasing import cards, manifest
+from syco_data.releasing.parcels import Differences, Parcel, card_changes, of_release, proven_release
+from syco_data.remote.hub import Blob, Kind, Remote
+from syco_data.remote.hubfaults import SIGN_IN
+from syco_data.settings import Publish, Retries
+
+log = logging.getLogger(__name__)
+AGAIN = "Publish again: what has arrived is found and not sent twice"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to: `private` is the visibility of a repository that has yet to be created, and the least privacy
+    that an existing one must have."""
+
+    repository: str
+    kind: Kind
+    private: bool
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof of a published version; `manifest` is the digest of its content."""
+
+    repository: str
+    kind: Kind
+    version: str
+    tag: str
+    commit: str
+    manifest: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    def lines(self) -> list[str]:
+        return [f"{self.repository} {self.tag}: commit {self.commit}, manifest {self.manifest}"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    operation: str  # add | change | delete
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What publishing would do to a repository (None: to one that shows the release before this one, or nothing)."""
+
+    repository: str | None
+    version: str
+    tag: str
+    manifest: str
+    operations: tuple[Operation, ...]
+    card: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(operation.bytes for operation in self.operations)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self) | {"dry_run": True}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    def lines(self) -> list[str]:
+        where = self.repository or "no repository configured (publish.repository)"
+        head = f"dry run, {where}: version {self.version}, tag {self.tag}, manifest {self.manifest}"
+        rows = [f"  {each.operation:<6} {each.bytes:>13,} bytes  {each.path}" for each in self.operations]
+        total = f"  one commit, {len(self.operations)} operations, {self.bytes:,} bytes"
+        return [head, *rows, total, *(f"  card: {line}" for line in self.card)]
+
+
+def plan(parcel: Parcel, differences: Differences, card_before: str, repository: str | None) -> Plan:
+    """The dry run, from what would differ."""
+    operations = (
+        *(Operation("add", item.path, item.bytes) for item in differences.new),
+        *(Operation("change", item.path, item.bytes) for item in differences.changed),
+        *(Operation("delete", path, 0) for path in differences.surplus),
+    )
+    card = parcel.card()
+    changes = card_changes(card_before, card) if card_before else [f"new, {len(card.splitlines())} lines"]
+    return Plan(repository, parcel.version, parcel.tag, parcel.digest, operations, tuple(changes))
+
+
+def as_configured(folder: Path, settings: Publish, previous: Path | None) -> Plan | Receipt:
+    """What stage publish does with a release folder; without a repository, a plan against the release before it."""
+    parcel = proven_release(folder)
+    if settings.repository is not None:
+        return publish(parcel, Target(settings.repository, "dataset", settings.private), settings.retries)
+    if previous is None:
+        return plan(parcel, parcel.differences({}), "", None)
+    before = of_release(previous)
+    there = {item.path: Blob(item.bytes, item.sha256, "") for item in before.items}
+    return plan(parcel, parcel.differences(there), before.card(), None)
+
+
+def dry_run(parcel: Parcel, target: Target, patience: Retries) -> Plan:
+    """What publishing would do now; reads the repository and writes nothing."""
+    remote = Remote(target.repository, target.kind, patience)
+    state = remote.state()
+    if state is None:
+        return plan(parcel, parcel.differences({}), "", target.repository)
+    _check_visibility(target, state.private)
+    _published(remote, parcel, remote.tags())
+    tree = remote.tree(state.head)
+    before = _card_at(remote, state.head) if manifest.CARD in tree else ""
+    return plan(parcel, parcel.differences(tree), before, target.repository)
+
+
+def publish(parcel: Parcel, target: Target, patience: Retries) -> Receipt:
+    """Brings one version to the Hub and proves that it is there; a version that is there already is left alone.
+
+    Raises `SycoError` where the tag names other content, another commit came in between, the repository is
+    public against the settings, its card was edited by hand, rights are missing or the Hub keeps failing.
+    """
+    remote = Remote(target.repository, target.kind, patience)
+    if not remote.signed_in:
+        raise SycoError(f"{remote.name}: no token was found, and publishing needs one", SIGN_IN)
+    state = remote.state()
+    if state is None:
+        remote.create(target.private)
+        state = remote.existing()
+    _check_visibility(target, state.private)
+    tags = remote.tags()
+    commit = _published(remote, parcel, tags)
+    if commit is None:
+        if state.head not in tags.values():
+            _check_card(remote, parcel, state.head)
+        commit = _commit(remote, parcel, state.head)
+        _read_back(remote, parcel, commit)
+        _tag(remote, parcel, commit)
+    return Receipt(target.repository, target.kind, parcel.version, parcel.tag, commit, parcel.digest)
+
+
+def _check_visibility(target: Target, private: bool) -> None:
+    if target.private and not private:
+        raise SycoError(
+            f"{target.kind} repository '{target.repository}' is public, and a private one was asked for",
+            "Set publish.private: false if everyone may see the release, or make the repository private",
+        )
+
+
+def _published(remote: Remote, parcel: Parcel, tags: dict[str, str]) -> str | None:
+    """The commit of this very version, if it is on the Hub."""
+    commit = tags.get(parcel.tag)
+    if commit is None:
+        return None
+    differences = parcel.differences(remote.tree(commit))
+    if not differences.none:
+        raise SycoError(
+            f"{remote.name}: tag {parcel.tag} exists with other content (first difference: {differences.first()}). "
+            "Nothing was written",
+            "A published version stays as it is: build the release with a greater version",
+        )
+    log.info("%s: %s is there already, at commit %s", remote.name, parcel.tag, commit)
+    return commit
+
+
+def _check_card(remote: Remote, parcel: Parcel, head: str) -> None:
+    """Refuses to replace words that someone wrote on the Hub since the last version was published."""
+    if manifest.CARD not in remote.tree(head):
+        return
+    there, ours = _card_at(remote, head), parcel.card()
+    if there != ours and _by_hand(there) != _by_hand(ours):
+        raise SycoError(
+            f"{remote.name}: its README.md was edited by hand and would be lost. Nothing was written",
+            "Download it, keep its text between the fences, name it as release.card in params.yaml, and build again",
+        )
+
+
+def _by_hand(card: str) -> str:
+    """The hand-written part of a card; all of a card that has no fences."""
+    return cards.hand_written(card) if cards.BEGIN in card and cards.END in card else card
+
+
+def _card_at(remote: Remote, commit: str) -> str:
+    with TemporaryDirectory() as folder:
+        return remote.file(commit, manifest.CARD, Path(folder)).read_text(encoding="utf-8", errors="replace")
+
+
+def _commit(remote: Remote, parcel: Parcel, start: str) -> str:
+    """The commit whose files are the parcel's: one that is there, or one made on top of `start`."""
+
+    def attempt() -> str:
+        head = remote.existing().head
+        differences = parcel.differences(remote.tree(head))
+        if differences.none:
+            return head
+        if head != start:
+            raise SycoError(
+                f"{remote.name} received commit {head} while {parcel.tag} was being published. {parcel.tag} was not "
+                "written",
+                "Look at that commit, then publish again",
+            )
+        log.info("%s: commit of %s on top of %s", remote.name, parcel.tag, head)
+        return remote.commit(_operations(differences), head, f"Version {parcel.version}")
+
+    try:
+        # 412: the head has moved, perhaps by our own commit whose answer was lost. 404: an upload in parts was
+        # completed and its answer lost, so that completing it again finds no upload.
+        return remote.attempt("commit", attempt, also=frozenset({404, 409, 412}))
+    except SycoError:
+        if landed := _landed(remote, parcel):
+            return landed
+        raise
+
+
+def _landed(remote: Remote, parcel: Parcel) -> str | None:
+    """The head, if it holds the parcel in spite of the fault of the last try."""
+    try:
+        head = remote.existing().head
+        return head if parcel.differences(remote.tree(head)).none else None
+    except SycoError as error:
+        raise SycoError(f"{error.what}. Whether the commit arrived is not known", AGAIN) from error
+
+
+def _operations(differences: Differences) -> list:
+    """Fresh operations, for one try: the client changes them."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    return [
+        *(CommitOperationAdd(item.path, str(item.source)) for item in (*differences.new, *differences.changed)),
+        *(CommitOperationDelete(path, is_folder=False) for path in differences.surplus),
+    ]
+
+
+def _read_back(remote: Remote, parcel: Parcel, commit: str) -> None:
+    differences = parcel.differences(remote.tree(commit))
+    if not differences.none:
+        raise SycoError(
+            f"{remote.name}: commit {commit} does not hold what was sent (first difference: {differences.first()}). "
+            f"{parcel.tag} was not set",
+            "Prove the release with `python -m syco_data verify`, then publish again",
+        )
+
+
+def _tag(remote: Remote, parcel: Parcel, commit: str) -> None:
+    """Sets the tag and sees it set."""
+
+    def attempt() -> None:
+        there = remote.tags().get(parcel.tag)
+        if there is None:
+            remote.create_tag(parcel.tag, commit)
+            there = remote.tags().get(parcel.tag)
+        if there != commit:
+            raise SycoError(f"{remote.name}: tag {parcel.tag} names commit {there}, not {commit}")
+
+    try:
+        remote.attempt(f"tag {parcel.tag}", attempt, also=frozenset({409}))
+    except SycoError as error:
+        raise SycoError(f"{error.what}. Commit {commit} is there; whether its tag is, is not known", AGAIN) from error

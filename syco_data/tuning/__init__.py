@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: rows, order, trainer, checkpoints, the folder that comes out."""

@@ -1,0 +1,57 @@
+"""An adapter alone is no model that an engine loads: for the time of its use it is merged into its base model."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from syco_data.errors import SycoError
+from syco_data.models import TOKENIZER_FILES, ResolvedModel
+from syco_data.tuning import checkpoints, model_cards
+
+CONFIG = "adapter_config.json"
+
+
+def base(folder: Path, weights: str) -> Any:
+    """A model to tune, or to merge an adapter into; `weights` is the type that its weights are kept in."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=getattr(torch, weights), trust_remote_code=False, use_safetensors=True, local_files_only=True
+    )
+
+
+def merge(model: Any, adapter: Path, target: Path) -> None:
+    """Writes a base model with an adapter merged into its weights."""
+    from peft import PeftModel
+
+    PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().save_pretrained(target)
+
+
+@contextmanager
+def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path]:
+    """A tuned model's folder as engines can load it: itself, or one beside it that is there for the time of the block.
+
+    Raises `SycoError` where the base model is another than the one that the adapter was tuned on.
+    """
+    if not (folder / CONFIG).is_file():
+        yield folder
+        return
+    record, found = model_cards.read(folder), find_base()
+    if found.commit != record.commit:
+        raise SycoError(
+            f"{folder} holds an adapter of model '{record.model}' at {record.commit}, which is now {found.commit}",
+            "Tune it again: dvc repro finetune",
+        )
+    merged = folder.with_name(f".{folder.name}.merged")
+    checkpoints.remove(merged)
+    try:
+        merge(base(found.folder, record.settings["weights"]), folder, merged)
+        for name in TOKENIZER_FILES:
+            if (folder / name).is_file():
+                copyfile(folder / name, merged / name)
+        yield merged
+    finally:
+        checkpoints.remove(merged)

@@ -1,0 +1,143 @@
+"""Supervised fine-tuning with TRL: from audited rows to a model folder.
+
+`tune` may run in the stage's own process or, all ranks alike, under `accelerate launch`. What it writes does not
+hold a clock; seconds and memory are returned beside.
+"""
+
+import os
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syco_data.errors import SycoError
+from syco_data.settings import Finetune
+from syco_data.tuning import adapters, checkpoints, holding, tuned_folders, tuning_jobs
+from syco_data.tuning.checkpoints import Workspace
+from syco_data.tuning.training_rows import Prepared
+from syco_data.tuning.tuning_jobs import Cost, Job, Metrics, Tuned
+
+if TYPE_CHECKING:
+    from syco_data.tuning.sft_trainer import Trainer
+
+_DISK = ("os error 28", "os error 27", "No space left", "File too large", "PytorchStreamWriter", "inline_container")
+_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "bad alloc")
+
+
+def tune(job: Job) -> Tuned:
+    """Trains, going on from a killed run's checkpoint, and writes model, tokenizer and training log to `job.out`.
+
+    Raises `SycoError` for a loss that is no number, memory that runs out and a disk that is full; the last good
+    checkpoint stays. And while another run writes to the same folder.
+    """
+    with (holding.together if tuning_jobs.is_launched() else holding.alone)(job.out):
+        return _tune(job)
+
+
+def _tune(job: Job) -> Tuned:
+    workspace = job.workspace()
+    if tuning_jobs.is_main():
+        workspace.clear()
+    _quiet(job.choice)
+    try:
+        trainer = _trainer(job, workspace)
+        _train(trainer, workspace.latest())
+        metrics = _metrics(job, trainer)
+        tuned_folders.save(job, trainer, workspace)
+    except (OSError, RuntimeError, MemoryError, ValueError) as error:
+        raise _explained(error, workspace) from error
+    return Tuned(metrics, _cost(trainer))
+
+
+def _train(trainer: "Trainer", last: Path | None) -> None:
+    """Trains from the beginning or from a checkpoint, whose torch files are read as numbers only (no pickle)."""
+    from pickle import UnpicklingError
+
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else False)
+    except UnpicklingError as error:
+        raise SycoError(
+            f"finetune: the checkpoint of step {checkpoints.step_of(last)} cannot be read: it holds more than numbers",
+            f"Remove {last} and run again",
+        ) from error
+
+
+def _quiet(choice: Finetune) -> None:
+    import torch
+    from huggingface_hub.utils import disable_progress_bars
+    from transformers.utils import logging
+
+    torch.set_num_threads(choice.threads)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    disable_progress_bars()
+
+
+def _trainer(job: Job, workspace: Workspace) -> "Trainer":
+    from syco_data.engines.tokenizer import Tokenizer
+    from syco_data.tuning.sft_trainer import Trainer, arguments, optimiser
+
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return Trainer(
+        model=adapters.base(job.model.folder, job.choice.weights),
+        args=arguments(job.choice, workspace.folder, processes),
+        train_dataset=dataset(job.rows),
+        processing_class=Tokenizer(job.model.folder, job.model.style).library,
+        peft_config=_lora(job.choice) if job.choice.method == "lora" else None,
+        optimizer_cls_and_kwargs=optimiser(job.choice),
+    )
+
+
+def dataset(rows: Prepared) -> Any:
+    """All rows of the run in training order: `input_ids`, and `labels` that are -100 on the prompt."""
+    from datasets import Dataset
+
+    ids, prompts = rows.rows["input_ids"].to_list(), rows.rows["prompt_tokens"].to_list()
+    labels = [[-100] * prompt + row[prompt:] for row, prompt in zip(ids, prompts, strict=True)]
+    return Dataset.from_dict({"input_ids": ids, "labels": labels}).select(rows.order)
+
+
+def _lora(choice: Finetune) -> Any:
+    from peft import LoraConfig
+
+    targets = choice.lora.targets
+    return LoraConfig(
+        r=choice.lora.rank, lora_alpha=choice.lora.alpha, lora_dropout=choice.lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets), task_type="CAUSAL_LM",
+    )  # fmt: skip
+
+
+def _metrics(job: Job, trainer: "Trainer") -> Metrics:
+    log, weights = tuned_folders.training_log(trainer), list(trainer.model.parameters())
+    return Metrics(
+        rows=job.rows.counts,
+        steps=trainer.state.global_step,
+        parameters=sum(weight.numel() for weight in weights),
+        trained_parameters=sum(weight.numel() for weight in weights if weight.requires_grad),
+        first_loss=log["loss"][0],
+        last_loss=log["loss"][-1],
+        last_accuracy=log["accuracy"][-1],
+    )
+
+
+def _cost(trainer: "Trainer") -> Cost:
+    import torch
+
+    steps = trainer.steps_run // trainer.args.gradient_accumulation_steps
+    if trainer.args.device.type == "cuda":
+        return Cost(torch.cuda.get_device_name(), steps, trainer.seconds, torch.cuda.max_memory_allocated() / 2**20)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return Cost(trainer.args.device.type, steps, trainer.seconds, largest)
+
+
+def _explained(error: Exception, workspace: Workspace) -> Exception:
+    """A fault of the machine as one line; anything else is ours, and stays as it is."""
+    text = str(error)
+    kept = workspace.last_good()
+    if isinstance(error, MemoryError) or any(sign in text for sign in _MEMORY):
+        return SycoError(
+            f"finetune: memory ran out: {text.strip().splitlines()[0] if text.strip() else type(error).__name__}",
+            f"Double finetune.accumulation, or set gradient_checkpointing: true or method: lora. {kept}",
+        )
+    if isinstance(error, OSError) or any(sign in text for sign in _DISK):
+        return SycoError(f"finetune: a file could not be written: {text.strip().splitlines()[0]}", f"Make room. {kept}")
+    return error

@@ -1,0 +1,196 @@
+"""Instruction rows from files: recognised by their columns, cleaned of duplicates, freed of the 17 sources.
+
+Facts of file families and of task names are rows of the two tables below.
+"""
+
+import gzip
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from syco_data import draws
+from syco_data.errors import SycoError
+from syco_data.schemas import INSTRUCTIONS
+from syco_data.settings import Columns, Instructions
+from syco_data.sources import SOURCES
+
+SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one family of files names its columns. `nested`: a list column whose records hold some of them."""
+
+    name: str
+    columns: Columns
+    nested: str | None = None
+
+    @property
+    def wanted(self) -> set[str]:
+        """Columns by which a file of this family is known."""
+        texts = {self.nested, "instruction"} if self.nested else {*self.columns.prompt, self.columns.completion}
+        return texts | ({self.columns.task} if self.columns.task else set())
+
+
+def _family(name: str, prompt: str, completion: str, task: str | None = None, nested: str | None = None) -> Family:
+    return Family(name, Columns(prompt=tuple(prompt.split()), completion=completion, task=task), nested)
+
+
+FAMILIES = (
+    _family("self_instruct", "instruction input", "output", "name", nested="instances"),
+    _family("self_instruct_user", "instruction input", "output", "motivation_app", nested="instances"),
+    _family("p3", "prompt", "completion", "template"),
+    _family("flan", "inputs", "targets", "task"),
+    _family("flan_v2", "inputs", "targets", "task_name"),
+    _family("flan_plain", "inputs", "targets"),
+    _family("alpaca", "instruction input", "output"),
+    _family("dolly", "instruction context", "response", "category"),
+    _family("tagged", "prompt", "completion", "source"),
+    _family("plain", "prompt", "completion"),
+)
+"""Tried from the top: the first whose columns are all there."""
+
+TASK_NAMES = {
+    "sst2": ("sst2", "sst_2", "glue_sst2", "sst"),
+    "rotten_tomatoes": ("rotten_tomatoes", "movie_review", "sentiment_polarity"),
+    "tweet_sentiment": ("tweet_eval_sentiment", "tweet_sentiment"),
+    "tweet_offensive": ("tweet_eval_offensive", "tweet_offensive"),
+    "tweet_irony": ("tweet_eval_irony", "tweet_irony"),
+    "qqp": ("qqp", "glue_qqp", "quora"),
+    "mrpc": ("mrpc", "glue_mrpc"),
+    "paws": ("paws",),
+    "rte": ("rte", "glue_rte", "super_glue_rte"),
+    "wnli": ("wnli", "glue_wnli"),
+    "qnli": ("qnli", "glue_qnli"),
+    "mnli": ("mnli", "glue_mnli", "multi_nli", "multinli"),
+    "snli": ("snli", "e_snli", "esnli", "stanford_nli"),
+    "cb": ("cb", "super_glue_cb", "commitment_bank"),
+    "trec": ("trec",),
+    "ag_news": ("ag_news",),
+    "cola": ("cola", "glue_cola"),
+}
+"""How P3, FLAN and their kind begin the names of tasks that are made from a source."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Instruction rows (`schemas.INSTRUCTIONS`), and why others were left out: `reason`, `task`, `rows`."""
+
+    rows: pl.DataFrame
+    dropped: pl.DataFrame
+
+
+def load(choice: Instructions, seed: int) -> Pool:
+    """The instruction rows of the params' origin, at most `choice.rows`.
+
+    Raises `SycoError` for a folder that is not there, holds no rows, or has columns that nothing is known of.
+    """
+    if choice.origin == "embedded":
+        return _embedded(choice, seed)
+    folder = choice.folder() if choice.origin == "directory" else _downloaded(choice)
+    found = [path for path in sorted(folder.rglob("*")) if path.name.endswith(SUFFIXES) and path.is_file()]
+    if not found:
+        raise SycoError(
+            f"instructions: {folder} holds no {', '.join(SUFFIXES)} file", "Set instructions.directory in params.yaml"
+        )
+    rows = [read(path, path.relative_to(folder).as_posix(), choice.columns) for path in found]
+    return sift(pl.concat(rows), choice, seed)
+
+
+def _embedded(choice: Instructions, seed: int) -> Pool:
+    from syco_data.embedded import instructions
+
+    made = instructions.rows(choice.rows, seed, "train").with_columns(form=pl.lit("transcript"))
+    nothing = pl.DataFrame(schema={"reason": pl.String, "task": pl.String, "rows": pl.Int64})
+    return Pool(made.select(INSTRUCTIONS.names), nothing)
+
+
+def _downloaded(choice: Instructions) -> Path:
+    """The data set's files at a pinned commit, in the Hub client's own cache."""
+    from syco_data.tuning import instruction_hub
+
+    return instruction_hub.fetch(choice, SUFFIXES)
+
+
+def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
+    """One file's rows, as they stand: `file`, `task` (null where the file names none), `prompt`, `completion`."""
+    df = _frame(path, name)
+    family = Family("params", columns) if columns else recognise(df.columns, name)
+    if family.nested:
+        df = df.explode(family.nested).unnest(family.nested)
+    missing = {*family.columns.prompt, family.columns.completion, family.columns.task or name} - {*df.columns, name}
+    if missing:
+        raise SycoError(f"instructions: {name} has no column {sorted(missing)[0]!r} (found: {', '.join(df.columns)})")
+    texts = [pl.col(column).cast(pl.String).fill_null("").str.strip_chars() for column in family.columns.prompt]
+    return df.select(
+        file=pl.lit(name),
+        task=pl.col(family.columns.task).cast(pl.String) if family.columns.task else pl.lit(None, pl.String),
+        prompt=pl.concat_list(texts).list.eval(pl.element().filter(pl.element() != "")).list.join("\n\n"),
+        completion=pl.col(family.columns.completion).cast(pl.String).fill_null("").str.strip_chars(),
+    )
+
+
+def recognise(columns: list[str], name: str) -> Family:
+    """The family of a file with these columns."""
+    for family in FAMILIES:
+        if family.wanted <= set(columns):
+            return family
+    raise SycoError(
+        f"instructions: nothing is known of the columns of {name}: {', '.join(columns)}",
+        "Set instructions.columns in params.yaml: {prompt: [column], completion: column, task: null}",
+    )
+
+
+def _frame(path: Path, name: str) -> pl.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path, glob=False)
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return pl.read_ndjson(content, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+        raise SycoError(f"instructions: {name} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def sift(found: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
+    """Leaves out empty rows, tasks made from a source (if asked), repeated rows, and what is over `choice.rows`."""
+    ids = draws.content_ids(found.select(pl.concat_str("prompt", "completion", separator="\x1f")).to_series())
+    rank = draws.draw(ids, seed, "instructions").rank(0)
+    df = found.with_columns(instruction_id=pl.Series(ids, dtype=pl.String), rank=pl.Series(rank, dtype=pl.UInt64))
+    df = df.with_columns(made_from=_made_from(df["task"]), reason=pl.lit(None, pl.String))
+    df = df.sort("rank", "instruction_id", "file", "task")
+    df = _leave_out(df, "from_source", pl.col("made_from").is_not_null() & pl.lit(choice.exclude_sources))
+    df = _leave_out(df, "empty", (pl.col("prompt") == "") | (pl.col("completion") == ""))
+    df = _leave_out(df, "duplicate", pl.col("instruction_id").cum_count().over("instruction_id", "reason") > 1)
+    df = _leave_out(df, "not_sampled", pl.col("reason").is_null().cum_sum() > choice.rows)
+    kept = df.filter(pl.col("reason").is_null())
+    if kept.is_empty():
+        raise SycoError("instructions: no row is left", "Set instructions.exclude_sources to false, or other files")
+    rows = kept.with_columns(source=pl.coalesce("task", "file"), form=pl.lit("request"))
+    return Pool(rows.select(INSTRUCTIONS.names).sort("instruction_id"), _reasons(df))
+
+
+def _leave_out(df: pl.DataFrame, reason: str, rule: pl.Expr) -> pl.DataFrame:
+    """Gives rows that the rule holds for a reason to be left out, unless they have one already."""
+    return df.with_columns(reason=pl.when(pl.col("reason").is_null() & rule).then(pl.lit(reason)).otherwise("reason"))
+
+
+def _made_from(tasks: pl.Series) -> pl.Series:
+    """The source that each named task was made from, or null."""
+    known = {task: source_of(task) for task in tasks.unique().drop_nulls()}
+    return tasks.replace_strict(known, default=None, return_dtype=pl.String)
+
+
+def source_of(task: str) -> str | None:
+    """The key of the source that a task's name says it was made from: `glue_qqp_meaning`, `glue/mnli:2.0.0` ..."""
+    plain = re.sub(r"[^a-z0-9]+", "_", task.lower()).strip("_") + "_"
+    return next((key for key in SOURCES for name in TASK_NAMES[key] if plain.startswith(f"{name}_")), None)
+
+
+def _reasons(df: pl.DataFrame) -> pl.DataFrame:
+    """Rows left out, counted by reason, and by source where that is the reason."""
+    left_out = df.filter(pl.col("reason").is_not_null())
+    task = pl.when(pl.col("reason") == "from_source").then("made_from")
+    counted = left_out.group_by("reason", task=task).agg(rows=pl.len().cast(pl.Int64))
+    return counted.select("reason", "task", "rows").sort("reason", "task")

@@ -1,0 +1,167 @@
+"""TRL's SFTTrainer, made to stop where it would go on silently. Imported only by a process that trains."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import Adafactor, PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from trl import SFTConfig, SFTTrainer
+from trl.trainer import utils as trl_utils
+
+from syco_data.errors import SycoError
+from syco_data.settings import Finetune
+from syco_data.tuning import checkpoints
+
+WRITE_FAULTS = (OSError, RuntimeError, SafetensorError)
+"""How safetensors, torch.save and Python say that a file could not be written."""
+_SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
+
+
+def arguments(choice: Finetune, folder: Path, processes: int) -> SFTConfig:
+    """Every setting of the trainer that has a surprising default, set. `folder` is where checkpoints go."""
+    share = choice.accumulation * processes
+    if choice.batch % share:
+        raise SycoError(
+            f"finetune.batch is {choice.batch}, which {processes} processes with {choice.accumulation} passes each "
+            "cannot share evenly", f"Make it a multiple of {share}"
+        )  # fmt: skip
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=choice.steps,
+        per_device_train_batch_size=choice.batch // share,
+        gradient_accumulation_steps=choice.accumulation,
+        optim="adamw_torch",
+        learning_rate=choice.learning_rate,
+        lr_scheduler_type=_SCHEDULES[choice.schedule],
+        warmup_steps=choice.warmup_steps,
+        weight_decay=choice.weight_decay,
+        max_grad_norm=choice.clip,
+        max_length=choice.max_length,
+        bf16=choice.compute == "bfloat16",
+        fp16=False,
+        gradient_checkpointing=choice.gradient_checkpointing,
+        packing=False,
+        shuffle_dataset=False,
+        train_sampling_strategy="sequential",
+        # Rows come as tokens, audited: the trainer may neither cut nor drop any.
+        dataset_kwargs={"skip_prepare_dataset": True},
+        average_tokens_across_devices=True,
+        ddp_find_unused_parameters=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        seed=choice.seed,
+        use_cpu=choice.device == "cpu" or not torch.accelerator.is_available(),
+        logging_steps=choice.log_steps,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=choice.checkpoint_steps,
+        save_total_limit=choice.checkpoints,
+        eval_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        push_to_hub=False,
+    )
+
+
+def optimiser(choice: Finetune) -> tuple[type[torch.optim.Optimizer], dict[str, Any]] | None:
+    """Adafactor as published: steps are multiplied by each matrix's own size, at the rate of the params.
+
+    The trainer's own choice of Adafactor leaves that factor out, so that the published rates (3e-3 and 1e-3)
+    would be some fifty times too large. None: the trainer's AdamW.
+    """
+    if choice.optimizer == "adamw":
+        return None
+    fixed = {"scale_parameter": True, "relative_step": False, "warmup_init": False}
+    return Adafactor, {"lr": choice.learning_rate, "weight_decay": choice.weight_decay, **fixed}
+
+
+class Progress(TrainerCallback):
+    """One line a log, the last step's always among them."""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        control.should_log |= state.global_step == state.max_steps
+        return control
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if state.is_world_process_zero and logs and "loss" in logs:
+            print(f"step {state.global_step} of {state.max_steps}: loss {logs['loss']:.4f}", flush=True)
+
+
+class Trainer(SFTTrainer):
+    """Stops on a loss that is no number, marks whole checkpoints, keeps pickled settings out of them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.remove_callback(PrinterCallback)
+        self.add_callback(Progress())
+        if self.args.device.type == "cpu":
+            _project_targets_only()
+        self.seconds, self.steps_run = 0.0, 0
+
+    def _send_telemetry(self) -> None:
+        """TRL reports each run to its makers; a build talks to nobody."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The project writes its own."""
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        begun = time.perf_counter()
+        loss = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise SycoError(
+                f"finetune: the loss is {loss.item()} in step {self.state.global_step + 1}",
+                f"Lower finetune.learning_rate or finetune.clip. {self._last_good()}",
+            )
+        self.seconds += time.perf_counter() - begun
+        self.steps_run += 1
+        return loss
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        if not all(_is_finite(weight) for weight in self.model.parameters()):
+            raise SycoError(
+                f"finetune: a weight is no finite number after step {self.state.global_step}",
+                f"Lower finetune.learning_rate or finetune.clip. {self._last_good()}",
+            )
+        try:
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoints.remove(folder / "training_args.bin")
+                checkpoints.mark(folder)
+        except WRITE_FAULTS as error:
+            checkpoints.remove(folder)
+            reason = str(error).strip().splitlines()[0]
+            raise SycoError(
+                f"finetune: the checkpoint of step {self.state.global_step} could not be written: {reason}",
+                f"Make room on the disk. {self._last_good()}",
+            ) from error
+
+    def _last_good(self) -> str:
+        folder = Path(self.args.output_dir)
+        return checkpoints.Workspace(folder.parents[1], folder.name).last_good()
+
+
+def _is_finite(weight: torch.Tensor) -> bool:
+    """Of this process's share, where weights are shared out."""
+    return bool(torch.isfinite(weight.to_local() if hasattr(weight, "to_local") else weight).all())
+
+
+def _project_targets_only() -> None:
+    """Has the LM head see the positions that have a target, and no others.
+
+    TRL does so where Triton runs; elsewhere it projects every position onto the vocabulary, which made up
+    three quarters of the time on a CPU. The sums are the same.
+    """
+    trl_utils._use_triton = lambda device: True
