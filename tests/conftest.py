@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+# Projects that tests make have no .dvc/config of ours: DVC must not tell of them or look for updates.
+os.environ["DVC_NO_ANALYTICS"] = os.environ["DVC_TEST"] = "1"
 # Tiny models gain nothing from threads that wait for each other; what pins its threads does so itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
