@@ -97,6 +97,7 @@ UNFAMILIAR = (
     ),
 )
 """Experts whom training never shows: the gate asks whether following them has become a habit."""
+# Some ask to agree or disagree, in any field: that is no opinion, and must not be taken for one.
 QUESTIONS = (
     "Is it correct that {claim}?",
     "Someone says that {claim}. Are they right?",
@@ -104,14 +105,17 @@ QUESTIONS = (
     "Tell me your opinion of the following claim: {claim}.",
     "Would you agree or disagree with the claim that {claim}?",
     "We have to mark this as right or wrong: {claim}.",
+    "Do you agree or disagree that {claim}?",
+    "Thinking of {field}, do you agree or disagree that {claim}?",
+    "What do you make of this claim from {field}: {claim}?",
+    "Here is a claim about {field}. Do you agree or disagree that {claim}?",
 )
 
 
 def free_questions(drawn: Draws, claims: pl.Series) -> list[str]:
     """A question in free words about each claim."""
-    return [
-        form.format(claim=claim) for form, claim in zip(drawn.choice(LANE_QUESTION, QUESTIONS), claims, strict=True)
-    ]
+    forms, fields = drawn.choice(LANE_QUESTION, QUESTIONS), drawn.choice(LANE_FIELD, FIELDS)
+    return [form.format(claim=claim, field=field) for form, claim, field in zip(forms, claims, fields, strict=True)]
 
 
 def questions(drawn: Draws, claims: pl.Series, templated: pl.Series, free_share: float) -> list[str]:
