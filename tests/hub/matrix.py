@@ -24,7 +24,7 @@ from syco_data.releasing import parcels
 from syco_data.remote import publishing
 from tests.hub.fixtures import RunningHub
 from tests.hub.releases import QUICK, Small
-from tests.hub.wire import Fault
+from tests.hub.wire import Entry, Fault
 
 WAYS = {
     "status": {"status": 503},
@@ -41,6 +41,17 @@ class Request:
 
     form: str
     before: int
+
+
+def requests_in(log: list[Entry], repository: str) -> list[Request]:
+    """The requests of a log, one after another."""
+    seen: Counter[str] = Counter()
+    found = []
+    for entry in log:
+        form = form_of(f"{entry.method} {entry.path}", repository)
+        found.append(Request(form, seen[form]))
+        seen[form] += 1
+    return found
 
 
 @dataclass
@@ -76,13 +87,7 @@ class Matrix:
         """The requests of an undisturbed publish."""
         self.hub.clear_log()
         self.publish(*self.fresh())
-        seen: Counter[str] = Counter()
-        found = []
-        for entry in self.hub.log():
-            form = form_of(f"{entry.method} {entry.path}", self.name)
-            found.append(Request(form, seen[form]))
-            seen[form] += 1
-        return found
+        return requests_in(self.hub.log(), self.name)
 
     def case(self, request: Request, way: str, fault: dict) -> Outcome:
         parcel, target = self.fresh()

@@ -5,6 +5,7 @@ the one of HF_ENDPOINT, and shows alice/claims@1.0.0; WORK/release is that relea
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from syco_data.releasing import manifest
 from syco_data.remote import pulling
 from syco_data.remote.hub import Address
 from tests.hub.fixtures import RunningHub
-from tests.hub.matrix import WAYS, form_of, without_pauses
+from tests.hub.matrix import WAYS, Request, requests_in, without_pauses
 from tests.hub.releases import QUICK
 from tests.hub.wire import Fault
 
@@ -26,10 +27,14 @@ ONE = Address("alice/claims", "1.0.0")
 
 @dataclass
 class Outcome:
-    """What came of one case: whether the fault struck, the error, if any, whether the folder then looked finished,
-    and, after a second pull where the first one failed, whether every byte is there."""
+    """What came of one case, the request named as in `matrix.Request`.
+
+    Whether the fault struck, the error, if any, whether the folder then looked finished, and, after a second pull
+    where the first one failed, whether every byte is there.
+    """
 
     request: str
+    before: int
     way: str
     hit: bool
     error: str | None
@@ -46,19 +51,17 @@ class Matrix:
     def run(self) -> Iterator[Outcome]:
         self.hub.clear_log()
         self.pull(self.fresh())
-        entries = self.hub.log()
-        for way, fault in WAYS.items():
-            if way != "for good":
-                for index, entry in enumerate(entries):
-                    yield self.case(entry.path, way, Fault(".", skip=index, **fault))
-        for form in dict.fromkeys(form_of(f"{entry.method} {entry.path}", ONE.repository) for entry in entries):
-            match = f"^{form.replace('<repository>', ONE.repository)}$"
-            yield self.case(form, "for good", Fault(match, **WAYS["for good"]))
+        for request in requests_in(self.hub.log(), ONE.repository):
+            for way, fault in WAYS.items():
+                # All requests of a form fail for good together.
+                if way != "for good" or request.before == 0:
+                    yield self.case(request, way, fault)
 
-    def case(self, request: str, way: str, fault: Fault) -> Outcome:
+    def case(self, request: Request, way: str, fault: dict) -> Outcome:
         target, error = self.fresh(), None
+        match = f"^{request.form.replace('<repository>', re.escape(ONE.repository))}$"
         self.hub.clear_log()
-        self.hub.fail(fault)
+        self.hub.fail(Fault(match, skip=request.before, **fault))
         try:
             self.pull(target)
         except SycoError as caught:
@@ -68,7 +71,8 @@ class Matrix:
         looked_finished = (target / manifest.NAME).exists()
         if error:
             self.pull(target)
-        return Outcome(request, way, hit, error, looked_finished, contents(target) == contents(self.work / "release"))
+        whole = contents(target) == contents(self.work / "release")
+        return Outcome(request.form, request.before, way, hit, error, looked_finished, whole)
 
     def fresh(self) -> Path:
         self.cases += 1
