@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from syco_data.embedded import sources as embedded
+from syco_data.settings import load
 from syco_data.sources import SOURCES, Source
 
 ROWS = {"train": 40, "held_out": 10}
+BLEMISHES = load(Path(__file__).resolve().parents[1] / "params.yaml").acquire.blemishes
 
 
 def names_of(source: Source) -> list[str]:
@@ -21,7 +23,7 @@ def names_of(source: Source) -> list[str]:
 
 def upstream_rows(source: Source, split: str, count: int) -> pl.DataFrame:
     """Rows as upstream keeps them: an index column of no interest, the label under upstream's own name."""
-    rows = embedded.rows(source, split, count, seed=7).rename({"label": source.label_column})
+    rows = embedded.rows(source, split, count, 7, BLEMISHES).rename({"label": source.label_column})
     return rows.select(pl.col("row").cast(pl.Int32).alias("idx"), *source.text_columns, source.label_column)
 
 

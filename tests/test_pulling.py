@@ -152,9 +152,7 @@ def test_every_request_of_a_pull_may_fail_in_every_way(hub: RunningHub, tmp_path
     assert any(("/_cdn/" if transport == "lfs" else "/_cas/") in request for request in requests)
     assert not any(("/_cas/" if transport == "lfs" else "/_cdn/") in request for request in requests)
     for outcome in outcomes:
-        # Xet's client may fetch two pieces with one request: a later one of a form need not come every time.
-        assert outcome["hit"] or (transport == "xet" and outcome["before"] > 0), outcome
-        assert outcome["whole"], outcome
+        assert outcome["hit"] and outcome["whole"], outcome
         assert outcome["looked_finished"] == (outcome["error"] is None), outcome
         assert outcome["way"] == "for good" or outcome["error"] is None, outcome
         if outcome["error"]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from huggingface_hub import constants
+from huggingface_hub.utils._xet import XET_CONNECTION_INFO_CACHE
 
 from syco_data.errors import SycoError
 from syco_data.releasing import manifest
@@ -75,7 +76,9 @@ class Matrix:
         return Outcome(request.form, request.before, way, hit, error, looked_finished, whole)
 
     def fresh(self) -> Path:
+        """Another folder, and a client that has yet to ask for a token of Xet's."""
         self.cases += 1
+        XET_CONNECTION_INFO_CACHE.clear()
         return self.work / f"pulled-{self.cases}"
 
     def pull(self, target: Path) -> None:
