@@ -29,7 +29,10 @@ INSTRUCTIONS = pl.DataFrame(
 
 
 def rows(split: str, count: int) -> dict[str, pl.DataFrame]:
-    return {key: embedded.rows(SOURCES[key], getattr(SOURCES[key], split), count, 0, SETTINGS.acquire.blemishes) for key in KEYS}
+    return {
+        key: embedded.rows(SOURCES[key], getattr(SOURCES[key], split), count, 0, SETTINGS.acquire.blemishes)
+        for key in KEYS
+    }
 
 
 def survey_rows(name: str, count: int = 4) -> pl.DataFrame:

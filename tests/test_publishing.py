@@ -398,7 +398,7 @@ def test_the_token_comes_from_the_login_cache_too(
 
 CRASH = """
 import sys
-from syco_data import parcels
+from syco_data.releasing import parcels
 from syco_data.__main__ import main
 def broken(self, tree):
     raise KeyError("a fault of our own")

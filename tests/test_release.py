@@ -102,7 +102,7 @@ def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):
     script = (
         "import sys; from pathlib import Path\n"
         "from tests.tables_for_tests import Made, small_settings\n"
-        "from syco_data import release\n"
+        "from syco_data.releasing import release\n"
         "made = Made(Path(sys.argv[1]), small_settings())\n"
         "release.build(made.build, made.settings, Path(sys.argv[2]))\n"
     )
