@@ -18,12 +18,15 @@ from syco_data.errors import SycoError
 from syco_data.releasing import manifest
 from syco_data.remote import pulling
 from syco_data.remote.hub import Address
+from syco_data.settings import Retries
 from tests.hub.fixtures import RunningHub
 from tests.hub.matrix import WAYS, Request, requests_in, without_pauses
 from tests.hub.releases import QUICK
 from tests.hub.wire import Fault
 
 ONE = Address("alice/claims", "1.0.0")
+ONCE = Retries(attempts=1, first_wait=0.01, longest_wait=0.01)
+"""What fails for good need not be tried again: the client's own retries are slow enough."""
 
 
 @dataclass
@@ -64,7 +67,7 @@ class Matrix:
         self.hub.clear_log()
         self.hub.fail(Fault(match, skip=request.before, **fault))
         try:
-            self.pull(target)
+            self.pull(target, ONCE if way == "for good" else QUICK)
         except SycoError as caught:
             error = str(caught)
         hit = any(entry.fault for entry in self.hub.log())
@@ -81,8 +84,8 @@ class Matrix:
         XET_CONNECTION_INFO_CACHE.clear()
         return self.work / f"pulled-{self.cases}"
 
-    def pull(self, target: Path) -> None:
-        pulling.pull(ONE, target, QUICK)
+    def pull(self, target: Path, patience: Retries = QUICK) -> None:
+        pulling.pull(ONE, target, patience)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
