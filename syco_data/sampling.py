@@ -17,6 +17,8 @@ def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
     that). Under `balanced` a source that runs out leaves its place to the others; under shares of one's own
     that is an error.
     """
+    if settings.size == len(pool) and settings.cap is None and settings.sampling == "proportional":
+        return pl.repeat(True, len(pool), eager=True).alias("chosen")
     position = pl.col("rank").rank("ordinal").over("source")
     pool = pool.select("source", "rank", position=position)
     capped = pool["position"] <= (settings.cap or len(pool))
@@ -27,14 +29,18 @@ def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
             f"prompts.size asks for {settings.size:,} prompts, the pool has {available:,}{limit}",
             "Lower prompts.size, raise prompts.cap or add sources",
         )
-    priority = _priority(pool, settings)
-    order = np.lexsort((pool["rank"].to_numpy(), priority, ~capped.to_numpy()))
-    taken = np.zeros(len(pool), dtype=bool)
-    taken[order[: settings.size]] = True
-    chosen = pl.Series("chosen", taken)
+    chosen = _first(pool, capped, settings)
     if isinstance(settings.sampling, dict):
         _check_shares(pool.filter(chosen), settings)
     return chosen
+
+
+def _first(pool: pl.DataFrame, capped: pl.Series, settings: Prompts) -> pl.Series:
+    """The rows of smallest priority; hash order decides where it is the same."""
+    order = np.lexsort((pool["rank"].to_numpy(), _priority(pool, settings), ~capped.to_numpy()))
+    taken = np.zeros(len(pool), dtype=bool)
+    taken[order[: settings.size]] = True
+    return pl.Series("chosen", taken)
 
 
 def _priority(pool: pl.DataFrame, settings: Prompts) -> np.ndarray:

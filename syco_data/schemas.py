@@ -259,7 +259,7 @@ PUBLISHED = Schema(
 )
 
 # The tables of a release: what lies in the build, with what a reader needs to use each of them alone.
-# `text_id` is a content id of the row's text columns; those are null where the text may not be released.
+# `text_id` is a digest of each of the row's text columns; those are null where the text may not be released.
 
 RELEASED_CANDIDATES = Schema(
     "released/candidates",

@@ -17,6 +17,7 @@ from pathlib import Path
 import jinja2
 import polars as pl
 import yaml
+from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from syco_data import transcripts
@@ -29,6 +30,13 @@ OPINIONS = ("agree", "disagree")
 ORDERS = ("agree_first", "disagree_first")
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: `wording.clean` takes them out of every input
 _CUT = re.compile(f"{_OPEN}([a-z_0-9]+){_CLOSE}")
+
+
+_ALLOWED = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr, nodes.Compare,
+    nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Filter,
+)  # fmt: skip
+"""Text, slots and conditions: nothing that can run long or grow, as templates also come with releases of others."""
 
 
 class _Slot:
@@ -123,6 +131,7 @@ def _split_head(text: str) -> tuple[dict, str]:
 
 def _compile(name: str, head: dict, body: str) -> Template:
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+    _check_nodes(environment.parse(body))
     source = environment.from_string(body)
     slots = {slot: _Slot(slot) for slot in (*PERSONA_SLOTS, "claim")}
 
@@ -135,6 +144,14 @@ def _compile(name: str, head: dict, body: str) -> Template:
     full = {(opinion, order): rendered(True, order, opinion=opinion) for opinion in OPINIONS for order in ORDERS}
     stripped = {order: rendered(False, order) for order in ORDERS}
     return Template(name=name, **head, full=full, stripped=stripped)
+
+
+def _check_nodes(template: nodes.Template) -> None:
+    for node in (template, *template.find_all(nodes.Node)):
+        with_arguments = isinstance(node, nodes.Filter) and (node.args or node.kwargs or node.dyn_args)
+        if not isinstance(node, _ALLOWED) or with_arguments:
+            what = f"{type(node).__name__.lower()}{' with arguments' if with_arguments else ''}"
+            raise SycoError(f"line {node.lineno} of its body: `{what}` is not allowed (text, slots and conditions are)")
 
 
 def _check_form(text: str, options: tuple[str, str], with_user: bool) -> None:

@@ -185,6 +185,8 @@ def test_text_free_releases_still_tell_a_new_text(tmp_path: Path) -> None:
     changed = plant.sow(silent, silent.claims[:4])
     comparison = compared(silent.save(tmp_path / "a"), changed.save(tmp_path / "b"))
     assert found(comparison, CANDIDATES) == dict.fromkeys(silent.claims[:4], ("changed", "template"))
+    differing = next(table.record.columns for table in comparison.tables if table.record.config == CANDIDATES[0])
+    assert differing["prompt"] == differing["stripped_prompt"] == 4 and "claim" not in differing
 
 
 def test_a_rewritten_template_is_the_cause_where_its_name_stays(base: Path, tmp_path: Path) -> None:

@@ -491,3 +491,10 @@ def test_a_dry_run_against_a_repository_reads_only(hub: RunningHub, tmp_path: Pa
     done = run(hub, "publish", str(small.later("1.1.0").write(tmp_path / "2")), "--to", REPO, "--dry-run")
     assert done.returncode == 0 and hub.writes() == [] and hub.log()
     assert "change" in done.stdout and "card: +# Version 1.1.0" in done.stdout
+
+
+def test_a_dry_run_of_a_version_that_is_there_says_so(hub: RunningHub, tmp_path: Path) -> None:
+    release = Small(seed=next(SEEDS)).write(tmp_path / "1")
+    send(release)
+    done = run(hub, "publish", str(release), "--to", REPO, "--dry-run")
+    assert done.returncode == 0 and "nothing to send" in done.stdout and "operations" not in done.stdout

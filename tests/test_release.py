@@ -87,7 +87,7 @@ def test_held_out_rows_are_asked_like_training_rows_and_share_no_claim():
 
 
 def test_text_id_changes_with_a_text_and_with_nothing_else():
-    from syco_data.releasing.released import with_text_id
+    from syco_data.releasing.released import text_of_id, with_text_id
 
     rows = pl.read_parquet(shared_release() / "candidates/train.parquet").head(50)
     schema = SCHEMAS["released/candidates"]
@@ -95,6 +95,9 @@ def test_text_id_changes_with_a_text_and_with_nothing_else():
     assert (again["text_id"] == rows["text_id"]).all()
     other = with_text_id(rows.with_columns(prompt=pl.col("prompt") + " "), schema)
     assert not set(other["text_id"]) & set(rows["text_id"])
+    for name, alike in (("claim", True), ("prompt", False), ("stripped_prompt", True)):
+        part = text_of_id(pl.col("text_id"), schema.name, name)
+        assert (other.select(part).to_series() == rows.select(part).to_series()).all() == alike
 
 
 def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):

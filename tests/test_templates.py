@@ -50,7 +50,13 @@ def test_an_input_is_never_read_as_a_slot():
         ("{{ claim }}" + OPTIONS, "does not begin with a turn"),
         ("Human: {{ claim }}" + OPTIONS + " \n\nHuman: more", "must end with `Assistant: `"),
         ("Human: {{ claim" + OPTIONS, "end of print statement"),
-        ("Human: {{ ''.__class__.__mro__ }}{{ claim }}" + OPTIONS, "unsafe"),
+        ("Human: {{ ''.__class__.__mro__ }}{{ claim }}" + OPTIONS, "`getattr` is not"),
+        ("Human: {% for i in range(9) %}{{ claim }}{% endfor %}" + OPTIONS, "`for` is not"),
+        ("Human: {{ 9 ** 9 ** 9 }}{{ claim }}" + OPTIONS, "`pow` is not"),
+        ("Human: {{ 'x' * 999999999 }}{{ claim }}" + OPTIONS, "`mul` is not"),
+        ("Human: {{ 'x' | center(999999999) }}{{ claim }}" + OPTIONS, "`filter with arguments` is not"),
+        ("Human: {% set a = 'x' %}{{ claim }}" + OPTIONS, "`assign` is not"),
+        ("Human: {% include 'editor' %}{{ claim }}" + OPTIONS, "`include` is not"),
     ],
 )
 def test_a_faulty_template_is_named_with_its_fault(body, message):

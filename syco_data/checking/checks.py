@@ -5,8 +5,11 @@ same rules and the same offenders (`expectations`) and writes pages for people b
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from syco_data.checking.columns import Rule
 from syco_data.checking.independence import Test
 from syco_data.checking.lawbook import Law
 from syco_data.checking.laws import Subject
-from syco_data.errors import CheckFailed
+from syco_data.errors import CheckFailed, SycoError
 from syco_data.releasing.configs import Tables
 from syco_data.schemas import Schema
 from syco_data.settings import Settings
@@ -87,15 +90,23 @@ def check(build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template],
     if not all(finding.holds for finding in shapes):
         # No other law can be read from tables of another shape.
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
+    auditing = aside().submit(_audits, build, settings)
     tests = _tests(named, settings)
-    # The audit is Python, the laws are not: side by side each has a core.
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        auditing = aside.submit(lambda: tuple(_audits(build, settings)))
-        findings = [*_rules_and_laws(named, subject(build, raw), settings, forms)]
+    findings = [*_rules_and_laws(named, subject(build, raw), settings, forms)]
+    try:
         audited = auditing.result()
+    except BrokenProcessPool as error:
+        aside.cache_clear()
+        raise SycoError("the shortcut audit was ended from outside", "Is there memory enough? Run it again") from error
     findings += _independence(tests, settings)
     findings += [_shortcuts(one, count) for one in audited]
     return Checked(named, (*shapes, *findings), tuple(tests), audited, settings.checks.false_alarm_rate)
+
+
+@cache
+def aside() -> ProcessPoolExecutor:
+    """A process for the audit, which holds Python's lock where the laws do not; it stays, with what it has loaded."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def _rules_and_laws(
@@ -199,7 +210,12 @@ def _independence(tests: list[Test], settings: Settings) -> Iterator[Finding]:
         yield Finding("independence", table, says, len(of_table), len(broken), first)
 
 
-def _audits(build: Tables, settings: Settings) -> Iterator[Audited]:
+def _audits(build: Tables, settings: Settings) -> tuple[Audited, ...]:
+    """The audit of every training set."""
+    return tuple(_audits_of_arms(build, settings))
+
+
+def _audits_of_arms(build: Tables, settings: Settings) -> Iterator[Audited]:
     asked = tables.scan(build.prompts, schemas.PROMPTS)
     labels = tables.scan(build.claims, schemas.CLAIMS).select("claim_id", "label")
     for (model, arm), path in build.train.items():

@@ -27,7 +27,7 @@ def write_pages(checked: Checked, target: Path) -> Path:
 
     Raises `SycoError` where Great Expectations counts other than we do: one of the two is wrong.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    load()
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     context = _context(target)
@@ -40,6 +40,12 @@ def write_pages(checked: Checked, target: Path) -> Path:
     _validate(context, source, "laws of the build", _offenders(others), others)
     context.build_data_docs()
     return offline.make(target)
+
+
+def load() -> None:
+    """Imports Great Expectations, which takes seconds: a caller can have it done beside other work."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations  # noqa: F401
 
 
 def _is_column_check(finding: Finding) -> bool:

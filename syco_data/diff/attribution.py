@@ -196,11 +196,8 @@ def _said(words: str) -> pl.Expr:
 
 def claim_fates(changes: Changes, decided: pl.DataFrame) -> pl.DataFrame:
     """What the tables after the candidates need to know of them (see `Fates`)."""
-    # A text that neither side shows is another question unless the user's part alone explains the change.
-    user, form = changes.differs(*PERSONA, "opinion"), changes.differs("option_order", "template")
-    hidden = changes.differs("text_id") & ~changes.differs(*TEXTS) & ~(user & ~form)
     drawn = changes.differs("gold_label", "label_kind", "label", "polarity", "truth")
-    anew = changes.differs("stripped_prompt") | drawn | hidden
+    anew = changes.differs("stripped_prompt") | drawn
     ids = changes.values("prompt_id")
     return pl.DataFrame(
         {"id": changes.either("claim_id"), "change": changes.frame["change"], "asked_anew": anew, "claimed_anew": drawn}

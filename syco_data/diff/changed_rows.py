@@ -86,15 +86,24 @@ def described(changes: Changes, candidates: dict[str, View | None]) -> pl.DataFr
     if "prompt_id" not in view.columns:
         return rows.select("key", *DESCRIPTION)
     ids = changes.values("prompt_id")
+    others = []
     for side, pool in candidates.items():
         if pool is not None:
-            names = {name: f"{name}_of_{side}" for name in DESCRIPTION}
-            known = pool.read(["prompt_id", *DESCRIPTION]).rename({"prompt_id": f"prompt_id_{side}", **names})
-            ids = ids.join(known, on=f"prompt_id_{side}", how="left", maintain_order="left")
-    borrowed = {name: [pl.col(found) for found in (f"{name}_of_b", f"{name}_of_a") if found in ids.columns]
+            place = _place_of(ids[f"prompt_id_{side}"], pool)
+            others += [pool.column(name).gather(place).alias(f"{name}_of_{side}") for name in DESCRIPTION]
+    whole = rows.hstack(others)
+    borrowed = {name: [pl.col(found) for found in (f"{name}_of_b", f"{name}_of_a") if found in whole.columns]
                 for name in DESCRIPTION}  # fmt: skip
-    whole = rows.hstack(ids.drop("prompt_id_a", "prompt_id_b"))
     return whole.select("key", *(pl.coalesce(name, *others).alias(name) for name, others in borrowed.items()))
+
+
+def _place_of(ids: pl.Series, pool: View) -> pl.Series:
+    """Where each prompt stands among the candidates; null where there is none."""
+    asked = pl.DataFrame({"key": ids.hash()}).with_row_index("row").filter(ids.is_not_null())
+    there = pl.DataFrame({"key": pool.keys("prompt_id")}).with_row_index("place")
+    found = asked.join(there, on="key").select("row", "place")
+    rows = pl.DataFrame({"row": pl.int_range(len(ids), dtype=pl.UInt32, eager=True)})
+    return rows.join(found, on="row", how="left", maintain_order="left")["place"]
 
 
 DESCRIPTION = {"claim_id": pl.String, "source": pl.String, "label_kind": pl.String, "truth": pl.Boolean}

@@ -18,7 +18,7 @@ from syco_data.diff import attribution, changed_rows, endpoints, matching, recip
 from syco_data.diff.attribution import Fates, Sides
 from syco_data.diff.changed_rows import Changes
 from syco_data.diff.endpoints import Side
-from syco_data.diff.matching import View
+from syco_data.diff.matching import OWN, SHARED, View
 from syco_data.diff.recipes import Differences
 from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level
 from syco_data.diff.records import Side as SideRecord
@@ -27,6 +27,7 @@ from syco_data.releasing.manifest import CARD, File, Manifest
 
 MEANING = ("answer", "completion", "right", "options", "truth", "text_id")
 """Columns of a kept row that say what it asks and what is right."""
+CANDIDATES = "released/candidates"
 TRANSLATED = {"verdicts", "released/dropped"}
 """Schemas whose rows know a prompt by an id that changes with its draws."""
 
@@ -154,7 +155,7 @@ def _pairs(a: Manifest, b: Manifest) -> list[_Pair]:
     """Every table, candidates first, then verdicts: the order in which one explains the next."""
     places = [{(file.table.config, file.table.split): file for file in side.tables} for side in (a, b)]
     found = [_Pair(places[0].get(place), places[1].get(place)) for place in sorted({*places[0], *places[1]})]
-    order = {"released/candidates": 0, "verdicts": 1, "released/probes": 2, "released/train": 3}
+    order = {CANDIDATES: 0, "verdicts": 1, "released/probes": 2, "released/train": 3}
     return sorted(found, key=lambda pair: order.get(pair.any.table.schema_name, 4))
 
 
@@ -182,7 +183,7 @@ def _open(a: Side, b: Side, pairs: list[_Pair]) -> dict[tuple[str, str], View]:
     with ThreadPoolExecutor(2) as pool:
         paths = list(pool.map(lambda item: item[1].open(item[2]), wanted))
     return {
-        (name, file.path): View(side.name, path, file.table)
+        (name, file.path): View(side.name, path, file.table, SHARED if file.table.schema_name == CANDIDATES else OWN)
         for (name, side, file), path in zip(wanted, paths, strict=True)
     }
 
@@ -194,7 +195,7 @@ class _Walk:
         self._views, self._fates = views, Fates()
         dropped = [self._of_schema(side, "released/dropped") for side in "ab"]
         self._sides = Sides(a.manifest, b.manifest, differences, *dropped)
-        self._candidates = {side: self._of_schema(side, "released/candidates") for side in "ab"}
+        self._candidates = {side: self._of_schema(side, CANDIDATES) for side in "ab"}
         self._alike = _withheld(a.manifest) == _withheld(b.manifest)
 
     def _of_schema(self, side: str, schema: str) -> View | None:
@@ -208,7 +209,11 @@ class _Walk:
         decided = self._decide(pair.any, changes, known["claim_id"].alias("id"))
         frame = changes.frame.hstack([*decided.get_columns(), *known.get_columns()])
         changes = Changes(changes.a, changes.b, changes.columns, frame)
-        return Compared(tallies.deep(a, b, changes, self._candidates), changes)
+        record = tallies.deep(a, b, changes, self._candidates)
+        for view in (a, b):
+            if view is not None and view not in self._candidates.values():
+                view.forget()
+        return Compared(record, changes)
 
     def _changes(self, pair: _Pair, a: View | None, b: View | None) -> Changes:
         if a is None or b is None:
@@ -232,7 +237,7 @@ class _Walk:
             return pl.DataFrame(schema={"cause": pl.String, "detail": pl.String})
         if changes.a is None or changes.b is None:
             return attribution.one_sided(changes, sides)
-        if table.schema_name == "released/candidates":
+        if table.schema_name == CANDIDATES:
             decided = attribution.candidates(changes, sides)
             fates.claims = attribution.claim_fates(changes, decided)
             return decided

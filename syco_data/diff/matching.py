@@ -1,13 +1,14 @@
 """Rows of two tables, matched by stable ids and compared column by column.
 
 No text is ever joined on: the ids are matched once, and then each column of both sides is read, hashed (64 bits,
-within one process) and compared by position. One column is in memory at a time, so that memory follows the number
-of rows and not the length of the texts. Texts are read only where their `text_id` differs or where one side
-withholds them.
+within one process) and compared by position. A few columns are in memory at a time, so that memory follows the number
+of rows and not the length of the texts. Texts are read only where one side withholds them; else a row's `text_id`
+tells which of them differ.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,11 @@ JOINED_ON = {"released/train": ("claim_id",), "released/candidates": ("claim_id"
 POSITION = "__position"
 MOST_COLUMNS = 64
 """One bit each."""
+COLUMNS_AT_ONCE = 8
+SHARED = ("prompt_id", "claim_id", "source", "label_kind", "truth")
+"""Columns that later tables ask of the candidates again and again."""
+OWN = ("prompt_id",)
+"""What any other table is asked for more than once."""
 ASKED = ("template", "opinion", "option_order")
 PAIRED_ON = {
     "released/train": ("claim_id", *ASKED),
@@ -36,11 +42,14 @@ draw changes with it, and the row is the same row."""
 
 @dataclass(frozen=True)
 class View:
-    """One side of a table: columns are read one at a time, and only when asked for."""
+    """One side of a table: columns are read only when asked for; hashed ids, and what `keep` lets it, are kept."""
 
     side: str
     path: Path
     table: Table
+    keep: tuple[str, ...] = ()
+    _keys: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[str, pl.Series] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def columns(self) -> list[str]:
@@ -51,7 +60,11 @@ class View:
         return self._collect(pl.scan_parquet(self.path, glob=False).select(columns))
 
     def column(self, name: str) -> pl.Series:
-        return self.read([name]).to_series()
+        if name not in self.keep:
+            return self.read([name]).to_series()
+        if name not in self._kept:
+            self._kept[name] = self.read([name]).to_series()
+        return self._kept[name]
 
     def rows(self, positions: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """The rows at these positions, in their order; a null position gives a row of nulls."""
@@ -63,6 +76,11 @@ class View:
         rows = rows.with_columns(pl.col(POSITION).cast(pl.UInt32))
         return asked.join(rows, on=POSITION, how="left", maintain_order="left").drop(POSITION)
 
+    def gathered(self, names: Sequence[str], positions: np.ndarray, index: str) -> pl.DataFrame:
+        """Some columns of the rows at these positions, and the positions as column `index`."""
+        place = pl.Series(index, positions, dtype=pl.UInt32)
+        return pl.DataFrame([place, *(self.column(name).gather(place) for name in names)])
+
     def kind(self, name: str) -> pl.DataType:
         """The column's type in the file."""
         try:
@@ -70,25 +88,32 @@ class View:
         except (pl.exceptions.PolarsError, OSError, KeyError) as error:
             raise self._damaged(str(error).splitlines()[0]) from error
 
-    def hashed(self, name: str, as_text: bool) -> np.ndarray:
-        """64 bits per row; equal values of one process give equal bits."""
-        value, kind = pl.col(name), self.kind(name)
-        if isinstance(kind, pl.List):
-            value = pl.concat_str(value.list.len().cast(pl.String), value.list.join("\x1f"), separator="\x1e")
-        elif as_text:
-            value = value.cast(pl.String)
-        return self._collect(pl.scan_parquet(self.path, glob=False).select(value.hash())).to_series().to_numpy()
+    def hashed(self, names: Sequence[str], as_text: set[str]) -> pl.DataFrame:
+        """64 bits for each value of these columns; equal values of one process give equal bits."""
+        hashes = [self._comparable(name, name in as_text).hash().alias(name) for name in names]
+        return self._collect(pl.scan_parquet(self.path, glob=False).select(hashes))
 
-    def hashed_rows(self, names: Sequence[str], positions: np.ndarray) -> pl.DataFrame:
-        """64 bits per value of text columns, for the rows at these positions and in their order."""
-        wanted = pl.Series(np.unique(positions).astype(np.uint32))
-        scan = pl.scan_parquet(self.path, glob=False, row_index_name=POSITION, parallel="prefiltered")
-        found = self._collect(
-            scan.filter(pl.col(POSITION).is_in(wanted.implode())).select(
-                POSITION, *(pl.col(name).cast(pl.String).hash() for name in names)
-            )
-        )
-        return found.sort(POSITION)[np.searchsorted(wanted.to_numpy(), positions)].drop(POSITION)
+    def _comparable(self, name: str, as_text: bool) -> pl.Expr:
+        value = pl.col(name)
+        if isinstance(self.kind(name), pl.List):
+            return pl.concat_str(value.list.len().cast(pl.String), value.list.join("\x1f"), separator="\x1e")
+        return value.cast(pl.String) if as_text else value
+
+    def forget(self) -> None:
+        """Lets go of the columns that were kept; they can be read again."""
+        self._kept.clear()
+
+    def keys(self, *names: str) -> np.ndarray:
+        """64 bits per row for its values in these columns together."""
+        if names not in self._keys:
+            value = pl.col(names[0]) if len(names) == 1 else pl.struct(names)
+            scan = pl.scan_parquet(self.path, glob=False).select(value.hash())
+            self._keys[names] = self._collect(scan).to_series().to_numpy()
+        return self._keys[names]
+
+    def counted(self, names: Sequence[str]) -> pl.DataFrame:
+        """How many rows have each combination of values, as `len`."""
+        return self._collect(pl.scan_parquet(self.path, glob=False).group_by(names).len())
 
     def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         try:
@@ -161,10 +186,11 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
         raise SycoError(f"{place} has {len(compared)} columns; up to {MOST_COLUMNS} can be compared")
     matched = Matched(a, b, joined_on, pairs, compared, np.zeros(len(pairs.both_a), dtype=np.uint64))
     texts = released.TEXTS.get(a.table.schema_name, ()) if "text_id" in compared and withheld_alike else ()
-    for name in compared:
-        if name not in texts:
-            _compare(matched, name)
-    _compare_texts(matched, [name for name in texts if name in compared])
+    others = [name for name in compared if name not in texts]
+    for start in range(0, len(others), COLUMNS_AT_ONCE):
+        _mark_columns(matched, others[start : start + COLUMNS_AT_ONCE])
+    if texts:
+        _mark_texts(matched, [name for name in texts if name in compared])
     return matched
 
 
@@ -181,30 +207,48 @@ def _joined_on(a: View, b: View) -> tuple[str, ...]:
 
 
 def _pair(a: View, b: View, names: Sequence[str]) -> Pairs:
-    keys_a, keys_b = a.read(names), b.read(names)
-    for view, keys in ((a, keys_a), (b, keys_b)):
-        _check_unique(view, keys)
-    if keys_a.equals(keys_b):
+    keys_a, keys_b = on_both(lambda view: view.keys(*names), a, b)
+    orders = on_both(np.argsort, keys_a, keys_b)
+    sorted_a, sorted_b = keys_a[orders[0]], keys_b[orders[1]]
+    for view, keys in ((a, sorted_a), (b, sorted_b)):
+        _check_unique(view, keys, names)
+    if np.array_equal(keys_a, keys_b):
         whole = np.arange(len(keys_a), dtype=np.uint32)
         return Pairs(whole, whole, whole[:0], whole[:0])
-    keys_a, keys_b = keys_a.with_row_index("index_a"), keys_b.with_row_index("index_b")
-    return _positions(keys_a.join(keys_b, on=names, how="full", nulls_equal=True).select("index_a", "index_b"))
+    return _positions(orders, sorted_a, sorted_b)
 
 
-def _positions(joined: pl.DataFrame) -> Pairs:
-    both = joined.drop_nulls().sort("index_a")
-    only_a = joined.filter(pl.col("index_b").is_null())["index_a"].sort()
-    only_b = joined.filter(pl.col("index_a").is_null())["index_b"].sort()
-    return Pairs(both["index_a"].to_numpy(), both["index_b"].to_numpy(), only_a.to_numpy(), only_b.to_numpy())
+def on_both(function: Callable, a: object, b: object) -> tuple:
+    """The function of both sides, at once: most of the work leaves Python's lock."""
+    with ThreadPoolExecutor(2) as pool:
+        return tuple(pool.map(function, (a, b)))
 
 
-def _check_unique(view: View, keys: pl.DataFrame) -> None:
-    if keys.n_unique() != len(keys):
-        row, named = keys.filter(keys.is_duplicated()).row(0), ", ".join(keys.columns)
-        raise SycoError(
-            f"{view.side}: table {view.table.config}/{view.table.split} holds {named} {row[0]!r} twice",
-            "Check it: python -m syco_data verify DIR",
-        )
+def _positions(orders: tuple[np.ndarray, np.ndarray], sorted_a: np.ndarray, sorted_b: np.ndarray) -> Pairs:
+    """Pairs of equal keys; `orders` sort the keys of each side, of which none is there twice."""
+    place = np.searchsorted(sorted_b, sorted_a)
+    found = np.take(sorted_b, place, mode="clip") == sorted_a if len(sorted_b) else np.zeros(len(sorted_a), bool)
+    partner = np.full(len(sorted_a), -1, np.int64)
+    partner[orders[0][found]] = orders[1][place[found]]
+    both_a = np.flatnonzero(partner >= 0)
+    both_b = partner[both_a]
+    alone_b = np.ones(len(sorted_b), bool)
+    alone_b[both_b] = False
+    parts = (both_a, both_b, np.flatnonzero(partner < 0), np.flatnonzero(alone_b))
+    return Pairs(*(part.astype(np.uint32) for part in parts))
+
+
+def _check_unique(view: View, sorted_keys: np.ndarray, names: Sequence[str]) -> None:
+    twice = sorted_keys[1:] == sorted_keys[:-1]
+    if not twice.any():
+        return
+    keys = view.keys(*names)
+    suspects = view.read(names).filter(pl.Series(np.isin(keys, sorted_keys[1:][twice])))
+    row, named = suspects.row(0), ", ".join(names)
+    raise SycoError(
+        f"{view.side}: table {view.table.config}/{view.table.split} holds {named} {row[0]!r} twice",
+        "Check it: python -m syco_data verify DIR",
+    )
 
 
 def _pair_rest(a: View, b: View, pairs: Pairs, moved_ids: pl.DataFrame | None) -> Pairs:
@@ -215,8 +259,7 @@ def _pair_rest(a: View, b: View, pairs: Pairs, moved_ids: pl.DataFrame | None) -
     )
     if not usable or not len(pairs.only_a) or not len(pairs.only_b):
         return pairs
-    rest_a = a.read(names).with_row_index("index_a")[pairs.only_a]
-    rest_b = b.read(names).with_row_index("index_b")[pairs.only_b]
+    rest_a, rest_b = a.gathered(names, pairs.only_a, "index_a"), b.gathered(names, pairs.only_b, "index_b")
     if "prompt_id" in names:
         if moved_ids is None or moved_ids.is_empty():
             return pairs
@@ -236,22 +279,44 @@ def _with(pairs: Pairs, found: pl.DataFrame) -> Pairs:
     return Pairs(both_a[order], both_b[order], only_a, only_b, moved=len(found) > 0 or pairs.moved)
 
 
-def _compare(matched: Matched, name: str) -> None:
-    """Sets the column's bit where the two sides differ."""
-    as_text = matched.a.table.columns[name] != matched.b.table.columns[name]
-    values_a = matched.a.hashed(name, as_text)[matched.pairs.both_a]
-    values_b = matched.b.hashed(name, as_text)[matched.pairs.both_b]
-    bit = np.uint64(1 << matched.columns.index(name))
-    np.bitwise_or(matched.flags, bit, out=matched.flags, where=values_a != values_b)
-
-
-def _compare_texts(matched: Matched, names: list[str]) -> None:
-    """Sets the bits of texts; a row with the same `text_id` on both sides has the same texts."""
-    rows = matched.changed[matched.differs("text_id").nonzero()]
-    if not len(rows) or not names:
-        return
-    hashed_a = matched.a.hashed_rows(names, matched.pairs.both_a[rows])
-    hashed_b = matched.b.hashed_rows(names, matched.pairs.both_b[rows])
+def _mark_columns(matched: Matched, names: list[str]) -> None:
+    """Sets the bits of columns where the two sides differ: rows that differ anywhere first, then in which columns."""
+    as_text = {name for name in names if matched.a.table.columns[name] != matched.b.table.columns[name]}
+    hashed = on_both(lambda view: view.hashed(names, as_text), matched.a, matched.b)
+    whole_a, whole_b = on_both(_folded, *hashed)
+    rows = np.flatnonzero(whole_a[matched.pairs.both_a] != whole_b[matched.pairs.both_b])
+    at_a, at_b = matched.pairs.both_a[rows], matched.pairs.both_b[rows]
     for name in names:
-        bit = np.uint64(1 << matched.columns.index(name))
-        matched.flags[rows] |= np.where((hashed_a[name] != hashed_b[name]).to_numpy(), bit, np.uint64(0))
+        values_a, values_b = (side[name].to_numpy() for side in hashed)
+        _mark(matched, name, values_a[at_a] != values_b[at_b], rows)
+
+
+def _folded(hashed: pl.DataFrame) -> np.ndarray:
+    """64 bits per row. Each step can be undone, so that rows which differ in one column always differ here."""
+    found = np.zeros(len(hashed), np.uint64)
+    for values in hashed.iter_columns():
+        found *= _ODD
+        found += values.to_numpy()
+    return found
+
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mark(matched: Matched, name: str, differs: np.ndarray, rows: np.ndarray) -> None:
+    """Sets a column's bit in those of these rows that differ."""
+    matched.flags[rows] |= np.where(differs, np.uint64(1 << matched.columns.index(name)), np.uint64(0))
+
+
+def _mark_texts(matched: Matched, names: list[str]) -> None:
+    """Sets the bits of texts by the parts of the rows' `text_id`."""
+    rows = matched.changed[matched.differs("text_id").nonzero()]
+    ids = [
+        view.column("text_id").gather(at[rows])
+        for view, at in ((matched.a, matched.pairs.both_a), (matched.b, matched.pairs.both_b))
+    ]
+    schema = matched.a.table.schema_name
+    pair = pl.DataFrame({"a": ids[0], "b": ids[1]})
+    for name in names:
+        one, other = (released.text_of_id(pl.col(side), schema, name) for side in "ab")
+        _mark(matched, name, pair.select(one.ne_missing(other)).to_series().to_numpy(), rows)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from syco_data.diff.changed_rows import Changes
-from syco_data.diff.matching import JOINED_ON, View
+from syco_data.diff.matching import JOINED_ON, View, on_both
 from syco_data.diff.records import CauseCount, Config, Counts, Group, Shift
 from syco_data.releasing.manifest import Table
 
@@ -37,7 +38,8 @@ def record(a: Table | None, b: Table | None, change: str) -> Config:
 
 def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str, View | None]) -> Config:
     """The record of a table whose rows have been compared; `changes.frame` has causes and `GROUPED_BY`."""
-    cells = {side: cells_of(view, candidates[side]) for side, view in (("a", a), ("b", b))}
+    found = on_both(lambda side: cells_of(*side), (a, candidates["a"]), (b, candidates["b"]))
+    cells = dict(zip("ab", found, strict=True))
     counts = _counts(changes.frame, a.table.rows if a else 0)
     shallow = record(a and a.table, b and b.table, "changed" if counts.differing else "same")
     if shallow.columns_added or shallow.columns_removed:
@@ -74,17 +76,15 @@ def cells_of(view: View | None, candidates: View | None) -> pl.DataFrame | None:
     own = [name for name in (*GROUPED_BY, *SHARES) if name in view.columns]
     own = list(dict.fromkeys(own))
     if view.table.schema_name != "verdicts" or candidates is None:
-        lazy = view.read(own) if own else pl.DataFrame({"rows": range(view.table.rows)})
-        return lazy.group_by(own).len() if own else lazy.select(pl.len())
+        return view.counted(own) if own else pl.DataFrame({"len": [view.table.rows]})
     borrowed = list(GROUPED_BY)
-    ids, others = view.column("prompt_id"), candidates.column("prompt_id")
-    if ids.equals(others):
+    if np.array_equal(view.keys("prompt_id"), candidates.keys("prompt_id")):
         rows = view.read(own).hstack(candidates.read(borrowed))
     else:
         rows = view.read(["prompt_id", *own]).join(
             candidates.read(["prompt_id", *borrowed]), on="prompt_id", how="left"
         )
-    return rows.group_by(*own, *borrowed).len()
+    return rows.lazy().group_by(*own, *borrowed).len().collect(engine="streaming")
 
 
 def _groups(frame: pl.DataFrame, cells: dict[str, pl.DataFrame | None]) -> Iterator[Group]:
@@ -161,4 +161,4 @@ def _kept(cells: dict[str, pl.DataFrame | None], candidates: dict[str, View | No
 
 
 def cells_of_sources(view: View | None) -> dict[str, int]:
-    return {} if view is None else dict(view.read(["source"]).group_by("source").len().iter_rows())
+    return {} if view is None else dict(view.counted(["source"]).iter_rows())

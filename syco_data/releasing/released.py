@@ -8,13 +8,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from syco_data import draws, tables
+from syco_data import tables
 from syco_data.errors import SycoError
 from syco_data.releasing import licences
 from syco_data.releasing.manifest import Table
@@ -41,6 +42,8 @@ TEXTS = {
     RELEASED_PROBES.name: ("input", "claim", "prompt"),
 }
 """The columns of each table that hold words of a source; a `text_id` speaks of them in this order."""
+TEXT_ID_DIGITS = 16
+"""Of a `text_id`, for each text of the row."""
 
 CLASSES = {
     "label_kind": ("gold", "other"),
@@ -133,9 +136,22 @@ def arrow_schema(schema: Schema) -> pa.Schema:
 
 
 def with_text_id(df: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """Adds the content id of a row's texts; a text that is null counts as empty."""
-    joined = df.select(pl.concat_str([pl.col(name).fill_null("") for name in TEXTS[schema.name]], separator="\x1f"))
-    return df.with_columns(text_id=pl.Series(draws.content_ids(joined.to_series()), dtype=pl.String))
+    """Adds `text_id`: a 64-bit digest for each of a row's texts, one after the other; a null counts as empty.
+
+    Two rows tell by it which of their texts differ, without the texts, and where these are withheld.
+    """
+    parts = [_digests(df[name].fill_null("")).alias(name) for name in TEXTS[schema.name]]
+    return df.with_columns(pl.DataFrame(parts).select(text_id=pl.concat_str(pl.all())).to_series())
+
+
+def _digests(texts: pl.Series) -> pl.Series:
+    size = TEXT_ID_DIGITS // 2
+    return pl.Series([blake2b(text.encode(), digest_size=size).hexdigest() for text in texts], dtype=pl.String)
+
+
+def text_of_id(text_id: pl.Expr, schema_name: str, name: str) -> pl.Expr:
+    """The part of `text_id` that stands for one text column."""
+    return text_id.str.slice(TEXTS[schema_name].index(name) * TEXT_ID_DIGITS, TEXT_ID_DIGITS)
 
 
 def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: Path, withheld: list[str]) -> Table:

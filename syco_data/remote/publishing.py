@@ -79,6 +79,8 @@ class Plan:
         head = f"dry run, {where}: version {self.version}, tag {self.tag}, manifest {self.manifest}"
         rows = [f"  {each.operation:<6} {each.bytes:>13,} bytes  {each.path}" for each in self.operations]
         total = f"  one commit, {len(self.operations)} operations, {self.bytes:,} bytes"
+        if not self.operations:
+            total = "  nothing to send: the repository shows this very version"
         return [head, *rows, total, *(f"  card: {line}" for line in self.card)]
 
 
