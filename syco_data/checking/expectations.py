@@ -1,9 +1,9 @@
 """The checks of a build, handed to Great Expectations, and its pages for people.
 
-Column rules become its own expectations over narrow frames: a text is handed over as its length, a closed
-vocabulary as categories, so that memory stays bounded. A law becomes the custom expectation
-`ExpectLawToHold` over the rows that break it. Both must agree with our own count. The pages hold clock times and
-random ids, so they stay outside what DVC tracks.
+Column rules become its own expectations over narrow frames, so that memory stays bounded. A closed vocabulary is
+handed over as categories; of a bound or a long list, which it would compare row by row in Python, it gets whether
+each row keeps to it. A law becomes the custom expectation `ExpectLawToHold` over the rows that break it. Both must
+agree with our own count. The pages hold clock times and random ids, so they stay outside what DVC tracks.
 """
 
 import os
@@ -18,7 +18,6 @@ from syco_data.checking.checks import Checked, Finding, Table
 from syco_data.checking.columns import Rule
 from syco_data.errors import SycoError
 
-LENGTH_OF, LISTED = "characters of {}", "{} is listed"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
@@ -121,12 +120,11 @@ def _expectation(finding: Finding) -> Any:
         return gxe.ExpectColumnValuesToNotBeNull(column=rule.column, meta=meta)
     if rule.kind == "unique":
         return gxe.ExpectColumnValuesToBeUnique(column=rule.column, meta=meta)
+    if _is_stated(rule):
+        return gxe.ExpectColumnValuesToBeInSet(column=rule.says, value_set=[True], meta=meta)
     if rule.kind == "among":
-        column, values = (LISTED.format(rule.column), [True]) if _is_long(rule) else (rule.column, list(rule.values))
-        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, meta=meta)
-    if rule.kind == "pattern":
-        return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=rule.pattern, meta=meta)
-    return gxe.ExpectColumnValuesToBeBetween(column=_column(rule), min_value=rule.low, max_value=rule.high, meta=meta)
+        return gxe.ExpectColumnValuesToBeInSet(column=rule.column, value_set=list(rule.values), meta=meta)
+    return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=rule.pattern, meta=meta)
 
 
 def law_expectation() -> type:
@@ -200,29 +198,20 @@ def _offenders(findings: list[Finding]) -> Any:
 def _frame(table: Table, findings: list[Finding]) -> Any:
     """The columns that the rules speak of, each as narrow as it can be."""
     rules = {finding.rule for finding in findings}
-    wanted = {_column(rule): _narrow(rule, rules) for rule in rules}
-    wanted |= {LISTED.format(rule.column): rule.holds() for rule in rules if _is_long(rule)}
+    stated = {rule.says: rule.holds() for rule in rules if _is_stated(rule)}
+    wanted = stated | {rule.column: _narrow(rule.column, rules) for rule in rules if not _is_stated(rule)}
     ordered = {name: wanted[name] for name in sorted(wanted)}
     return table.rows.select(**ordered).collect(engine="streaming").to_pandas()
 
 
-def _is_long(rule: Rule) -> bool:
-    return rule.kind == "among" and len(rule.values) > LONG
+def _is_stated(rule: Rule) -> bool:
+    """Whether a rule is handed over as what it says of each row, true or false."""
+    return rule.kind in ("between", "characters") or (rule.kind == "among" and len(rule.values) > LONG)
 
 
-def _column(rule: Rule) -> str:
-    """The name that a rule's column has in the frame."""
-    return LENGTH_OF.format(rule.column) if rule.kind == "characters" else rule.column
-
-
-def _narrow(rule: Rule, rules: set[Rule]) -> pl.Expr:
-    """A rule's column; of a text that is measured only its absence matters to the other rules."""
-    column = pl.col(rule.column)
-    if rule.kind == "characters":
-        return column.str.len_chars()
-    of_column = {other.kind: other for other in rules if other.column == rule.column}
-    if "characters" in of_column:
-        return column.is_not_null().replace_strict({True: 1, False: None})
-    if "among" in of_column and not _is_long(of_column["among"]):
-        return column.cast(pl.Categorical)
-    return column
+def _narrow(name: str, rules: set[Rule]) -> pl.Expr:
+    """A column as narrow as the rules that read it allow; of a text that is measured only its absence matters."""
+    kinds = {rule.kind for rule in rules if rule.column == name and not _is_stated(rule)}
+    if kinds == {"present"}:
+        return pl.when(pl.col(name).is_not_null()).then(1)
+    return pl.col(name).cast(pl.Categorical) if "among" in kinds else pl.col(name)
