@@ -1,7 +1,6 @@
 """Stage validate: schemas and laws of everything above; a failure stops the build and names rows."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stages import run
@@ -20,12 +19,12 @@ def main(settings: Settings) -> None:
 
 
 def check(build: Tables, raw: Mapping[str, Path], settings: Settings, reported: Path, docs: Path) -> Checked:
-    """Checks a build, writes the reports, and the pages of Great Expectations (which loads beside the checks)."""
-    with ThreadPoolExecutor(1) as aside:
-        aside.submit(expectations.load)
-        checked = checks.check(build, raw, prompts.training_templates(settings.prompts), settings)
-    reports.write(checked, reported)
-    expectations.write_pages(checked, docs)
+    """Checks a build and writes the reports, and beside it the pages of Great Expectations."""
+    with expectations.Pages(docs) as pages:
+        templates = prompts.training_templates(settings.prompts)
+        checked = checks.check(build, raw, templates, settings, pages.columns)
+        reports.write(checked, reported)
+        pages.finish(checked)
     return checked
 
 

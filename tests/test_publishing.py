@@ -498,3 +498,14 @@ def test_a_dry_run_of_a_version_that_is_there_says_so(hub: RunningHub, tmp_path:
     send(release)
     done = run(hub, "publish", str(release), "--to", REPO, "--dry-run")
     assert done.returncode == 0 and "nothing to send" in done.stdout and "operations" not in done.stdout
+
+
+def test_a_release_is_published_from_any_folder(hub: RunningHub, tmp_path: Path) -> None:
+    release, elsewhere = Small(seed=next(SEEDS)).write(tmp_path / "1"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = [sys.executable, "-m", "syco_data", "publish", str(release), "--to", REPO]
+    done = subprocess.run(
+        command, env=hub.environment(WRITER), cwd=elsewhere, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "commit" in done.stdout, done.stderr
+    assert [ref.name for ref in hub.api().list_repo_refs(**DATASET).tags] == ["v1.0.0"]

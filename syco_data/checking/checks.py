@@ -4,7 +4,7 @@ The report is plain values and stable to the byte: no clock, no random ids, no p
 same rules and the same offenders (`expectations`) and writes pages for people beside it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -67,6 +67,9 @@ class Table:
     rows: pl.LazyFrame
 
 
+Told = Callable[[Table, list[Finding]], None]
+
+
 @dataclass(frozen=True)
 class Checked:
     """Everything that was found; `tables` are the tables that were looked at, by name."""
@@ -82,8 +85,13 @@ class Checked:
         return [finding for finding in self.findings if not finding.holds]
 
 
-def check(build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template], settings: Settings) -> Checked:
-    """Checks a whole build; `raw` are the tables of the sources that take part."""
+def check(
+    build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template], settings: Settings, told: Told | None = None
+) -> Checked:
+    """Checks a whole build; `raw` are the tables of the sources that take part.
+
+    `told` hears of each table's column findings as soon as they are there.
+    """
     named = named_tables(build, raw)
     count = settings.checks.examples
     shapes = [finding for table in named.values() for finding in _shapes(table, count)]
@@ -92,7 +100,7 @@ def check(build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template],
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
     auditing = aside().submit(_audits, build, settings)
     tests = _tests(named, settings)
-    findings = [*_rules_and_laws(named, subject(build, raw), settings, forms)]
+    findings = [*_rules(named, settings, told), *_laws(named, subject(build, raw), settings, forms)]
     try:
         audited = auditing.result()
     except BrokenProcessPool as error:
@@ -109,13 +117,24 @@ def aside() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def _rules_and_laws(
+def _rules(named: Mapping[str, Table], settings: Settings, told: Told | None) -> Iterator[Finding]:
+    """Findings on every column."""
+    for table in named.values():
+        found = _columns(table, _rows(table), settings)
+        if told:
+            told(table, found)
+        yield from found
+
+
+def _rows(table: Table) -> int:
+    return table.rows.select(pl.len()).collect().item()
+
+
+def _laws(
     named: Mapping[str, Table], build: Subject, settings: Settings, forms: Mapping[str, Template]
 ) -> Iterator[Finding]:
-    """Findings on every column, then on every law."""
-    rows = {name: table.rows.select(pl.len()).collect().item() for name, table in named.items()}
-    for table in named.values():
-        yield from _columns(table, rows[table.name], settings)
+    """Findings on every law."""
+    rows = {name: _rows(table) for name, table in named.items()}
     for law in laws.every(build, settings, forms):
         yield evaluate(law, rows[law.table], settings.checks.examples)
     enough = shares.law(named["prompts"].rows, named["claims"].rows, settings)

@@ -8,6 +8,7 @@ agree with our own count. The pages hold clock times and random ids, so they sta
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +23,54 @@ LONG = 50  # values; Great Expectations copies a list of allowed values many tim
 
 
 def write_pages(checked: Checked, target: Path) -> Path:
-    """Validates everything with Great Expectations, compares counts with ours, and returns the pages' index.
+    """Validates everything that was checked with Great Expectations, and returns the index of its pages."""
+    with Pages(target) as pages:
+        for table in dict.fromkeys(finding.table for finding in checked.findings):
+            pages.columns(checked.tables[table], [one for one in checked.findings if one.table == table])
+        return pages.finish(checked)
 
-    Raises `SycoError` where Great Expectations counts other than we do: one of the two is wrong.
+
+class Pages:
+    """Great Expectations on a build, by one thread: its import and its validations take as long as the checks do.
+
+    Tables are handed over by `columns` as soon as their rules are counted; `finish` adds what is left, and raises
+    `SycoError` where Great Expectations counts other than we do: one of the two is wrong.
     """
-    load()
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    context = _context(target)
-    source = context.data_sources.add_pandas("build")
-    for table in dict.fromkeys(finding.table for finding in checked.findings):
-        rules = [one for one in checked.findings if one.table == table and _is_column_check(one)]
-        if rules:
-            _validate(context, source, f"columns of {table}", _frame(checked.tables[table], rules), rules)
-    others = [one for one in checked.findings if not _is_column_check(one)]
-    _validate(context, source, "laws of the build", _offenders(others), others)
-    context.build_data_docs()
-    return offline.make(target)
 
+    def __init__(self, target: Path) -> None:
+        self._target, self._thread = target, ThreadPoolExecutor(1)
+        self._tasks = [self._thread.submit(self._open)]
 
-def load() -> None:
-    """Imports Great Expectations, which takes seconds: a caller can have it done beside other work."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations  # noqa: F401
+    def __enter__(self) -> "Pages":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def columns(self, table: Table, findings: list[Finding]) -> None:
+        """Takes the column rules of one table, and leaves its other findings to `finish`."""
+        if rules := [one for one in findings if _is_column_check(one)]:
+            self._tasks.append(self._thread.submit(self._columns, table, rules))
+
+    def finish(self, checked: Checked) -> Path:
+        """Validates the laws, writes the pages and returns their index."""
+        self._tasks.append(self._thread.submit(self._laws, [f for f in checked.findings if not _is_column_check(f)]))
+        return [task.result() for task in self._tasks][-1]
+
+    def _open(self) -> None:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        shutil.rmtree(self._target, ignore_errors=True)
+        self._target.mkdir(parents=True)
+        self._context = _context(self._target)
+        self._source = self._context.data_sources.add_pandas("build")
+
+    def _columns(self, table: Table, rules: list[Finding]) -> None:
+        _validate(self._context, self._source, f"columns of {table.name}", _frame(table, rules), rules)
+
+    def _laws(self, findings: list[Finding]) -> Path:
+        _validate(self._context, self._source, "laws of the build", _offenders(findings), findings)
+        self._context.build_data_docs()
+        return offline.make(self._target)
 
 
 def _is_column_check(finding: Finding) -> bool:

@@ -25,18 +25,20 @@ def publish(
 ) -> None:
     """Publishes one version: one commit, one tag, read back and compared. The same version again changes nothing.
 
-    How often and how patiently the Hub is asked stands in params.yaml (publish.retries).
+    How often and how patiently the Hub is asked stands in params.yaml (publish.retries); outside of a project it is
+    asked as often as `pull` asks.
     """
     from syco_data import settings
     from syco_data.commands import logs
     from syco_data.releasing import parcels
     from syco_data.remote import publishing
+    from syco_data.remote.hub import PATIENCE
 
     logs.start(verbose)
     if (kind is Kind.model) != (version is not None):
         raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
     parcel = parcels.of_folder(folder, version) if version else parcels.proven_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
-    patience = settings.load().publish.retries
+    patience = settings.load().publish.retries if settings.PARAMS.exists() else PATIENCE
     done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))
