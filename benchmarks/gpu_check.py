@@ -3,7 +3,8 @@
     python -m benchmarks gpu_check
 
 Scores the stripped prompts of data/prompts by the transformers engine on the CPU, then on CUDA, and by vLLM on
-CUDA where it is installed. Exits with 2 where there is no GPU, with 1 where the engines disagree.
+CUDA where it is installed. Then tunes a model of about 100 million parameters on the training set of arm `balanced`
+and prints steps a second and memory. Exits with 2 where there is no GPU, with 1 where the engines disagree.
 """
 
 import sys
@@ -13,13 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import gpu_tuning
 from syco_data import engines, filtration, models, schemas, settings, tables
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.models import ResolvedModel
 from syco_data.scoring import OptionScores, Request
 from syco_data.settings import Filter
+from syco_data.tuning import instructions
 
 PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
+TRAIN = Path("data/train/reference/balanced/train.parquet")
 CLEAR, CLOSE = 0.01, 0.001  # nats: margins that must agree in sign; largest difference of log-probabilities
 
 
@@ -54,8 +58,17 @@ def _check() -> None:
     if engines.module("vllm").identity(chosen.filter).device != "cpu":
         found.append(_measured("vllm on cuda", model, _on(chosen.filter, "vllm", "cuda"), requests))
     agree = [_compared(expected, one) for one in found]
+    _tune(chosen)
     if not all(agree):
         raise CheckFailed("the GPU's verdicts are not the CPU's")
+
+
+def _tune(chosen: settings.Settings) -> None:
+    train = tables.read(TRAIN, schemas.TRAIN)
+    pool = instructions.load(chosen.instructions, chosen.seed)
+    tuned, tokens = gpu_tuning.tune(chosen, REFERENCE, train, pool, gpu_tuning.Size())
+    size = tuned.metrics.parameters / 1e6
+    print(f"tuning {size:.0f} million parameters, {tokens:,} tokens a step: {tuned.cost.line()}")
 
 
 def _on(chosen: Filter, engine: str, device: str) -> Filter:
