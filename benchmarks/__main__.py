@@ -10,7 +10,7 @@ from pathlib import Path
 from syco_data.settings import unknown
 
 # Modules that are part of a benchmark, or need a machine that not everybody has.
-NOT_ALONE = {"__init__", "__main__", "rowwise", "gpu_check"}
+NOT_ALONE = {"__init__", "__main__", "rowwise", "gpu_check", "gpu_tuning"}
 
 
 def names() -> list[str]:

@@ -110,7 +110,7 @@ def _release(drawn: pl.DataFrame, folder: Path, version: str, changed: bool) -> 
         _table(folder, configs.DROPPED, RELEASED_DROPPED, iter([_dropped(out, kept.filter(~pl.col("known")))])),
     ]
     found = Manifest(
-        schema=1, version=version, change="first", previous=None, text="full", files=tables,
+        schema=manifest.SCHEMA, version=version, change="first", previous=None, text="full", files=tables,
         settings={"seed": 0, "prompts": {"size": len(kept)}, "arms": {ARM: {"filtered": True}}},
         sources={key: {"content_digest": "0" * 32, "release": "allow"} for key in SOURCES},
         models={MODEL: {"source": "embedded", "digest": ("1" if changed else "0") * 32}}, templates={},

@@ -7,6 +7,7 @@ CUDA where it is installed. Then tunes a model of about 100 million parameters o
 and prints steps a second and memory. Exits with 2 where there is no GPU, with 1 where the engines disagree.
 """
 
+import gc
 import sys
 import time
 from dataclasses import dataclass
@@ -64,8 +65,14 @@ def _check() -> None:
 
 
 def _tune(chosen: settings.Settings) -> None:
+    import torch
+
     train = tables.read(TRAIN, schemas.TRAIN)
     pool = instructions.load(chosen.instructions, chosen.seed)
+    # The peak that is printed is that of tuning, not of the engines before it.
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
     tuned, tokens = gpu_tuning.tune(chosen, REFERENCE, train, pool, gpu_tuning.Size())
     size = tuned.metrics.parameters / 1e6
     print(f"tuning {size:.0f} million parameters, {tokens:,} tokens a step: {tuned.cost.line()}")

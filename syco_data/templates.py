@@ -34,9 +34,10 @@ _CUT = re.compile(f"{_OPEN}([a-z_0-9]+){_CLOSE}")
 
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.CondExpr, nodes.Compare,
-    nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Filter,
+    nodes.Operand, nodes.And, nodes.Or, nodes.Not,
 )  # fmt: skip
 """Text, slots and conditions: nothing that can run long or grow, as templates also come with releases of others."""
+_NAMES = {"with_user", "opinion", "option_a", "option_b", "claim", *PERSONA_SLOTS}
 
 
 class _Slot:
@@ -118,14 +119,20 @@ def parse(name: str, text: str) -> Template:
         raise SycoError(f"template '{name}': {error}") from error
     except jinja2.TemplateError as error:
         raise SycoError(f"template '{name}': {error.message}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SycoError(f"template '{name}': it cannot be rendered: {error}") from error
 
 
 def _split_head(text: str) -> tuple[dict, str]:
     match = re.match(r"---\n(.*?)\n---\n(.*)\Z", text, re.DOTALL)
-    head = yaml.safe_load(match[1]) if match else None
+    try:
+        head = yaml.safe_load(match[1]) if match else None
+    except yaml.YAMLError as error:
+        raise SycoError("the head between two lines `---` is no valid YAML") from error
     wanted = {"description": str, "held_out": bool, "agree": str, "disagree": str}
     if not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != wanted:
-        raise SycoError(f"the head between two lines `---` must hold just {', '.join(wanted)}, found: {head}")
+        found = ", ".join(str(key)[:40] for key in list(head)[:9]) if isinstance(head, dict) else "no keys"
+        raise SycoError(f"the head between two lines `---` must hold just {', '.join(wanted)}, found: {found}")
     return head, match[2].rstrip("\n")
 
 
@@ -148,10 +155,11 @@ def _compile(name: str, head: dict, body: str) -> Template:
 
 def _check_nodes(template: nodes.Template) -> None:
     for node in (template, *template.find_all(nodes.Node)):
-        with_arguments = isinstance(node, nodes.Filter) and (node.args or node.kwargs or node.dyn_args)
-        if not isinstance(node, _ALLOWED) or with_arguments:
-            what = f"{type(node).__name__.lower()}{' with arguments' if with_arguments else ''}"
+        if not isinstance(node, _ALLOWED):
+            what = type(node).__name__.lower()
             raise SycoError(f"line {node.lineno} of its body: `{what}` is not allowed (text, slots and conditions are)")
+        if isinstance(node, nodes.Name) and node.name not in _NAMES:
+            raise SycoError(f"line {node.lineno} of its body: {unknown(node.name, sorted(_NAMES))}")
 
 
 def _check_form(text: str, options: tuple[str, str], with_user: bool) -> None:

@@ -72,7 +72,7 @@ class World:
             files.append(_file(folder, path, None))
         text = "full" if not self.withheld else "none" if set(self.withheld) >= set(self.digests) else "partial"
         found = Manifest(
-            schema=1, version=version, change="first", previous=None, text=text,
+            schema=manifest.SCHEMA, version=version, change="first", previous=None, text=text,
             files=sorted(files, key=lambda file: file.path), settings=self.settings,
             sources={key: {"content_digest": digest, "revision": None, "origin": "embedded",
                            "release": "no_text" if key in self.withheld else "allow"}

@@ -59,8 +59,8 @@ def test_a_folder_without_a_manifest_is_no_release(release: Path, tmp_path: Path
 def test_a_manifest_of_the_future_is_refused(release: Path, tmp_path: Path) -> None:
     other = shutil.copytree(release, tmp_path / "b")
     values = json.loads((other / manifest.NAME).read_text())
-    (other / manifest.NAME).write_text(json.dumps({**values, "schema": 2}))
-    refused(release, other, "schema 2", "pip install --upgrade")
+    (other / manifest.NAME).write_text(json.dumps({**values, "schema": 3}))
+    refused(release, other, "schema 3", "pip install --upgrade")
 
 
 @pytest.mark.parametrize(

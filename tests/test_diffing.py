@@ -189,6 +189,15 @@ def test_text_free_releases_still_tell_a_new_text(tmp_path: Path) -> None:
     assert differing["prompt"] == differing["stripped_prompt"] == 4 and "claim" not in differing
 
 
+def test_a_text_that_both_sides_withhold_is_told_where_one_withholds_more(tmp_path: Path) -> None:
+    silent = replace(planted.world(), withheld=planted.KEYS[:1])
+    plant = next(plant for plant in PLANTS if plant.name == "template")
+    changed = replace(plant.sow(silent, silent.claims), withheld=planted.KEYS)
+    comparison = compared(silent.save(tmp_path / "a"), changed.save(tmp_path / "b"))
+    table = next(table for table in comparison.tables if table.record.config == CANDIDATES[0])
+    assert table.record.columns["stripped_prompt"] == len(silent.claims)
+
+
 def test_a_rewritten_template_is_the_cause_where_its_name_stays(base: Path, tmp_path: Path) -> None:
     world = planted.world()
     mine = pl.col("template") == "plain"

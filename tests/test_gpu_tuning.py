@@ -1,7 +1,10 @@
 """What `make gpu-check` tunes on a GPU, run small on the CPU: the very code, another size."""
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from benchmarks import gpu_tuning
 from benchmarks.gpu_tuning import Size
 from syco_data.tuning.instructions import Pool
@@ -37,3 +40,9 @@ def test_its_model_has_about_100_million_parameters() -> None:
     with torch.device("meta"):
         count = sum(weight.numel() for weight in LlamaForCausalLM(config).parameters())
     assert 95e6 < count < 115e6
+
+
+def test_every_benchmark_by_name_can_be_run() -> None:
+    folder = Path(benchmarks.__file__).parent
+    lacking = [name for name in benchmarks.names() if "\ndef main(" not in (folder / f"{name}.py").read_text()]
+    assert len(benchmarks.names()) >= 7 and lacking == []

@@ -494,10 +494,13 @@ def test_a_dry_run_against_a_repository_reads_only(hub: RunningHub, tmp_path: Pa
 
 
 def test_a_dry_run_of_a_version_that_is_there_says_so(hub: RunningHub, tmp_path: Path) -> None:
-    release = Small(seed=next(SEEDS)).write(tmp_path / "1")
-    send(release)
-    done = run(hub, "publish", str(release), "--to", REPO, "--dry-run")
-    assert done.returncode == 0 and "nothing to send" in done.stdout and "operations" not in done.stdout
+    small = Small(seed=next(SEEDS))
+    send(small.write(tmp_path / "1"))
+    send(small.later("1.1.0").write(tmp_path / "2"))
+    hub.api().delete_tag(tag="v1.1.0", **DATASET)
+    for folder, words in (("1", "nothing to do: it is there"), ("2", "the tag alone would be set")):
+        done = run(hub, "publish", str(tmp_path / folder), "--to", REPO, "--dry-run")
+        assert done.returncode == 0 and words in done.stdout and "operations" not in done.stdout
 
 
 def test_a_release_is_published_from_any_folder(hub: RunningHub, tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ The report is plain values and stable to the byte: no clock, no random ids, no p
 same rules and the same offenders (`expectations`) and writes pages for people beside it.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -98,7 +100,7 @@ def check(
     if not all(finding.holds for finding in shapes):
         # No other law can be read from tables of another shape.
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
-    auditing = aside().submit(_audits, build, settings)
+    auditing = _submitted(build, settings)
     tests = _tests(named, settings)
     findings = [*_rules(named, settings, told), *_laws(named, subject(build, raw), settings, forms)]
     try:
@@ -114,7 +116,26 @@ def check(
 @cache
 def aside() -> ProcessPoolExecutor:
     """A process for the audit, which holds Python's lock where the laws do not; it stays, with what it has loaded."""
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A process that was killed cannot tell the audit's to end: this one looks after itself."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def _submitted(build: Tables, settings: Settings) -> Future[tuple[Audited, ...]]:
+    try:
+        return aside().submit(_audits, build, settings)
+    except BrokenProcessPool:
+        # It ended between two checks of this process.
+        aside.cache_clear()
+        return aside().submit(_audits, build, settings)
 
 
 def _rules(named: Mapping[str, Table], settings: Settings, told: Told | None) -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def _validate(context: Any, source: Any, name: str, frame: Any, findings: list[F
         name=suite.name, data=asset.add_batch_definition_whole_dataframe("whole"), suite=context.suites.add(suite)
     )
     added = context.validation_definitions.add(definition)
-    results = added.run(batch_parameters={"dataframe": frame}, result_format="SUMMARY").results
+    results = added.run(batch_parameters={"dataframe": frame}, result_format="BASIC").results
     _compare({result.expectation_config.meta["finding"]: result for result in results}, findings)
 
 

@@ -62,5 +62,5 @@ def _text_ids(path: Path, table: str, schema: Schema) -> Law:
             rows = pl.DataFrame(batch).filter(pl.col("prompt").is_not_null())
             again = with_text_id(rows.rename({"text_id": "stated"}), schema)
             wrong += again.filter(pl.col("text_id") != pl.col("stated"))[schema.key[0]].to_list()
-    says = "a row's text_id is the content id of its texts"
+    says = "a row's text_id is made of the digests of its texts"
     return Law("text_id", table, says, pl.LazyFrame({"id": wrong}, schema={"id": pl.String}))

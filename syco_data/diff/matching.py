@@ -185,12 +185,13 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
         place = f"{a.table.config}/{a.table.split}"
         raise SycoError(f"{place} has {len(compared)} columns; up to {MOST_COLUMNS} can be compared")
     matched = Matched(a, b, joined_on, pairs, compared, np.zeros(len(pairs.both_a), dtype=np.uint64))
-    texts = released.TEXTS.get(a.table.schema_name, ()) if "text_id" in compared and withheld_alike else ()
+    # Where one side shows what the other withholds, the texts themselves differ too.
+    texts = released.TEXTS[a.table.schema_name] if "text_id" in compared and withheld_alike else ()
     others = [name for name in compared if name not in texts]
     for start in range(0, len(others), COLUMNS_AT_ONCE):
         _mark_columns(matched, others[start : start + COLUMNS_AT_ONCE])
-    if texts:
-        _mark_texts(matched, [name for name in texts if name in compared])
+    if "text_id" in compared:
+        _mark_texts(matched, [name for name in released.TEXTS[a.table.schema_name] if name in compared])
     return matched
 
 

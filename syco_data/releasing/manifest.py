@@ -15,7 +15,8 @@ from syco_data.errors import SycoError
 
 NAME = "manifest.json"
 CARD = "README.md"
-SCHEMA = 1
+SCHEMA = 2
+"""2: a `text_id` has a digest for each text of a row; in 1 it was one of all of them."""
 LARGEST = 64 * 1024 * 1024
 DEEPEST = 32
 """Levels of nesting; a release has six."""
@@ -179,6 +180,11 @@ def parse(content: bytes) -> Manifest:
     found = values.get("schema") if isinstance(values, dict) else None
     if not isinstance(found, int) or isinstance(found, bool):
         raise SycoError("this is no manifest of a release: it has no number under 'schema'")
+    if found < SCHEMA:
+        raise SycoError(
+            f"the manifest has schema {found}, which an earlier version of this program wrote; this one reads {SCHEMA}",
+            "Build the release again, or read it with the version that wrote it",
+        )
     if found > SCHEMA:
         raise SycoError(
             f"the manifest has schema {found}, this program reads up to {SCHEMA}",

@@ -13,8 +13,8 @@
 
 The folder is the config, the file's stem the split: the manifest says so for every table (`files[].table`),
 which is what readers should go by. Tables are sorted by their key; ids are stable over versions (`claim_id` is
-unique among candidates and joins versions; `prompt_id` covers the claim and all draws; `text_id` is a content id
-of the row's text columns, so equal `text_id` means equal texts, and it is there when the texts are not).
+unique among candidates and joins versions; `prompt_id` covers the claim and all draws; `text_id` holds a
+digest of each of the row's texts, so equal `text_id` means equal texts, and it is there when the texts are not).
 
 Strings stay strings in the files (pandas, polars, DuckDB read words); the card's `dataset_info` makes
 `datasets` read closed vocabularies as `ClassLabel`. Texts are null in rows whose text may not be released

@@ -58,7 +58,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class Plan:
-    """What publishing would do to a repository (None: to one that shows the release before this one, or nothing)."""
+    """What publishing would do to a repository (None: to one that shows the release before this one, or nothing).
+
+    `published`: this version is there already, and nothing would be done.
+    """
 
     repository: str | None
     version: str
@@ -66,6 +69,7 @@ class Plan:
     manifest: str
     operations: tuple[Operation, ...]
     card: tuple[str, ...]
+    published: bool = False
 
     @property
     def bytes(self) -> int:
@@ -80,7 +84,9 @@ class Plan:
         rows = [f"  {each.operation:<6} {each.bytes:>13,} bytes  {each.path}" for each in self.operations]
         total = f"  one commit, {len(self.operations)} operations, {self.bytes:,} bytes"
         if not self.operations:
-            total = "  nothing to send: the repository shows this very version"
+            total = (
+                "  nothing to do: it is there" if self.published else "  no file differs: the tag alone would be set"
+            )
         return [head, *rows, total, *(f"  card: {line}" for line in self.card)]
 
 
@@ -115,7 +121,8 @@ def dry_run(parcel: Parcel, target: Target, patience: Retries) -> Plan:
     if state is None:
         return plan(parcel, parcel.differences({}), "", target.repository)
     _check_visibility(target, state.private)
-    _published(remote, parcel, remote.tags())
+    if _published(remote, parcel, remote.tags()):
+        return Plan(target.repository, parcel.version, parcel.tag, parcel.digest, (), (), published=True)
     tree = remote.tree(state.head)
     before = _card_at(remote, state.head) if manifest.CARD in tree else ""
     return plan(parcel, parcel.differences(tree), before, target.repository)
