@@ -109,8 +109,8 @@ def test_a_file_named_twice_is_refused(folder):
 
 
 def test_a_manifest_from_the_future_is_refused_by_its_number(folder):
-    edit(folder, lambda values: values.update(schema=2, files="in another form"))
-    with pytest.raises(SycoError, match=r"schema 2.*up to 1.*Install a newer one"):
+    edit(folder, lambda values: values.update(schema=3, files="in another form"))
+    with pytest.raises(SycoError, match=r"schema 3.*up to 2.*Install a newer one"):
         verification.verify(folder)
 
 
