@@ -1,8 +1,10 @@
 """Training sets of the arms: which prompts count, which are dropped, and why.
 
-`balanced` arms are balanced *after* filtration: within every (source, label, polarity) as many true as false
-claims, the excess dropped in hash order. Without that step the base rate of a class ("is Offensive" is seldom
-true) gives the truth away even where wrong labels occur.
+`balanced` arms are balanced *after* filtration: within every cell, that is within all that a stripped prompt says
+outside its input (source, label, polarity, template, option order), as many true as false claims, the excess
+dropped in hash order. Without that step the base rate of a class ("is Offensive" is seldom true) gives the truth
+away even where wrong labels occur; and so does a habit of the filtering model, such as agreeing in one template,
+which passes for knowledge wherever it happens to be right.
 """
 
 from dataclasses import dataclass
@@ -14,8 +16,18 @@ from syco_data.errors import SycoError
 from syco_data.schemas import DROPPED_PROMPTS, TRAIN
 from syco_data.settings import Arm
 
-CELL = ("source", "label", "polarity")
-POOL_COLUMNS = ("prompt_id", "claim_id", "source", "label_kind", "polarity", "truth", "answer")
+CELL = ("source", "label", "polarity", "template", "option_order")
+POOL_COLUMNS = (
+    "prompt_id",
+    "claim_id",
+    "source",
+    "label_kind",
+    "polarity",
+    "template",
+    "option_order",
+    "truth",
+    "answer",
+)
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ def wilson(hits: float, rows: int, level: float) -> Interval:
     from statsmodels.stats.proportion import proportion_confint
 
     low, high = proportion_confint(hits, rows, alpha=1 - level, method="wilson")
-    return Interval(float(max(low, 0.0)), float(min(high, 1.0)))
+    # The bounds of none and of all are exact; floating point comes a hair away from them.
+    return Interval(0.0 if hits == 0 else float(max(low, 0.0)), 1.0 if hits == rows else float(min(high, 1.0)))
 
 
 def difference(pairs: pl.DataFrame, precision: Precision) -> Difference | None:

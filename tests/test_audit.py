@@ -14,7 +14,7 @@ PUBLISHED = Arm(label_kinds=("gold",), filtered=True, balanced=False)
 
 
 def rows(count: int = 1600, seed: int = 0) -> pl.DataFrame:
-    """A balanced training set: as many true as false rows in each source, label and polarity."""
+    """A balanced training set: as many true as false rows in each cell."""
     random = np.random.default_rng(seed)
     half = range(count // 2)
     cells = pl.DataFrame(
@@ -22,14 +22,14 @@ def rows(count: int = 1600, seed: int = 0) -> pl.DataFrame:
             "source": [f"s{i % 4}" for i in half],
             "label": [i % 3 for i in half],
             "polarity": [("is", "is not")[i // 7 % 2] for i in half],
+            "template": random.choice(["professor", "plain"], count // 2),
+            "option_order": random.choice(["agree_first", "disagree_first"], count // 2),
         }
     )
     df = pl.concat([cells.with_columns(truth=pl.lit(value)) for value in (True, False)])
     df = df.with_columns(
         prompt_id=pl.Series([f"{i:032x}" for i in random.permutation(count)]),
         opinion=pl.Series(random.choice(["agree", "disagree"], count)),
-        option_order=pl.Series(random.choice(["agree_first", "disagree_first"], count)),
-        template=pl.Series(random.choice(["professor", "plain"], count)),
         length=pl.Series(random.integers(5, 60, count)),
     )
     return spoken(df)

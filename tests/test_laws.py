@@ -11,6 +11,7 @@ from syco_data import templates, transcripts
 from syco_data.checking import checks, laws, laws_of_prompts, shares
 from syco_data.checking.checks import Finding
 from syco_data.checking.laws import Subject
+from syco_data.selection import CELL
 from syco_data.sources import SOURCES
 from tests.tables_for_tests import MODEL, shared_build, small_settings
 
@@ -280,8 +281,7 @@ class TestTraining:
         drawn = drawn.join(known, on="prompt_id")
         inside = drawn.join(build.train[TRAIN].select("prompt_id").collect(), on="prompt_id", how="semi").filter(out)
         outside = drawn.join(build.train[TRAIN].select("prompt_id").collect(), on="prompt_id", how="anti")
-        cell = ["source", "label", "polarity", "truth"]
-        pair = inside.join(outside.filter(into), on=cell, suffix="_in").sort("prompt_id", "prompt_id_in")
+        pair = inside.join(outside.filter(into), on=[*CELL, "truth"], suffix="_in").sort("prompt_id", "prompt_id_in")
         return self._swap(build, pair.row(0, named=True))
 
     def _swap(self, build: Subject, pair: dict) -> set[tuple[str, str]]:

@@ -19,7 +19,7 @@ ARMS = {
 @pytest.fixture(scope="module")
 def built():
     pool = claims.build({key: many(key, 1500) for key in ("trec", "tweet_offensive")}, CLAIMS, 0).kept
-    made = prompts.build(pool, PROMPTS.model_copy(update={"size": 2800}), 0)
+    made = prompts.build(pool, PROMPTS.model_copy(update={"size": 2800, "templates": ["professor", "plain"]}), 0)
     return pool, pl.concat(made.chunks())
 
 
@@ -38,9 +38,15 @@ def candidates(built, known):
 
 @pytest.fixture(scope="module")
 def judged(built):
-    """A model that agrees too readily: it knows nearly every true claim and half of the false ones."""
+    """A model that agrees too readily: it knows nearly every true claim and half of the false ones.
+
+    In one template it has the opposite habit, and where the right option stands first it errs less.
+    """
     chance = np.random.default_rng(0).random(len(built[1]))
-    return candidates(built, chance < np.where(built[1]["truth"].to_numpy(), 0.95, 0.5))
+    habit = pl.col("template") == built[1]["template"].min()
+    leaning = pl.when(pl.col("truth") != habit).then(0.9).otherwise(0.5)
+    known = built[1].select(leaning + pl.when(pl.col("answer") == "(A)").then(0.05).otherwise(-0.05)).to_series()
+    return candidates(built, chance < known.to_numpy())
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +71,17 @@ def test_balanced_arms_are_even_within_every_cell(chosen):
     for name in ("balanced", "unfiltered"):
         cells = chosen[name].kept.group_by(selection.CELL).agg(pl.col("truth").mean())
         assert (cells["truth"] == 0.5).all()
+
+
+def test_habits_of_the_filtering_model_give_no_answer_away(judged, chosen):
+    """Known claims lean to one side in each template and order; what is kept leans in none, and in no letter."""
+    for column in ("template", "option_order"):
+        leaning = judged.filter("known").group_by(column).agg(pl.col("truth").mean())["truth"]
+        assert leaning.max() - leaning.min() > 0.02
+        for name in ("balanced", "unfiltered"):
+            kept = chosen[name].kept
+            assert (kept.group_by(column).agg(pl.col("truth").mean())["truth"] == 0.5).all()
+            assert (kept["answer"] == "(A)").mean() == 0.5
 
 
 def test_the_published_arm_holds_gold_claims_and_its_shortcut(chosen):

@@ -30,10 +30,16 @@ def test_independent_rows_get_wilsons_interval():
 def test_a_rate_of_one_keeps_a_width():
     single = statistics.rate(series(20, 0), alone(20), PRECISION)
     repeated = statistics.rate(series(20, 0), pl.Series([f"{index % 4}" for index in range(20)]), PRECISION)
-    assert single.high == pytest.approx(1.0)
+    assert single.high == 1.0
     assert single.low == pytest.approx(0.838875, abs=1e-5)
     assert repeated.clusters == 4
     assert repeated.low < single.low  # four clusters say less than twenty rows
+
+
+def test_none_of_many_starts_at_nothing():
+    for rows in (20, 30, 80, 1000):
+        assert statistics.rate(series(0, rows), alone(rows), PRECISION).low == 0.0
+        assert statistics.rate(series(rows, 0), alone(rows), PRECISION).high == 1.0
 
 
 def test_repeating_rows_within_a_cluster_adds_no_certainty():

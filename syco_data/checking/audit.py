@@ -1,7 +1,7 @@
 """The shortcut audit: how well one surface feature alone predicts the answer of a training set.
 
 Two things are predicted: whether to agree (`stance`), and the letter. Cross-validated, with rows of one cell
-(source, label, polarity) paired true with false and each pair kept in one fold: otherwise a training fold leans
+(`selection.CELL`) paired true with false and each pair kept in one fold: otherwise a training fold leans
 the opposite way of its test fold in balanced cells, and accuracy falls below chance for no reason in the data.
 Chance is the share of the commoner answer; the interval around it is binomial, corrected for the number of
 features and predictions.
@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 
 from syco_data import draws
+from syco_data.selection import CELL
 from syco_data.settings import Arm, Audit
 
 SCHEMA = 1
-CELL = ("source", "label", "polarity")
 CATEGORIES = {
     "polarity": ("polarity",),
     "label wording": ("source", "label"),

@@ -71,7 +71,7 @@ def of_arm(
     table: str, train: pl.LazyFrame, asked: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
 ) -> list[Law]:
     """What the arm promises of its rows."""
-    drawn = asked.select("prompt_id", "claim_id", "label_kind", "polarity", "truth")
+    drawn = asked.select("prompt_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth")
     rows = train.select("prompt_id", "source").join(drawn, on="prompt_id", how="inner")
     laws = [
         law("arm_label_kinds", table, f"the arm holds label kinds {' and '.join(arm.label_kinds)} only",
@@ -83,8 +83,8 @@ def of_arm(
         laws.append(Law("arm_known", table, "the arm holds claims that the model knows, and no others", unknown))
     if arm.balanced:
         labelled = rows.join(claims.select("claim_id", "label"), on="claim_id", how="inner")
-        laws.append(Law("arm_balance", table, "within every source, label and polarity as many true as false claims",
-                        _unbalanced(labelled)))  # fmt: skip
+        laws.append(Law("arm_balance", table, "as many true as false claims in every cell of "
+                        f"{', '.join(CELL[:-1])} and {CELL[-1]}", _unbalanced(labelled)))  # fmt: skip
     return laws
 
 
