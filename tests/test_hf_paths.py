@@ -1,7 +1,8 @@
 """A published release is read by `hf://` paths, at a version, without this project.
 
 pandas and `datasets` go through huggingface_hub's file system by themselves; polars is handed an open file and
-DuckDB the file system, because their own readers of `hf://` ask huggingface.co whatever HF_ENDPOINT says.
+DuckDB a downloaded one, because their own readers of `hf://` ask huggingface.co whatever HF_ENDPOINT says. DuckDB
+is not handed the file system: its threads share one Python file there, and now and then read each other's bytes.
 """
 
 import json
@@ -36,9 +37,9 @@ with HfFileSystem().open(path) as file:
 """,
     "duckdb": """
 import duckdb
-from huggingface_hub import HfFileSystem
-duckdb.register_filesystem(HfFileSystem())
-rows = duckdb.execute("select prompt_id, opinion, prompt from read_parquet(?) order by prompt_id", [path]).fetchall()
+from huggingface_hub import hf_hub_download
+file = hf_hub_download("alice/claims", "candidates/train.parquet", repo_type="dataset", revision="v1.0.0")
+rows = duckdb.execute("select prompt_id, opinion, prompt from read_parquet(?) order by prompt_id", [file]).fetchall()
 """,
     "datasets": """
 from datasets import load_dataset
