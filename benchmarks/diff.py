@@ -61,9 +61,9 @@ def main(rows: int = ROWS) -> None:
 def _candidates(rows: int) -> pl.DataFrame:
     """Every column of the candidates but the rendered texts, from draws alone."""
     keys, words = list(SOURCES), [f"word{i}" for i in range(5_000)]
-    ids = pl.Series(draws.content_ids(f"benchmark\x1f{i}" for i in range(rows)))
+    ids = pl.select(claim_id=draws.content_ids(pl.lit("benchmark"), pl.int_range(rows).cast(pl.String)))
     parts = []
-    for chunk in ids.to_frame("claim_id").iter_slices(ROWS_PER_CHUNK):
+    for chunk in ids.iter_slices(ROWS_PER_CHUNK):
         chance = [draws.draw(chunk["claim_id"], 0, f"words {i}") for i in range(-(-WORDS // draws.LANES))]
         picked = [chance[i // draws.LANES].choice(i % draws.LANES, words) for i in range(WORDS)]
         text = pl.concat_str([pl.lit('"'), pl.concat_str(picked, separator=" "), pl.lit('"')])
@@ -145,10 +145,9 @@ def _dropped(out: pl.DataFrame, unknown: pl.DataFrame) -> pl.DataFrame:
         unknown.select("prompt_id", "source", **{name: pl.lit(value) for name, value in tags.items()}),
     ]
     rows = pl.concat(left, how="diagonal")
-    texts = rows.select(pl.concat_str("stage", pl.coalesce("claim_id", "prompt_id"), separator="\x1f")).to_series()
+    ids = draws.content_ids("stage", pl.coalesce("claim_id", "prompt_id"))
     absent = [name for name in RELEASED_DROPPED.names if name not in rows.columns]
     rows = rows.with_columns(pl.lit(None, dtype=RELEASED_DROPPED.columns[name]).alias(name) for name in absent)
-    ids = pl.Series(draws.content_ids(texts), dtype=pl.String)
     return rows.with_columns(dropped_id=ids).sort("dropped_id").select(RELEASED_DROPPED.names)
 
 

@@ -6,8 +6,9 @@ compression or the version of the writer.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from syco_data.errors import SycoError
 from syco_data.schemas import Schema
 
 ROWS_PER_GROUP = 65_536
+TASKS_AHEAD = 4  # of a writer: two chunks of rows in memory beside the one that is being made
 
 
 class ContentDigest:
@@ -94,25 +96,24 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 class TableWriter:
     """Appends chunks that arrive in key order to one Parquet file; `digest` is whole after the last one.
 
-    A chunk is digested and compressed by two threads while the caller makes the next one.
+    Chunks are digested by one thread and compressed by another while the caller makes the next ones.
     """
 
     def __init__(self, schema: Schema, target: Path) -> None:
         self.schema, self._target = schema, target
         self._temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         self._digest, self._file, self._last = ContentDigest(), None, None
-        self._threads, self._running = ThreadPoolExecutor(max_workers=2), []
+        self._digester, self._compressor = ThreadPoolExecutor(max_workers=1), ThreadPoolExecutor(max_workers=1)
+        self._running: deque[Future] = deque()
 
     def append(self, df: pl.DataFrame) -> None:
         self._check_order(df)
         table = conform(df, self.schema).to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._file is None:
             self._file = pq.ParquetWriter(self._temporary, table.schema, **self._options())
-        self._finish_running()
-        self._running = [
-            self._threads.submit(self._digest.update, table),
-            self._threads.submit(self._file.write_table, table, row_group_size=ROWS_PER_GROUP),
-        ]
+        self._finish(leave=TASKS_AHEAD - 2)
+        self._running.append(self._digester.submit(self._digest.update, table))
+        self._running.append(self._compressor.submit(self._file.write_table, table, row_group_size=ROWS_PER_GROUP))
 
     def _options(self) -> dict:
         """Fixed writer options; values that hardly repeat get no dictionary, which would only cost time."""
@@ -125,10 +126,14 @@ class TableWriter:
             "write_statistics": statistics,
         }
 
-    def _finish_running(self) -> None:
-        for task in self._running:
-            task.result()
-        self._running = []
+    def _finish(self, leave: int = 0) -> None:
+        """Waits until at most so many tasks are open; a task that failed raises here."""
+        while len(self._running) > leave:
+            self._running.popleft().result()
+
+    def _stop(self) -> None:
+        for thread in (self._digester, self._compressor):
+            thread.shutdown(cancel_futures=True)
 
     def _check_order(self, df: pl.DataFrame) -> None:
         if df.is_empty():
@@ -141,15 +146,15 @@ class TableWriter:
     def close(self) -> None:
         if self._file is None:
             self.append(pl.DataFrame(schema=self.schema.columns))
-        self._finish_running()
-        self._threads.shutdown()
+        self._finish()
+        self._stop()
         self._file.close()
         with self._temporary.open("rb+") as written:
             os.fsync(written.fileno())
         self._temporary.replace(self._target)
 
     def discard(self) -> None:
-        self._threads.shutdown()
+        self._stop()
         if self._file is not None:
             with suppress(OSError):  # a full disk refuses the footer too
                 self._file.close()

@@ -23,6 +23,8 @@ INVISIBLE = r"[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2
 PYTHON_WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 LABELS_AT_MOST = 16
 WHITE = r"[\s\u0085\u2028\u2029]+"
+# Anything but printable ASCII, a straight double quote, a blank too many: without it `clean` changes nothing.
+UNCLEAN = r"[^!#-~ ]|  |^ | $"
 
 
 def clean(text: pl.Expr, published: bool = False) -> pl.Expr:
@@ -41,6 +43,16 @@ def clean(text: pl.Expr, published: bool = False) -> pl.Expr:
         .str.replace_all(" +", " ")
         .str.strip_chars()
     )
+
+
+def cleaned(texts: pl.Series) -> pl.Series:
+    """`clean` of a whole column: only the rows that need it go through its five replacements."""
+    texts = texts.fill_null("")
+    unclean = texts.str.contains(UNCLEAN)
+    rows = texts.to_frame("text").filter(unclean).select(clean(pl.col("text"))).to_series()
+    place = unclean.cum_sum().cast(pl.Int64) - 1
+    picked = pl.when(unclean).then(pl.lit(rows).gather(place.clip(0))).otherwise(texts)
+    return texts if rows.is_empty() else pl.select(picked.alias(texts.name)).to_series()
 
 
 def join(cleaned: list[pl.Expr]) -> pl.Expr:

@@ -256,8 +256,7 @@ def _drop(found: World, more: pl.DataFrame) -> World:
     parts = [pl.col(name).cast(pl.String).fill_null("") for name in identity]
     absent = [name for name in RELEASED_DROPPED.names if name not in more.columns]
     full = more.with_columns(pl.lit(None, dtype=RELEASED_DROPPED.columns[name]).alias(name) for name in absent)
-    ids = draws.content_ids(full.select(pl.concat_str(parts, separator="\x1f")).to_series())
-    full = full.with_columns(dropped_id=pl.Series(ids, dtype=pl.String)).select(RELEASED_DROPPED.names)
+    full = full.with_columns(dropped_id=draws.content_ids(*parts)).select(RELEASED_DROPPED.names)
     return found.with_table(configs.DROPPED, pl.concat([found.tables[configs.DROPPED], full]))
 
 

@@ -54,7 +54,6 @@ def finish(df: pl.DataFrame, probe: str, seed: int, development_share: float) ->
     if "case" not in df.columns:
         df = df.with_columns(case=pl.col("item"))
     parts = [pl.col(name).fill_null("") for name in _IDENTITY]
-    ids = draws.content_ids(df.select(pl.concat_str(parts, separator="\x1f")).to_series())
     develops = draws.draw(df["item"], seed, "probes/split").fraction(0) < development_share
     split = pl.Series(develops).replace_strict([True, False], ["development", "reported"], return_dtype=pl.String)
-    return df.with_columns(probe_id=pl.Series(ids, dtype=pl.String), split=split).select(PROBES.names)
+    return df.with_columns(probe_id=draws.content_ids(*parts), split=split).select(PROBES.names)

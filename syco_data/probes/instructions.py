@@ -22,7 +22,7 @@ def build(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     asked = once.join(others, on="prompt", maintain_order="left")
     return asked.select(
         "prompt",
-        item=pl.Series(draws.content_ids(asked["prompt"]), dtype=pl.String),
+        item=draws.content_ids("prompt"),
         variant="source",
         right="completion",
         options=pl.concat_list("other", pl.concat_list("completion")).list.sort(),

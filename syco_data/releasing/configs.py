@@ -115,10 +115,7 @@ def dropped(build: Tables) -> pl.DataFrame:
         frames.append(_tagged(tables.read(path, schemas.DROPPED_PROMPTS), "select", model, arm))
     rows = pl.concat(frames, how="diagonal")
     identity = ("stage", "model", "arm", "source", "row", "claim_id", "prompt_id")
-    texts = rows.select(
-        pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in identity], separator="\x1f")
-    )
-    ids = pl.Series(draws.content_ids(texts.to_series()), dtype=pl.String)
+    ids = draws.content_ids(*(pl.col(name).cast(pl.String).fill_null("") for name in identity))
     return rows.with_columns(dropped_id=ids).sort("dropped_id").select(RELEASED_DROPPED.names)
 
 

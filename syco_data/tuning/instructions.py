@@ -155,9 +155,9 @@ def _frame(path: Path, name: str) -> pl.DataFrame:
 
 def sift(found: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
     """Leaves out empty rows, tasks made from a source (if asked), repeated rows, and what is over `choice.rows`."""
-    ids = draws.content_ids(found.select(pl.concat_str("prompt", "completion", separator="\x1f")).to_series())
-    rank = draws.draw(ids, seed, "instructions").rank(0)
-    df = found.with_columns(instruction_id=pl.Series(ids, dtype=pl.String), rank=pl.Series(rank, dtype=pl.UInt64))
+    df = found.with_columns(instruction_id=draws.content_ids("prompt", "completion"))
+    rank = draws.draw(df["instruction_id"], seed, "instructions").rank(0)
+    df = df.with_columns(rank=pl.Series(rank, dtype=pl.UInt64))
     df = df.with_columns(made_from=_made_from(df["task"]), reason=pl.lit(None, pl.String))
     df = df.sort("rank", "instruction_id", "file", "task")
     df = _leave_out(df, "from_source", pl.col("made_from").is_not_null() & pl.lit(choice.exclude_sources))
