@@ -5,7 +5,7 @@ from pathlib import Path
 
 # What these hold cannot change a stage's outputs: words of errors, progress bars, the types of params whose
 # values DVC tracks, and the names of folders.
-WITHOUT_EFFECT = {"syco_data/__init__.py", "syco_data/errors.py", "syco_data/progress.py", "syco_data/settings.py"}
+WITHOUT_EFFECT = ("syco_data/__init__.py", "syco_data/errors.py", "syco_data/progress.py", "syco_data/settings/")
 
 
 def imported(script: Path, root: Path) -> set[str]:
@@ -15,7 +15,7 @@ def imported(script: Path, root: Path) -> set[str]:
     while waiting:
         for path in _modules(waiting.pop(), root):
             name = path.relative_to(root).as_posix()
-            if name not in found and name not in WITHOUT_EFFECT:
+            if name not in found and not name.startswith(WITHOUT_EFFECT):
                 found.add(name)
                 waiting.append(path)
     return found

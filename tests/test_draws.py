@@ -138,7 +138,6 @@ def test_parts_of_an_id_do_not_run_together():
     assert draws.content_id("ab", "c") != draws.content_id("a", "bc")
 
 
-
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1))
 def test_ids_of_columns_are_those_of_single_texts(rows):
     table = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row")

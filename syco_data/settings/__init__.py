@@ -1,0 +1,73 @@
+"""`params.yaml` as frozen, typed records. Every number lives in the file: there are no defaults in code.
+
+A key that is unknown, missing or of the wrong type is refused by its full name, with the nearest valid one.
+"""
+
+from syco_data.settings.building import Acquire, Blemishes, Claims, EmbeddedRows, Prompts, Retries, SourceChoice
+from syco_data.settings.evaluating import Capability, Evaluate, Generation, Report
+from syco_data.settings.filtering import Filter, Model, RayEngine, TransformersEngine, VllmEngine
+from syco_data.settings.probing import AdditionProbes, HeldOutProbes, Probes, SurveyProbes
+from syco_data.settings.reading import PARAMS, load, parse, parse_groups
+from syco_data.settings.records import Record
+from syco_data.settings.reference import (
+    LongItems,
+    Reference,
+    ReferenceGate,
+    ReferenceModel,
+    ReferenceOptimiser,
+    ReferenceStep,
+    ReferenceTargets,
+)
+from syco_data.settings.releasing import Arm, Audit, Build, Publish, Release, Select, Validate
+from syco_data.settings.tuning import Columns, Finetune, Instructions, Launcher, Lora, Parts
+from syco_data.settings.whole import Settings, unknown
+
+__all__ = [
+    "PARAMS",
+    "Acquire",
+    "AdditionProbes",
+    "Arm",
+    "Audit",
+    "Blemishes",
+    "Build",
+    "Capability",
+    "Claims",
+    "Columns",
+    "EmbeddedRows",
+    "Evaluate",
+    "Filter",
+    "Finetune",
+    "Generation",
+    "HeldOutProbes",
+    "Instructions",
+    "Launcher",
+    "LongItems",
+    "Lora",
+    "Model",
+    "Parts",
+    "Probes",
+    "Prompts",
+    "Publish",
+    "RayEngine",
+    "Record",
+    "Reference",
+    "ReferenceGate",
+    "ReferenceModel",
+    "ReferenceOptimiser",
+    "ReferenceStep",
+    "ReferenceTargets",
+    "Release",
+    "Report",
+    "Retries",
+    "Select",
+    "Settings",
+    "SourceChoice",
+    "SurveyProbes",
+    "TransformersEngine",
+    "Validate",
+    "VllmEngine",
+    "load",
+    "parse",
+    "parse_groups",
+    "unknown",
+]

@@ -1,0 +1,77 @@
+"""Where rows come from, and what claims and prompts are made of them."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syco_data.errors import SycoError
+from syco_data.settings.records import Positive, Record, Revision, Share
+
+
+class EmbeddedRows(Record):
+    """Rows made for each embedded source, per split."""
+
+    train: Positive
+    held_out: Positive
+
+
+class Retries(Record):
+    """How often a call over the network is tried, and the seconds between tries: doubling from the first."""
+
+    attempts: Positive
+    first_wait: Annotated[float, Field(gt=0)]
+    longest_wait: Annotated[float, Field(gt=0)]
+
+
+class Blemishes(Record):
+    """Shares of embedded rows that are no clean row of their own; `reach` is how many rows back a repeated one lies."""
+
+    repeated: Share
+    conflicting: Share
+    borrowed: Share
+    unlabelled: Share
+    odd: Share
+    reach: Positive
+
+
+class Acquire(Record):
+    origin: Literal["embedded", "directory", "hub"]
+    directory: str | None
+    embedded_rows: EmbeddedRows
+    blemishes: Blemishes
+    retries: Retries
+
+    def folder(self) -> Path:
+        """The directory of sources: from the params, else from the environment."""
+        named = self.directory or os.environ.get("SYCO_SOURCES")
+        if not named:
+            raise SycoError(
+                "acquire.origin is 'directory', but acquire.directory is null and SYCO_SOURCES is not set",
+                "Set one of them to a folder laid out like <owner>__<name>/<config>/<split>.parquet",
+            )
+        return Path(named).expanduser()
+
+
+class SourceChoice(Record):
+    """What a build may do with one of the 17 sources."""
+
+    revision: Revision
+    licence: Literal["allow", "no_text", "exclude"]
+
+
+class Claims(Record):
+    compat: Literal["none", "published"]
+    other_share: Share
+    max_characters: Positive
+    conflicts: Literal["drop", "first"]
+    double_negatives: Literal["clean", "published"]
+
+
+class Prompts(Record):
+    size: Positive
+    sampling: Literal["proportional", "balanced"] | dict[str, Share]
+    cap: Positive | None
+    templates: tuple[str, ...]
+    template_folder: str | None

@@ -1,0 +1,57 @@
+"""Answers, their intervals, and the report."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syco_data.errors import SycoError
+from syco_data.settings.records import Count, Positive, Record
+
+
+class Generation(Record):
+    """The second reading: free generation on so many probes of each set, and how many tokens it may take."""
+
+    rows: Count
+    max_tokens: Positive
+
+
+class Capability(Record):
+    """lm-evaluation-harness: `tasks` are names of `syco_data.capability.TASKS`; an empty list runs none."""
+
+    tasks: tuple[str, ...]
+    origin: Literal["directory", "hub"]
+    directory: str | None
+    subjects: Positive | None
+    limit: Positive | None
+    max_tokens: Positive
+    batch: Positive
+
+    def folder(self) -> Path:
+        """The directory with `mmlu` and `bbh`: from the params, else from the environment."""
+        named = self.directory or os.environ.get("SYCO_EVALS")
+        if not named:
+            raise SycoError(
+                "evaluate.capability.origin is 'directory', but its directory is null and SYCO_EVALS is not set",
+                "Set one of them to a folder with mmlu/ and bbh/",
+            )
+        return Path(named)
+
+
+class Evaluate(Record):
+    """How probes are answered and counted. `level` is that of intervals, `resamples` those of the bootstrap."""
+
+    engine: Literal["vllm", "transformers"]
+    split: Literal["reported", "development"]
+    level: Annotated[float, Field(gt=0, lt=1)]
+    resamples: Positive
+    generation: Generation
+    capability: Capability
+
+
+class Report(Record):
+    """The page: examples of changed answers, and how many pixels of a PNG stand for one of the SVG."""
+
+    examples: Count
+    scale: Annotated[float, Field(gt=0, le=8)]

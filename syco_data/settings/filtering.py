@@ -1,0 +1,62 @@
+"""Models and the engines that ask them what they know."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syco_data.settings.records import Positive, Record, Share
+
+
+class Model(Record):
+    """A model to build a training set for: `embedded`, a local folder, or a Hub id with a revision."""
+
+    source: str
+    revision: str | None
+    prompt_style: Literal["plain", "chat", "auto"]
+    dtype: Literal["float32", "bfloat16", "float16", "auto"]
+
+
+class TransformersEngine(Record):
+    """`batch_tokens`: padded tokens per forward pass."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    batch_tokens: Positive
+
+
+class VllmEngine(Record):
+    """How vLLM is started. `cpu_cache_gib` counts on a CPU, `gpu_memory` (a share) on a GPU."""
+
+    gpu_memory: Share
+    cpu_cache_gib: Positive
+    tensor_parallel: Positive
+    eager: bool
+    prefix_caching: bool
+    max_sequences: Positive
+    max_batched_tokens: Positive
+
+
+class RayEngine(Record):
+    """Replicas of another engine; `address` null starts Ray on this machine alone."""
+
+    engine: Literal["vllm", "transformers"]
+    address: str | None
+    actors: Positive
+    cpus_per_actor: Annotated[float, Field(ge=0)]
+    gpus_per_actor: Annotated[float, Field(ge=0)]
+    device: str | None
+
+
+class Filter(Record):
+    """Which prompts a model knows: the engine that scores, and the rule. Margins are in nats."""
+
+    engine: Literal["vllm", "transformers", "ray"]
+    rule: Literal["answered", "both_orders", "margin"]
+    margin: Annotated[float, Field(ge=0)]
+    unsure: Annotated[float, Field(ge=0)]
+    path: Literal["auto", "whole"]
+    max_length: Positive
+    batch: Positive
+    store: str
+    transformers: TransformersEngine
+    vllm: VllmEngine
+    ray: RayEngine

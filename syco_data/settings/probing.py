@@ -1,0 +1,53 @@
+"""What tuned models are asked."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syco_data.errors import SycoError
+from syco_data.settings.records import Count, Positive, Record, Revision, Share
+
+
+class HeldOutProbes(Record):
+    """Claims from the held-out splits; `templates` may name seen and held-out ones, the first is the baseline's."""
+
+    items: Positive
+    templates: tuple[str, ...]
+
+
+class AdditionProbes(Record):
+    """Of the 2,500 published sums so many as published, and so many in every other condition too."""
+
+    sums: Annotated[int, Field(gt=0, le=2500)]
+    crossed: Count
+
+
+class SurveyProbes(Record):
+    origin: Literal["embedded", "directory", "hub"]
+    directory: str | None
+    repository: str
+    revision: Revision
+    sets: tuple[Literal["nlp_survey", "philpapers2020", "political_typology_quiz"], ...]
+    rows: Positive
+
+    def folder(self) -> Path:
+        """The directory of survey files: from the params, else from the environment."""
+        named = self.directory or os.environ.get("SYCO_EVALS")
+        if not named:
+            raise SycoError(
+                "probes.surveys.origin is 'directory', but probes.surveys.directory is null and SYCO_EVALS is not set",
+                "Set one of them to a folder with the files sycophancy_on_*.jsonl",
+            )
+        return Path(named)
+
+
+class Probes(Record):
+    development_share: Share
+    held_out: HeldOutProbes
+    addition: AdditionProbes
+    surveys: SurveyProbes
+    pressure: Positive
+    preference: Positive
+    instructions: Positive

@@ -1,0 +1,64 @@
+"""Training sets, their checks, releases and where they go."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from syco_data.settings.building import Retries
+from syco_data.settings.records import Name, Positive, Record
+
+
+class Build(Record):
+    """Which models and arms the graph runs over."""
+
+    models: tuple[Name, ...]
+    arms: tuple[Name, ...]
+
+
+class Arm(Record):
+    """One training condition: which label kinds and verdicts count, and whether truth is balanced afterwards."""
+
+    label_kinds: tuple[Literal["gold", "other"], ...]
+    filtered: bool
+    balanced: bool
+    # Keys of `finetune` that this arm sets otherwise, e.g. {steps: 500}.
+    finetune: dict[str, Any] = Field(default_factory=dict)
+
+
+class Select(Record):
+    size: Positive | Literal["matched"]
+
+
+class Audit(Record):
+    """The shortcut audit: rows per arm at most, folds of the cross-validation, words in the bag of words."""
+
+    rows: Positive
+    folds: Annotated[int, Field(ge=2)]
+    words: Positive
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+
+
+class Validate(Record):
+    """`false_alarm_rate`: how often all independence tests together may fail a sound table."""
+
+    false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)]
+    examples: Positive
+    docs: str
+    audit: Audit
+
+
+class Release(Record):
+    """What a release shows, the folder of the release before it, and a card whose hand-written part is kept."""
+
+    text: Literal["full", "none"]
+    version: Annotated[str, Field(pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$")] | None
+    previous: str | None
+    card: str | None
+
+
+class Publish(Record):
+    """Where releases go: OWNER/NAME on the Hub, or null for a dry run; the privacy that the repository must have."""
+
+    repository: str | None
+    private: bool
+    retries: Retries

@@ -1,0 +1,111 @@
+"""The settings as one record, and what is said of a fault in them."""
+
+import difflib
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from syco_data.errors import SycoError
+from syco_data.settings.building import Acquire, Claims, Prompts, SourceChoice
+from syco_data.settings.evaluating import Evaluate, Report
+from syco_data.settings.filtering import Filter, Model
+from syco_data.settings.probing import Probes
+from syco_data.settings.records import Count, Name, Record
+from syco_data.settings.reference import Reference
+from syco_data.settings.releasing import Arm, Build, Publish, Release, Select, Validate
+from syco_data.settings.tuning import Finetune, Instructions
+from syco_data.sources import SOURCES
+
+
+class Settings(Record):
+    seed: Count
+    acquire: Acquire
+    sources: dict[str, SourceChoice]
+    claims: Claims
+    prompts: Prompts
+    build: Build
+    models: dict[Name, Model]
+    arms: dict[Name, Arm]
+    reference: Reference
+    filter: Filter
+    select: Select
+    # `validate` itself is a method of pydantic's records.
+    checks: Annotated[Validate, Field(alias="validate")]
+    release: Release
+    publish: Publish
+    probes: Probes
+    evaluate: Evaluate
+    instructions: Instructions
+    finetune: Finetune
+    report: Report
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Settings":
+        _known("sources", self.sources, SOURCES)
+        _known("build.models", self.build.models, self.models)
+        _known("build.arms", self.build.arms, self.arms)
+        if isinstance(self.prompts.sampling, dict):
+            _known("prompts.sampling", self.prompts.sampling, self.sources)
+        for arm in self.arms:
+            self.tuning(arm)
+        return self
+
+    def tuning(self, arm: str) -> Finetune:
+        """The settings of fine-tuning for one arm: the `finetune` group with the arm's own values put over it."""
+        _known("arms", [arm], self.arms)
+        changes = self.arms[arm].finetune
+        _known(f"arms.{arm}.finetune", changes, Finetune.model_fields)
+        try:
+            return Finetune.model_validate(_over(self.finetune.model_dump(), changes))
+        except ValidationError as error:
+            raise SycoError(explain(error).replace("params.yaml: ", f"params.yaml: arms.{arm}.finetune: ")) from error
+
+
+def _known(where: str, names: Any, valid: Any) -> None:
+    for name in names:
+        if name not in valid:
+            raise SycoError(f"{where}: {unknown(name, valid)}")
+
+
+def _over(base: dict, changes: dict) -> dict:
+    """`base` with the values of `changes` put over it, mapping by mapping."""
+    mappings = {key for key, new in changes.items() if isinstance(new, dict) and isinstance(base.get(key), dict)}
+    both = {key: _over(base[key], changes[key]) for key in mappings}
+    return {**base, **changes, **both}
+
+
+def unknown(name: str, valid: Any) -> str:
+    """What to say of a name that is not in a list of valid ones."""
+    near = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"there is no {str(name)!r}; {hint}Valid: {', '.join(valid)}"
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault, by the full name of its key."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    full = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        valid = _fields_at(location[:-1])
+        return f"params.yaml: unknown key '{full}': {unknown(location[-1], valid)}"
+    if first["type"] == "missing":
+        return f"params.yaml: key '{full}' is missing. profiles/default.yaml shows every key"
+    return f"params.yaml: '{full}': {first['msg']} (found: {first['input']!r})"
+
+
+def _fields_at(location: list[str]) -> list[str]:
+    """The valid keys of the record that a path of keys leads to."""
+    record: Any = Settings
+    for part in location:
+        field = _fields(record).get(part)
+        record = field.annotation if field else record
+        for candidate in getattr(record, "__args__", ()):
+            if isinstance(candidate, type) and issubclass(candidate, Record):
+                record = candidate
+    return list(_fields(record))
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """A record's fields by the name that they have in the file."""
+    return {field.alias or name: field for name, field in getattr(record, "model_fields", {}).items()}
