@@ -3,12 +3,14 @@
 import gzip
 import json
 import os
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from syco_data import schemas, tables
+from syco_data.embedded import instructions as embedded_instructions
 from syco_data.errors import SycoError
 from syco_data.settings import Columns
 from syco_data.sources import SOURCES
@@ -147,6 +149,28 @@ def test_embedded_rows_are_transcripts_and_unique():
     assert pool.rows["instruction_id"].is_unique().all()
     assert pool.rows["form"].unique().to_list() == ["transcript"]
     assert pool.rows["completion"].str.starts_with(" ").all()
+
+
+def test_a_row_that_a_probe_asks_is_not_trained_on():
+    pool = instructions.load(SETTINGS.instructions.model_copy(update={"rows": 300}), 0)
+    same = pool.rows["prompt"][7]
+    [sum_] = pool.rows["prompt"].str.extract(r"(\b\d+ \+ \d+\b)").drop_nulls()[:1]
+    probes = pl.DataFrame({"prompt": [same, "Human: what else?"], "item": ["some question", sum_]})
+    left = instructions.without_probes(pool, probes)
+    asked = pool.rows.filter((pl.col("prompt") == same) | pl.col("prompt").str.contains(rf"\b{re.escape(sum_)}\b"))
+    assert len(asked) >= 2
+    assert left.rows.equals(pool.rows.join(asked, on="instruction_id", how="anti", maintain_order="left"))
+    assert left.dropped.rows() == [("probe", None, len(asked))]
+    untouched = instructions.without_probes(pool, probes.with_columns(prompt=pl.lit("?"), item=pl.lit("1000 + 1")))
+    assert untouched.rows.equals(pool.rows)
+    assert untouched.dropped.is_empty()
+
+
+def test_embedded_probes_and_embedded_training_rows_have_nothing_in_common():
+    trained = instructions.load(SETTINGS.instructions, SETTINGS.seed).rows
+    asked = embedded_instructions.rows(SETTINGS.probes.instructions, SETTINGS.seed, "held_out")
+    assert len(asked) == SETTINGS.probes.instructions
+    assert not set(trained["prompt"]) & set(asked["prompt"])
 
 
 def test_the_hub_needs_a_commit():

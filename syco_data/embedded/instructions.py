@@ -27,12 +27,14 @@ KINDS: dict[str, Callable[[World, Setting], pl.DataFrame]] = {
 def rows(count: int, seed: int, split: Literal["train", "held_out"]) -> pl.DataFrame:
     """`count` rows with `instruction_id`, `prompt`, `completion` (leading blank), `source` (the kind).
 
-    The kinds take turns; inputs come from the split's own side. A larger count only adds rows.
+    The kinds take turns; inputs come from the split's own side. A larger count only adds rows. `map` has no input,
+    and a handful of prompts in all: none of them would be unseen, so the held-out split goes without.
     """
+    kinds = {kind: make for kind, make in KINDS.items() if split == "train" or kind != "map"}
     world = items.world(split, INPUTS_PER_SOURCE, seed, f"instructions/{split}")
     base = items.setting(world, count, MIXTURE, f"instructions/{split}")
-    turns = np.arange(count) % len(KINDS)
-    made = items.joined(base, {make: turns == turn for turn, make in enumerate(KINDS.values())}, world)
+    turns = np.arange(count) % len(kinds)
+    made = items.joined(base, {make: turns == turn for turn, make in enumerate(kinds.values())}, world)
     return made.with_row_index("number").select(
         instruction_id=pl.format("embedded/{}/{}", pl.lit(split), "number"),
         prompt="text",

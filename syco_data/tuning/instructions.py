@@ -16,6 +16,7 @@ from syco_data.schemas import INSTRUCTIONS
 from syco_data.settings import Columns, Instructions
 from syco_data.sources import SOURCES
 
+SUM = r"\b\d+ \+ \d+\b"
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
 
 
@@ -169,6 +170,18 @@ def sift(found: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
         raise SycoError("instructions: no row is left", "Set instructions.exclude_sources to false, or other files")
     rows = kept.with_columns(source=pl.coalesce("task", "file"), form=pl.lit("request"))
     return Pool(rows.select(INSTRUCTIONS.names).sort("instruction_id"), _reasons(df))
+
+
+def without_probes(pool: Pool, probes: pl.DataFrame) -> Pool:
+    """Leaves out rows that a probe (`prompt`, `item`) asks too: the same prompt, or a sum of the addition probes."""
+    sums = probes["item"].filter(probes["item"].str.contains(f"^{SUM}$")).unique()
+    asks_a_sum = pl.col("prompt").str.extract_all(SUM).list.eval(pl.element().is_in(sums.implode())).list.any()
+    asked = pool.rows.filter(pl.col("prompt").is_in(probes["prompt"].unique().implode()) | asks_a_sum)
+    rows = pool.rows.join(asked, on="instruction_id", how="anti", maintain_order="left")
+    if rows.is_empty():
+        raise SycoError("instructions: no row is left that no probe asks", "Take other files or fewer probes")
+    left_out = pl.DataFrame({"reason": ["probe"], "task": [None], "rows": [len(asked)]}, schema=pool.dropped.schema)
+    return Pool(rows, pl.concat([pool.dropped, left_out.filter(pl.col("rows") > 0)]).sort("reason", "task"))
 
 
 def _leave_out(df: pl.DataFrame, reason: str, rule: pl.Expr) -> pl.DataFrame:
