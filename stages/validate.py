@@ -16,6 +16,8 @@ from syco_data.settings import Settings
 def main(settings: Settings) -> None:
     raw = {key: RAW / key / "rows.parquet" for key, choice in settings.sources.items() if choice.licence != "exclude"}
     checks.require(check(tables(settings), raw, settings, CHECKS, Path(settings.checks.docs)))
+    # Always the same words: what waits for the checks does not run again because a report reads otherwise.
+    (CHECKS / "passed").write_text("every check holds\n", encoding="utf-8")
 
 
 def check(build: Tables, raw: Mapping[str, Path], settings: Settings, reported: Path, docs: Path) -> Checked:
