@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from syco_data import engines, scores, scoring
+from syco_data.errors import SycoError
 from syco_data.models import ResolvedModel
 from syco_data.progress import progress
 from syco_data.scoring import Request
@@ -22,7 +23,8 @@ from syco_data.settings import Filter
 class Collected:
     """`scores` (columns of `schemas.SCORES`, one row per distinct request) and what it took.
 
-    `stored` scores came from the store, `fresh` ones from the engine in `seconds`, for `tokens` tokens read.
+    `stored` scores came from the store, `fresh` ones from the engine in `seconds`, for `tokens` tokens read. The time
+    that a model takes to load is left out, but for Ray, whose actors load it when their first batch comes.
     """
 
     scores: pl.DataFrame
@@ -61,13 +63,18 @@ def pending(requests: Sequence[Request], model: ResolvedModel, settings: Filter)
     stored = shelf.find(pl.Series(list(wanted), dtype=pl.String))
     longest = engines.longest(model, settings)
     # A text that was too long under another limit may fit now.
-    stored = stored.filter(pl.col("logprobs").is_not_null() | (pl.col("tokens") >= longest))
+    stored = stored.filter(pl.col("logprobs").is_not_null() | (pl.col("tokens") >= longest)).remove(_is_broken())
     here = set(stored["key"])
     batches = [
         {name: request for name, request in batch if name not in here}
         for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch)
     ]
     return Pending(shelf, stored, [batch for batch in batches if batch])
+
+
+def _is_broken() -> pl.Expr:
+    """Whether a log-probability is no finite number: of such scores nothing follows."""
+    return ~pl.col("logprobs").list.eval(pl.element().is_finite()).list.all().fill_null(True)
 
 
 def _order(settings: Filter):
@@ -83,33 +90,46 @@ def _cut(items: list, size: int) -> Iterator[list]:
 
 def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Collected:
     """One score per distinct request; saves every finished batch. The engine starts only if one is missing."""
-    todo, started = pending(requests, model, settings), time.monotonic()
-    fresh = [pl.DataFrame(schema=todo.stored.schema)]
-    if todo.batches:
-        fresh += _run(todo, model, settings)
-    made = pl.concat(fresh)
+    todo = pending(requests, model, settings)
+    fresh, seconds = _run(todo, model, settings) if todo.batches else ([], 0.0)
+    made = pl.concat([pl.DataFrame(schema=todo.stored.schema), *fresh])
     return Collected(
         scores=_limited(pl.concat([todo.stored, made]), engines.longest(model, settings)),
         stored=len(todo.stored),
         fresh=len(made),
         tokens=made["tokens"].sum(),
-        seconds=time.monotonic() - started,
+        seconds=seconds,
     )
 
 
-def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> Iterator[pl.DataFrame]:
+def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> tuple[list[pl.DataFrame], float]:
+    """The scores of all pending batches, and the seconds that they took."""
+    frames = []
     with engines.open(model, settings) as engine, progress(f"scoring {model.name}", todo.missing) as bar:
+        started = time.monotonic()
         for made in saved(todo, engine):
             bar.advance(len(made))
-            yield made
+            frames.append(made)
+        return frames, time.monotonic() - started
 
 
 def saved(todo: Pending, engine: engines.Engine) -> Iterator[pl.DataFrame]:
     """Scores the pending batches; each is in the store before the next one is given out."""
     for number, scored in engine.stream([list(batch.values()) for batch in todo.batches]):
         made = scores.frame(todo.batches[number], scored)
+        _refuse_broken(made, engine.model)
         todo.shelf.add(made)
         yield made
+
+
+def _refuse_broken(made: pl.DataFrame, model: ResolvedModel) -> None:
+    broken = made.filter(_is_broken())
+    if len(broken):
+        raise SycoError(
+            f"model '{model.name}' gives no number (NaN or infinity) for {len(broken):,} of {len(made):,} texts of a "
+            f"batch, as {model.dtype}; nothing of that batch is stored",
+            f"Take a wider dtype (models.{model.name}.dtype), or fetch the weights again",
+        )
 
 
 def _limited(df: pl.DataFrame, longest: int) -> pl.DataFrame:

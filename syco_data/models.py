@@ -20,7 +20,8 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
-DOWNLOADED = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", *TOKENIZER_FILES)
+DESCRIBING = ("config.json", "generation_config.json", *TOKENIZER_FILES)
+DOWNLOADED = ("*.safetensors", "*.safetensors.index.json", *DESCRIBING)
 LOCK = "python -m syco_data models lock"
 
 
@@ -41,15 +42,16 @@ class ResolvedModel:
     positions: int | None
 
 
-def resolve(name: str, record: Model, reference: Path, patience: Retries) -> ResolvedModel:
+def resolve(name: str, record: Model, reference: Path, patience: Retries, weights: bool = True) -> ResolvedModel:
     """Finds or downloads a model and checks its folder; `reference` is where the embedded model lies.
 
+    Without `weights` a model of the Hub is only named: its configuration and tokenizer are fetched, and no more.
     Raises `SycoError` for a missing model, a revision that is no commit, missing rights, an incomplete folder.
     """
-    folder = _folder(name, record, reference, patience)
-    check_whole(name, folder)
+    on_hub = is_on_hub(record)
+    folder = _folder(name, record, reference, patience, DOWNLOADED if weights else DESCRIBING)
+    (check_whole if weights or not on_hub else check_described)(name, folder)
     config = _json(name, folder / "config.json")
-    on_hub = folder not in (reference, Path(record.source).expanduser())
     return ResolvedModel(
         name=name,
         folder=folder,
@@ -83,7 +85,7 @@ def on_hub(name: str, record: Model) -> Model:
     return record
 
 
-def _folder(name: str, record: Model, reference: Path, patience: Retries) -> Path:
+def _folder(name: str, record: Model, reference: Path, patience: Retries, files: tuple[str, ...]) -> Path:
     if record.source == "embedded":
         if not reference.is_dir():
             raise SycoError(
@@ -99,14 +101,14 @@ def _folder(name: str, record: Model, reference: Path, patience: Retries) -> Pat
             "so the model could change unnoticed",
             f"Pin it: {LOCK} {name}",
         )
-    return _download(name, record, patience)
+    return _download(name, record, patience, files)
 
 
-def _download(name: str, record: Model, patience: Retries) -> Path:
+def _download(name: str, record: Model, patience: Retries, files: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
 
     def fetch() -> str:
-        return snapshot_download(record.source, revision=record.revision, allow_patterns=list(DOWNLOADED))
+        return snapshot_download(record.source, revision=record.revision, allow_patterns=list(files))
 
     return Path(_asked(name, record, patience, fetch))
 
@@ -158,11 +160,16 @@ def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def check_whole(name: str, folder: Path) -> None:
-    """Refuses a folder without its configuration, a fast tokenizer, or a weight file in full length."""
+def check_described(name: str, folder: Path) -> None:
+    """Refuses a folder without its configuration or a fast tokenizer."""
     for file in ("config.json", "tokenizer.json"):
         if not (folder / file).is_file():
             raise SycoError(f"model '{name}': the folder {folder} is incomplete: there is no {file}", _again(name))
+
+
+def check_whole(name: str, folder: Path) -> None:
+    """Refuses a folder that is not described, or without a weight file in full length."""
+    check_described(name, folder)
     weights = {path.name for path in _weights(folder)}
     if not weights:
         others = sorted(path.name for suffix in ("*.bin", "*.pt", "*.gguf") for path in folder.glob(suffix))

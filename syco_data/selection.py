@@ -83,7 +83,10 @@ def _balance(judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | str) -> int:
-    """Rows that every arm can give, an even number; or the size asked for, if every arm can give it."""
+    """Rows that every arm can give, an even number; or the size asked for, if every arm can give it.
+
+    Raises `SycoError` for more than there are, and for an odd number where an arm holds pairs.
+    """
     available = min(int(eligible(candidates, arm)["why"].null_count()) for arm in arms)
     if wanted == "matched":
         return available - available % 2
@@ -91,6 +94,11 @@ def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | str) -
         raise SycoError(
             f"select.size asks for {wanted:,} rows, the smallest arm has {available:,}",
             "Lower select.size, set it to 'matched', or raise prompts.size",
+        )
+    if wanted % 2 and any(arm.balanced for arm in arms):
+        raise SycoError(
+            f"select.size asks for {wanted:,} rows, and a balanced arm holds pairs of a true and a false claim",
+            f"Set select.size to an even number such as {wanted - 1:,}",
         )
     return wanted
 

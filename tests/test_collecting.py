@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import collecting, engines
+from syco_data import collecting, engines, scores
+from syco_data.errors import SycoError
 from syco_data.scoring import Request
 from tests import fake_engine
 from tests.fake_engine import MODEL, OPTIONS, filter_settings
@@ -47,6 +48,39 @@ def test_a_second_run_asks_nothing_and_starts_no_engine(tmp_path, monkeypatch):
     second = collecting.collect(texts(130), MODEL, chosen)
     assert (second.fresh, second.stored) == (0, 130)
     assert same(first.scores, second.scores)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeypatch, broken):
+    chosen, sound = filter_settings(tmp_path), fake_engine.logprob
+    monkeypatch.setattr(fake_engine, "logprob", lambda ids, token: broken if b" 7 " in bytes(ids) else sound(ids, token))
+    requests = [Request(f"number {number} here", OPTIONS) for number in range(130)]
+    with pytest.raises(SycoError, match=r"'fake' gives no number .* for 1 of 50 texts.*wider dtype"):
+        collecting.collect(requests, MODEL, chosen)
+    monkeypatch.setattr(fake_engine, "logprob", sound)
+    again = collecting.collect(requests, MODEL, chosen)
+    assert again.fresh >= 50
+    assert again.scores["logprobs"].explode().is_finite().all()
+
+
+def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
+    chosen = filter_settings(tmp_path)
+    first = collecting.collect(texts(60), MODEL, chosen)
+    shelf = scores.Shelf(Path(chosen.store), collecting.space(MODEL, chosen))
+    for chunk in shelf.chunks():
+        chunk.path.unlink()
+    spoilt = first.scores.with_row_index().with_columns(
+        logprobs=pl.when(pl.col("index") == 3).then(pl.lit([float("nan"), -1.0])).otherwise("logprobs")
+    )
+    shelf.add(spoilt.drop("index"))
+    second = collecting.collect(texts(60), MODEL, chosen)
+    assert (second.fresh, second.stored) == (1, 59)
+    assert same(first.scores, second.scores)
+
+
+def test_the_time_of_loading_is_no_time_of_scoring(tmp_path, monkeypatch):
+    monkeypatch.setattr(fake_engine, "load", lambda *a: time.sleep(1.5) or fake_engine.FakeEngine(*a))
+    assert collecting.collect(texts(5), MODEL, filter_settings(tmp_path)).seconds < 1.0
 
 
 def test_changing_one_percent_scores_one_percent(tmp_path, monkeypatch):

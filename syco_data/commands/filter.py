@@ -42,7 +42,7 @@ def _count(names: list[str], chosen: settings.Settings) -> None:
     for heading in ("model", "prompts", "texts to score", "in the store", "missing"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for name in names:
-        model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
+        model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries, weights=False)
         todo = collecting.pending(requests, model, chosen.filter)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing)
         table.add_row(name, *(f"{count:,}" for count in counts))

@@ -76,7 +76,8 @@ def gc(
     known = {
         (found.commit, found.tokenizer)
         for found in (
-            models.resolve(name, record, REFERENCE, chosen.acquire.retries) for name, record in chosen.models.items()
+            models.resolve(name, record, REFERENCE, chosen.acquire.retries, weights=False)
+            for name, record in chosen.models.items()
         )
     }
     abouts = {folder.name: scores.state(folder, check=False).about for folder in scores.spaces(root)}

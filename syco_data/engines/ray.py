@@ -13,6 +13,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syco_data import engines
@@ -83,7 +84,16 @@ class RayEngine(engines.Engine):
             num_cpus=chosen.cpus_per_actor,
             num_gpus=chosen.gpus_per_actor,
         )
-        yield from done.iter_rows()
+        try:
+            for row in done.iter_rows():
+                if row["fault"]:
+                    raise SycoError(*json.loads(row["fault"]))
+                yield row
+        except ray.exceptions.RayError as error:
+            raise SycoError(
+                f"engine 'ray': the workers failed: {_reason(error)}",
+                "Try the same with one process: filter.engine: " + chosen.engine,
+            ) from error
 
     def logprobs(self, queries: Any) -> Any:
         raise NotImplementedError("the actors' engines answer queries")
@@ -98,13 +108,22 @@ class RayEngine(engines.Engine):
 
 
 class Worker:
-    """One actor: an engine of its own. Called with one batch a time."""
+    """One actor: an engine of its own, loaded for the first batch. Called with one batch a time.
+
+    A fault that the user can mend comes back as a row, as Ray would wrap the exception in a trace of its own.
+    """
 
     def __init__(self, model: ResolvedModel, settings: Filter, method: str) -> None:
-        self._engine, self._method = engines.module(settings.engine).load(model, settings), method
+        self._load = partial(engines.module(settings.engine).load, model, settings)
+        self._engine, self._method = None, method
 
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
-        return {"number": rows["number"], "result": [getattr(self, self._method)(text) for text in rows["batch"]]}
+        try:
+            self._engine = self._engine or self._load()
+            done = [(getattr(self, self._method)(text), "") for text in rows["batch"]]
+        except SycoError as error:
+            done = [("", json.dumps([error.what, error.mend])) for _ in rows["batch"]]
+        return {"number": rows["number"], "result": [one for one, _ in done], "fault": [told for _, told in done]}
 
     def score(self, batch: str) -> str:
         scored = self._engine.score([Request(text, tuple(options)) for text, options in json.loads(batch)])
@@ -113,6 +132,12 @@ class Worker:
     def generate(self, batch: str) -> str:
         max_tokens, texts = json.loads(batch)
         return json.dumps(self._engine.generate(texts, max_tokens))
+
+
+def _reason(error: Exception) -> str:
+    """The last line of what Ray tells: the exception itself, below the traces around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _packed(batch: Sequence[Request]) -> str:
