@@ -53,7 +53,9 @@ def test_a_second_run_asks_nothing_and_starts_no_engine(tmp_path, monkeypatch):
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
 def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeypatch, broken):
     chosen, sound = filter_settings(tmp_path), fake_engine.logprob
-    monkeypatch.setattr(fake_engine, "logprob", lambda ids, token: broken if b" 7 " in bytes(ids) else sound(ids, token))
+    monkeypatch.setattr(
+        fake_engine, "logprob", lambda ids, token: broken if b" 7 " in bytes(ids) else sound(ids, token)
+    )
     requests = [Request(f"number {number} here", OPTIONS) for number in range(130)]
     with pytest.raises(SycoError, match=r"'fake' gives no number .* for 1 of 50 texts.*wider dtype"):
         collecting.collect(requests, MODEL, chosen)

@@ -86,6 +86,29 @@ def test_a_branch_is_resolved_once_and_written_down(hub, project, original):
     assert settings.load().models["mine"].revision == moved
 
 
+def test_naming_a_model_of_the_hub_fetches_no_weights(hub, project):
+    """As `filter --dry-run` and `scores gc` do: the same identity, without the gigabytes."""
+    pin(hub.api().model_info(REPO).sha)
+    named = subprocess.run(
+        [sys.executable, "-c", NAME], cwd=project, env=hub.environment(WRITER, PYTHONPATH=str(ROOT)),
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    identities = [line.split("] ")[1] for line in named]
+    assert [line.split("] ")[0] for line in named] == ["[", "['model.safetensors'"]
+    assert identities[0] == identities[1]
+
+
+NAME = """
+from pathlib import Path
+from syco_data import models, settings
+chosen = settings.load()
+for weights in (False, True):
+    found = models.resolve("mine", chosen.models["mine"], Path("none"), chosen.acquire.retries, weights)
+    there = sorted(path.name for path in found.folder.glob("*.safetensors"))
+    print(there, found.commit, found.tokenizer, found.style, found.positions)
+"""
+
+
 def test_one_model_alone_is_built_where_that_is_asked_for(project, original):
     run("models", "add", "beside", str(original))
     assert settings.load().build.models == ("mine", "beside")

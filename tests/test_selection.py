@@ -110,6 +110,12 @@ def test_row_order_changes_nothing(built, judged):
         assert kept[0].equals(kept[1])
 
 
+def test_an_odd_size_is_refused_where_an_arm_holds_pairs(judged):
+    with pytest.raises(SycoError, match=r"asks for 7 rows.*pairs.*an even number such as 6"):
+        selection.matched_size(judged, list(ARMS.values()), 7)
+    assert selection.matched_size(judged, [ARMS["published"]], 7) == 7
+
+
 def test_a_larger_size_only_adds_rows(judged):
     for arm in ARMS.values():
         sets = [set(selection.select(judged, arm, size).kept["prompt_id"]) for size in (10, 100, 400)]

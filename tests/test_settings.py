@@ -50,6 +50,22 @@ def test_the_projects_own_params_are_valid():
             "sources: there is no 'sst3'.*'sst2'.*Valid: sst2, ",
         ),
         ("prompts.sampling", {"sst": 1.0}, "prompts.sampling: there is no 'sst'; did you mean 'sst2'"),
+        (
+            "prompts.sampling",
+            {"sst2": 2},
+            r"'prompts.sampling.sst2': Input should be less than or equal to 1 \(found: 2",
+        ),
+        ("prompts.sampling", {"sst2": 0.0}, "prompts.sampling: the shares sum to nothing"),
+        ("prompts.sampling", "even", "'prompts.sampling': Input should be 'proportional' or 'balanced'"),
+        ("sources", {}, "'sources': Dictionary should have at least 1 item"),
+        ("select.size", "match", "'select.size': Input should be a valid integer, or: Input should be 'matched'"),
+        ("select.size", 0, r"'select.size': Input should be greater than 0, or: Input should be 'matched' \(found: 0"),
+        ("arms.balanced.filterd", True, "unknown key 'arms.balanced.filterd'.*did you mean 'filtered'"),
+        ("models.reference.revison", None, "unknown key 'models.reference.revison'.*did you mean 'revision'"),
+        ("filter.vllm.gpu_memry", 1, "unknown key 'filter.vllm.gpu_memry'.*did you mean 'gpu_memory'"),
+        ("reference.stages", [{"steps": 3}], "'reference.stages.0.* is missing"),
+        ("arms.balanced.finetune", {"steps": 0}, "arms.balanced.finetune: 'steps': Input should be greater than 0"),
+        ("arms.balanced.finetune", {"step": 5}, "arms.balanced.finetune: there is no 'step'; did you mean 'steps'"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_by_its_full_name(path, value, message):

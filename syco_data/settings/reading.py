@@ -29,7 +29,7 @@ def parse(values: Any) -> Settings:
         # YAML has lists and no tuples: strictness stays for every other type.
         return Settings.model_validate(_tuples(values))
     except ValidationError as error:
-        raise SycoError(explain(error)) from error
+        raise SycoError(explain(error, values)) from error
 
 
 def parse_groups(values: dict[str, Any]) -> Settings:

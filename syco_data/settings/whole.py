@@ -20,7 +20,7 @@ from syco_data.sources import SOURCES
 class Settings(Record):
     seed: Count
     acquire: Acquire
-    sources: dict[str, SourceChoice]
+    sources: Annotated[dict[str, SourceChoice], Field(min_length=1)]
     claims: Claims
     prompts: Prompts
     build: Build
@@ -46,6 +46,8 @@ class Settings(Record):
         _known("build.arms", self.build.arms, self.arms)
         if isinstance(self.prompts.sampling, dict):
             _known("prompts.sampling", self.prompts.sampling, self.sources)
+            if not sum(self.prompts.sampling.values()) > 0:
+                raise SycoError("prompts.sampling: the shares sum to nothing", "Give a source a share above 0")
         for arm in self.arms:
             self.tuning(arm)
         return self
@@ -55,10 +57,13 @@ class Settings(Record):
         _known("arms", [arm], self.arms)
         changes = self.arms[arm].finetune
         _known(f"arms.{arm}.finetune", changes, Finetune.model_fields)
+        both = _over(self.finetune.model_dump(), changes)
         try:
-            return Finetune.model_validate(_over(self.finetune.model_dump(), changes))
+            return Finetune.model_validate(both)
         except ValidationError as error:
-            raise SycoError(explain(error).replace("params.yaml: ", f"params.yaml: arms.{arm}.finetune: ")) from error
+            raise SycoError(
+                explain(error, both).replace("params.yaml: ", f"params.yaml: arms.{arm}.finetune: ")
+            ) from error
 
 
 def _known(where: str, names: Any, valid: Any) -> None:
@@ -81,29 +86,53 @@ def unknown(name: str, valid: Any) -> str:
     return f"there is no {str(name)!r}; {hint}Valid: {', '.join(valid)}"
 
 
-def explain(error: ValidationError) -> str:
-    """The first fault, by the full name of its key."""
-    first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
+def explain(error: ValidationError, values: Any) -> str:
+    """The first fault of `values`, by the full name of its key."""
+    faults = [(_keys(fault, values), fault) for fault in error.errors()]
+    # A value that may be of several kinds has a fault for each: those that lie deepest speak of the nearest kind.
+    about = [(keys, fault) for keys, fault in faults if keys[: len(faults[0][0])] == faults[0][0]]
+    location, first = max(about, key=lambda one: len(one[0]))
     full = ".".join(location)
     if first["type"] == "extra_forbidden":
         valid = _fields_at(location[:-1])
         return f"params.yaml: unknown key '{full}': {unknown(location[-1], valid)}"
     if first["type"] == "missing":
         return f"params.yaml: key '{full}' is missing. profiles/default.yaml shows every key"
-    return f"params.yaml: '{full}': {first['msg']} (found: {first['input']!r})"
+    said = dict.fromkeys(fault["msg"] for keys, fault in about if keys == location)
+    return f"params.yaml: '{full}': {', or: '.join(said)} (found: {first['input']!r})"
+
+
+def _keys(fault: Any, values: Any) -> list[str]:
+    """The keys of the file on the way to a fault, without pydantic's names for the kinds that it tried."""
+    keys = []
+    for part in fault["loc"]:
+        if isinstance(values, dict):
+            there = part in values
+        else:
+            there = isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
+        if there:
+            values = values[part]
+        if there or (fault["type"] == "missing" and part == fault["loc"][-1]):
+            keys.append(str(part))
+    return keys
 
 
 def _fields_at(location: list[str]) -> list[str]:
     """The valid keys of the record that a path of keys leads to."""
-    record: Any = Settings
+    record, named = Settings, False
     for part in location:
+        if named:  # the name of a row in a mapping of records: the record itself is known already
+            named = False
+            continue
         field = _fields(record).get(part)
-        record = field.annotation if field else record
-        for candidate in getattr(record, "__args__", ()):
-            if isinstance(candidate, type) and issubclass(candidate, Record):
-                record = candidate
+        inner = [one for one in getattr(field.annotation, "__args__", ()) if _is_record(one)] if field else []
+        named = bool(inner) and getattr(field.annotation, "__origin__", None) is dict
+        record = inner[0] if inner else field.annotation if field else record
     return list(_fields(record))
+
+
+def _is_record(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Record)
 
 
 def _fields(record: Any) -> dict[str, Any]:
