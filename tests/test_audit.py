@@ -112,3 +112,17 @@ def test_row_order_does_not_matter_and_the_sample_is_addressed():
 def test_the_chance_interval_is_binomial():
     low, high = audit.chance_interval(0.5, 1000, 0.95)
     assert (low, high) == pytest.approx((0.469, 0.531))
+
+
+def test_only_polarity_is_known_to_leak_and_only_from_gold_claims():
+    """An unbalanced arm may lean by template too: that is named for what it is."""
+    leaning = rows().with_columns(truth=pl.col("template") == "plain")
+    found = audit.audit("tiny", "published", spoken(leaning).select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS, 0)
+    findings = {(line.feature, line.target): line.finding for line in found.lines}
+    assert findings["template", "stance"] == audit.OPEN_LEAK
+    both = Arm(label_kinds=("gold", "other"), filtered=True, balanced=False)
+    by_polarity = spoken(rows().with_columns(truth=pl.col("polarity") == "is")).select(audit.COLUMNS).lazy()
+    named = {arm.label_kinds: audit.audit("tiny", "a", by_polarity, arm, SETTINGS, 0) for arm in (PUBLISHED, both)}
+    of = {kinds: {line.finding for line in one.lines if line.feature == "polarity"} for kinds, one in named.items()}
+    assert audit.KNOWN_LEAK in of["gold",] and audit.KNOWN_LEAK not in of["gold", "other"]
+    assert found.leaks == [] and audit.OPEN_LEAK in of["gold", "other"]

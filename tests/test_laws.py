@@ -111,9 +111,46 @@ def test_planted_in_claims(name):
 
 def test_a_claim_with_a_label_that_its_source_lacks():
     build = sound()
-    change = lambda row: {"label": 9, "gold_label": 9, "label_kind": "gold", "truth": row["polarity"] == "is"}  # noqa: E731
+    change = lambda row: {"label": 9, "label_kind": "other", "truth": row["polarity"] == "is not"}  # noqa: E731
     planted = replace(build, claims=with_row(build.claims, "claim_id", change, claims_not_asked(build)))
     assert set(broken(planted)) == {("claims", "label_exists")}
+
+
+def test_a_claim_with_another_label_than_its_source_row():
+    """Every part of the claim follows from the wrong label: only the source row tells."""
+    build = sound()
+
+    def change(row: dict) -> dict:
+        gold = (row["gold_label"] + 1) % len(SOURCES[row["source"]].labels)
+        kind = "gold" if row["label"] == gold else "other"
+        return {"gold_label": gold, "label_kind": kind, "truth": (kind == "gold") == (row["polarity"] == "is")}
+
+    planted = replace(build, claims=with_row(build.claims, "claim_id", change, claims_not_asked(build)))
+    assert set(broken(planted)) == {("claims", "gold_label")}
+
+
+def test_a_claim_about_another_text_than_its_source_row():
+    build = sound()
+    change = lambda row: {name: row[name].replace('"', '"Not ', 1) for name in ("input", "claim")}  # noqa: E731
+    planted = replace(build, claims=with_row(build.claims, "claim_id", change, claims_not_asked(build)))
+    assert set(broken(planted)) == {("claims", "input_of_row")}
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("duplicate", {"kept_row": 999_999}),
+        ("duplicate", {"kept_source": None, "kept_row": None}),
+        ("conflict", {"kept_source": "sst2", "kept_row": 0}),
+    ],
+)
+def test_a_dropped_row_that_names_no_claim_or_one_too_many(reason, change):
+    build = sound()
+    rows = build.dropped_rows.collect().sort("source", "row").with_row_index()
+    first = pl.col("index") == rows.filter(pl.col("reason") == reason)["index"][0]
+    values = [pl.when(first).then(pl.lit(value)).otherwise(name).alias(name) for name, value in change.items()]
+    planted = replace(build, dropped_rows=rows.with_columns(values).drop("index").lazy())
+    assert set(broken(planted)) == {("claims/dropped", "kept_row")}
 
 
 def test_a_source_row_that_is_nowhere_and_one_that_is_twice():
@@ -195,6 +232,8 @@ def test_a_source_below_its_share():
     few = lost.filter(pl.col("source") == "trec")["prompt_id"].head(5)
     kept = build.prompts.filter(~pl.col("prompt_id").is_in(few.implode()))
     assert checks.evaluate(shares.law(kept, build.claims, SETTINGS), 0, 10).first == ("trec",)
+    without = [rows.filter(pl.col("source") != "trec") for rows in (build.prompts, build.claims)]
+    assert checks.evaluate(shares.law(*without, SETTINGS), 0, 10).first == ("trec",), "a source without a single claim"
 
 
 @pytest.mark.parametrize("sampling", ["proportional", "balanced", {"sst2": 0.25, "trec": 0.75}])

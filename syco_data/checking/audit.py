@@ -43,6 +43,8 @@ COLUMNS = (
     "prompt",
 )
 AT_CHANCE, LEAK, KNOWN_LEAK = "at chance", "leak", "known leak"
+OPEN_LEAK = "leak of an unbalanced arm"
+BY_POLARITY = ("polarity", "polarity and label wording", WORDS)
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,16 @@ def _line(
     feature: str, target: str, accuracy: float, chance: float, rows: int, tests: int, arm: Arm, settings: Audit
 ) -> Line:
     low, high = chance_interval(chance, rows, 1 - (1 - settings.confidence) / tests)
-    finding = AT_CHANCE if accuracy <= high else LEAK if arm.balanced else KNOWN_LEAK
+    finding = AT_CHANCE if accuracy <= high else _leak(feature, arm)
     values = (round(float(value), 6) for value in (accuracy, chance, low, high))
     return Line(feature, target, *values, rows=rows, finding=finding)
+
+
+def _leak(feature: str, arm: Arm) -> str:
+    """What a leak is called: where claims name the true label alone, polarity is known to give the truth away."""
+    if arm.balanced:
+        return LEAK
+    return KNOWN_LEAK if feature in BY_POLARITY and set(arm.label_kinds) == {"gold"} else OPEN_LEAK
 
 
 def chance_interval(chance: float, rows: int, level: float) -> tuple[float, float]:

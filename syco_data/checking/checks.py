@@ -5,6 +5,7 @@ same rules and the same offenders (`expectations`) and writes pages for people b
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -33,7 +34,8 @@ from syco_data.templates import Template
 
 SCHEMA = 1
 # What `show` can look up: the tables whose ids it knows.
-SHOWN = ("claims", "prompts", "verdicts", "train")
+SHOWN = ("claims", "prompts", "probes", "verdicts", "train")
+SHOWABLE = re.compile(r"[0-9a-f]{32}|[a-z0-9_]+/\d+")  # an id, or a source and its row
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Finding:
     @property
     def look(self) -> str:
         """The command that shows one of the offenders."""
-        if self.first and self.table.split("/")[0] in SHOWN and len(self.first[0]) == 32:
+        if self.first and self.table.split("/")[0] in SHOWN and SHOWABLE.fullmatch(self.first[0]):
             return f"python -m syco_data show {self.first[0]}"
         return "data/reports/checks/checks.json lists them"
 
@@ -186,7 +188,7 @@ def subject(build: Tables, raw: Mapping[str, Path]) -> Subject:
     named = {name: table.rows for name, table in named_tables(build, raw).items()}
     training = {key: named[f"raw/{key}"].filter(pl.col("split") == SOURCES[key].train) for key in raw}
     return Subject(
-        raw={key: rows.select("row", "label") for key, rows in training.items()},
+        raw={key: rows.select("row", "label", *SOURCES[key].text_columns) for key, rows in training.items()},
         claims=named["claims"],
         dropped_rows=named["claims/dropped"],
         prompts=named["prompts"],
@@ -228,11 +230,13 @@ def _tests(named: Mapping[str, Table], settings: Settings) -> list[Test]:
     """Independence among the candidates, and of the opinion in every training set."""
     asked = named["prompts"].rows.select("prompt_id", "source", *independence.DRAWN)
     groups, pairs = {"prompts": asked.drop("prompt_id")}, {"prompts": independence.promised(settings)}
+    coins = {"prompts": independence.coins(settings)}
     for name, table in named.items():
         if table.schema is schemas.TRAIN:
             groups[name] = asked.join(table.rows.select("prompt_id"), on="prompt_id", how="semi").drop("prompt_id")
             pairs[name] = independence.promised_of_training()
-    return independence.tests(groups, pairs)
+            coins[name] = independence.coins_of_training()
+    return independence.tests(groups, pairs, coins)
 
 
 def _independence(tests: list[Test], settings: Settings) -> Iterator[Finding]:
@@ -242,9 +246,10 @@ def _independence(tests: list[Test], settings: Settings) -> Iterator[Finding]:
         broken = sorted((test for test in of_table if test.adjusted < rate), key=lambda test: test.p_value)
         first = tuple(f"{test.name} (p = {test.p_value:.2g})" for test in broken[: settings.checks.examples])
         says = (
-            "opinion, truth, polarity, label kind and option order are independent of each other and of the source"
+            "opinion, truth, polarity, label kind and option order are independent of each other and of the source, "
+            "and each value is drawn as often as its share says"
             if table == "prompts"
-            else "the opinion is independent of everything else"
+            else "the opinion is independent of everything else, and half of the users agree"
         )
         says += f" (false alarms in {rate:.2%} of sound builds, over {len(tests):,} tests)"
         yield Finding("independence", table, says, len(of_table), len(broken), first)
@@ -297,7 +302,8 @@ def require(checked: Checked) -> None:
     if not failed:
         return
     told = "; ".join(
-        f"law '{one.law}' of {one.table} ({one.says}) is broken {one.offending:,} times, first: {', '.join(one.first)}"
+        f"law '{one.law}' of {one.table} ({one.says}) is broken {one.offending:,} times, "
+        f"first: {', '.join(one.first)} ({one.look})"
         for one in failed
     )
     raise CheckFailed(f"{len(failed)} of {len(checked.findings)} checks failed. {told}", failed[0].look)

@@ -9,6 +9,9 @@ Which pairs a table promises follows from how it was made. Candidates are drawn,
 except that truth leans on polarity where label kinds are not drawn evenly. Filtration asks a model about stripped
 prompts, which hold no opinion: so in every training set the opinion is independent of all else, and nothing more
 is promised there (the balance of truth is a law of its own, exact to the row).
+
+A column that never varies is independent of everything. So each drawn column is a coin of its own besides: an exact
+binomial test of how often its value falls, in the same family of tests.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,13 +23,17 @@ import polars as pl
 
 from syco_data.settings import Settings
 
+Coins = Mapping[str, tuple[str, float]]  # column: its value, and the share of rows that draw it
 DRAWN = ("opinion", "truth", "polarity", "label_kind", "option_order")
 SMALL = 5.0
 
 
 @dataclass(frozen=True)
 class Test:
-    """One test: `p_value` as computed, `adjusted` after Holm's correction over all tests of the build."""
+    """One test: `p_value` as computed, `adjusted` after Holm's correction over all tests of the build.
+
+    `pair` is two columns, or one and what of it is counted, such as ("opinion", "0.5 agree").
+    """
 
     table: str
     where: str  # `all sources`, or one source
@@ -52,9 +59,23 @@ def promised_of_training() -> list[tuple[str, str]]:
     return [("opinion", name) for name in (*DRAWN[1:], "source")]
 
 
-def tests(tables: Mapping[str, pl.LazyFrame], pairs: Mapping[str, list[tuple[str, str]]]) -> list[Test]:
+def coins(settings: Settings) -> Coins:
+    """What candidates draw, and how often; a share of nothing or all is no draw."""
+    even: Coins = {"opinion": ("agree", 0.5), "polarity": ("is", 0.5), "option_order": ("agree_first", 0.5)}
+    share = 0.0 if settings.claims.compat == "published" else settings.claims.other_share
+    return even | ({"label_kind": ("other", share)} if 0 < share < 1 else {})
+
+
+def coins_of_training() -> Coins:
+    """The opinion alone: what a model knows and what is balanced changes the rest."""
+    return {"opinion": ("agree", 0.5)}
+
+
+def tests(
+    tables: Mapping[str, pl.LazyFrame], pairs: Mapping[str, list[tuple[str, str]]], tossed: Mapping[str, Coins]
+) -> list[Test]:
     """All tests of all tables (columns `source` and `DRAWN`), adjusted together."""
-    found = [test for name, rows in tables.items() for test in _of_table(name, rows, pairs[name])]
+    found = [test for name, rows in tables.items() for test in _of_table(name, rows, pairs[name], tossed[name])]
     adjusted = holm(np.array([test.p_value for test in found]))
     return [
         Test(one.table, one.where, one.pair, one.rows, one.p_value, float(value))
@@ -62,8 +83,10 @@ def tests(tables: Mapping[str, pl.LazyFrame], pairs: Mapping[str, list[tuple[str
     ]
 
 
-def _of_table(name: str, rows: pl.LazyFrame, pairs: list[tuple[str, str]]) -> Iterator[Test]:
+def _of_table(name: str, rows: pl.LazyFrame, pairs: list[tuple[str, str]], tossed: Coins) -> Iterator[Test]:
     counted = rows.group_by("source", *DRAWN).len().collect(engine="streaming")
+    for column, (value, share) in tossed.items():
+        yield _toss(name, counted, column, value, share)
     groups = [("all sources", counted)]
     groups += [(str(key[0]), part) for key, part in sorted(counted.partition_by("source", as_dict=True).items())]
     for where, part in groups:
@@ -72,6 +95,15 @@ def _of_table(name: str, rows: pl.LazyFrame, pairs: list[tuple[str, str]]) -> It
             # A column that takes one value only is independent of anything: there is nothing to test.
             if min(table.shape) > 1:
                 yield Test(name, where, pair, int(table.sum()), p_value(table))
+
+
+def _toss(name: str, counted: pl.DataFrame, column: str, value: str, share: float) -> Test:
+    from scipy import stats
+
+    total = int(counted["len"].sum())
+    hits = int(counted.filter(pl.col(column) == value)["len"].sum())
+    found = float(stats.binomtest(hits, total, share).pvalue) if total else 1.0
+    return Test(name, "all sources", (column, f"{share:g} {value}"), total, found)
 
 
 def crossing(counted: pl.DataFrame, pair: tuple[str, str]) -> np.ndarray:

@@ -14,13 +14,13 @@ from syco_data.checking import laws_of_models, laws_of_prompts
 from syco_data.checking.lawbook import Law, law, partition
 from syco_data.probes.held_out import leak_key
 from syco_data.settings import Settings
-from syco_data.sources import SOURCES
+from syco_data.sources import SOURCES, Source
 from syco_data.templates import Template
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Every table of a build, lazy; `raw` holds `row`, `label` of the training splits by source.
+    """Every table of a build, lazy; `raw` holds `row`, `label` and the texts of the training splits by source.
 
     `verdicts` by model, `train` and `dropped_prompts` by (model, arm); `sources` are those that take part.
     """
@@ -38,7 +38,11 @@ class Subject:
 
 def every(build: Subject, settings: Settings, forms: Mapping[str, Template]) -> list[Law]:
     """Every law of a build; `forms` are the templates of the prompts by name."""
-    found = [*of_claims(build.claims, settings), *of_raw(build), *laws_of_prompts.of_texts(build.prompts, forms)]
+    found = [
+        *of_claims(build.claims, settings),
+        *of_raw(build, settings),
+        *laws_of_prompts.of_texts(build.prompts, forms),
+    ]
     found += [*laws_of_prompts.of_claims_asked(build.prompts, build.claims), *of_sampling(build)]
     found += of_probes(build.probes, build.claims, build.prompts)
     for model, verdicts in build.verdicts.items():
@@ -78,14 +82,44 @@ def of_claims(claims: pl.LazyFrame, settings: Settings) -> list[Law]:
     return [*found, law("claim_wording", "claims", says, existing, "claim_id", pl.col("claim") == sentence)]
 
 
-def of_raw(build: Subject) -> list[Law]:
-    """Every source row is a claim or was dropped, and no row is both."""
+def of_raw(build: Subject, settings: Settings) -> list[Law]:
+    """Every source row is a claim or was dropped, no row is both, and a claim has its row's text and label."""
     places = [
         frame.select(id=pl.concat_str(pl.lit(f"{key}/"), "row"), source=pl.lit(key)) for key, frame in build.raw.items()
     ]
     whole = pl.concat(places) if places else pl.LazyFrame(schema={"id": pl.String, "source": pl.String})
     identified = [frame.with_columns(id=_place()) for frame in (build.claims, build.dropped_rows)]
-    return [partition("claims", "id", whole, *identified)]
+    said = [_said(SOURCES[key], frame, settings) for key, frame in build.raw.items()]
+    place = ["source", "row"]
+    claims = build.claims.select("claim_id", *place, "gold_label", input=pl.col("input").hash())
+    found = claims.join(pl.concat(said), on=place, how="inner") if said else claims.clear()
+    kept = build.claims.select(kept_source="source", kept_row="row", kept=pl.lit(True))
+    dropped = build.dropped_rows.join(kept, on=["kept_source", "kept_row"], how="left").with_columns(id=_place())
+    repeated = pl.col("reason") == "duplicate"
+    return [
+        partition("claims", "id", whole, *identified),
+        law("gold_label", "claims", "a claim's own label is that of its source row", found, "claim_id",
+            pl.col("gold_label") == pl.col("row_label")),
+        law("input_of_row", "claims", "a claim's input is its source row's texts, cleaned and joined",
+            found, "claim_id", pl.col("input") == pl.col("row_input")),
+        law("kept_row", "claims/dropped", "a duplicate names the row of the claim that stayed, and no other row does",
+            dropped, "id", pl.when(repeated).then("kept").otherwise(pl.col("kept_source").is_null())),
+    ]  # fmt: skip
+
+
+def _said(source: Source, rows: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
+    """What a claim of each row must hold: `source`, `row`, `row_label`, and `row_input`, the hash of the input."""
+    published = settings.claims.compat == "published"
+    cleaned = [
+        wording.clean(pl.col(name), published=True)
+        if published
+        else pl.col(name).map_batches(wording.cleaned, return_dtype=pl.String, is_elementwise=True)
+        for name in source.text_columns
+    ]
+    label = pl.col("label").cast(pl.Int64)
+    if published:
+        label = pl.when(label < 0).then(len(source.labels) - 1).otherwise(label)
+    return rows.select("row", source=pl.lit(source.key), row_label=label, row_input=wording.join(cleaned).hash())
 
 
 def _place() -> pl.Expr:

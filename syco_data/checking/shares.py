@@ -9,13 +9,14 @@ from syco_data.settings import Settings
 def law(asked: pl.LazyFrame, claims: pl.LazyFrame, settings: Settings) -> Law:
     """Sources with fewer prompts than they should have, as offenders of the prompts table."""
     counts = dict(asked.group_by("source").len().collect().iter_rows())
-    pool = dict(claims.group_by("source").len().collect().iter_rows())
+    pool = {key: 0 for key, choice in settings.sources.items() if choice.licence != "exclude"}
+    pool |= dict(claims.group_by("source").len().collect().iter_rows())
     least = least_counts(pool, settings)
-    short = sorted(source for source, count in least.items() if counts.get(source, 0) < count)
+    short = sorted(key for key, count in least.items() if counts.get(key, 0) < count or not pool.get(key))
     return Law(
         "source_share",
         "prompts",
-        "every source has at least the share of the prompts that the sampling rule gives it",
+        "every source has claims, and at least the share of the prompts that the sampling rule gives it",
         pl.LazyFrame({"id": short}, schema={"id": pl.String}),
     )
 

@@ -1,6 +1,7 @@
-"""`show ID`: everything the build knows of one claim or prompt."""
+"""`show ID`: everything the build knows of one claim, prompt, probe or source row."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,17 +13,24 @@ from rich.text import Text
 
 from syco_data import schemas, tables
 from syco_data.errors import SycoError
+from syco_data.settings import unknown
 from syco_data.sources import SOURCES
 
 SHORTEST_PREFIX = 6
+PLACE = re.compile(r"([a-z0-9_]+)/(\d{1,9})")
 
 
 def show(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="A claim or prompt id, or its first characters.")],
+    identity: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The id of a claim, prompt or probe, or its first characters; or SOURCE/ROW."
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="Where the build's outs are.")] = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
-    """One claim or prompt: its source row, persona, opinion, verdicts, arms and release."""
+    """One claim or prompt with its source row, persona, opinion, verdicts and arms; or one probe."""
     found = _gather(identity, data)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -40,14 +48,45 @@ def show(
 
 def _gather(identity: str, data: Path) -> dict[str, dict[str, Any]]:
     """Parts of the record by name, in the order in which the build made them."""
+    if place := PLACE.fullmatch(identity):
+        return _of_row(place[1], int(place[2]), data)
     prompt = _find(data / "prompts" / "prompts.parquet", "prompt_id", identity)
     claim_id = prompt["claim_id"] if prompt else identity
     claim = _find(data / "claims" / "claims.parquet", "claim_id", claim_id)
     if claim is None:
-        raise SycoError(
-            f"show: neither a claim nor a prompt of {data} has the id {identity!r}",
-            "Ids stand in data/claims/claims.parquet and data/prompts/prompts.parquet",
-        )
+        probe = _probe(identity, data)
+        if probe is None:
+            raise SycoError(
+                f"show: no claim, prompt or probe of {data} has the id {identity!r}",
+                "Ids stand in data/claims/claims.parquet, data/prompts/prompts.parquet and data/probes/probes.parquet",
+            )
+        return {"probe": probe}
+    return _of_claim(claim, prompt, data)
+
+
+def _probe(identity: str, data: Path) -> dict[str, Any] | None:
+    path = data / "probes" / "probes.parquet"
+    return _find(path, "probe_id", identity) if path.is_file() else None
+
+
+def _of_row(key: str, row: int, data: Path) -> dict[str, dict[str, Any]]:
+    """A row of a source's training split, and what became of it."""
+    if key not in SOURCES:
+        raise SycoError(f"show: {unknown(key, SOURCES)}")
+    wanted = (pl.col("source") == key) & (pl.col("row") == row)
+    claims, dropped = (
+        tables.scan(data / "claims" / name, schema).filter(wanted).collect()
+        for name, schema in (("claims.parquet", schemas.CLAIMS), ("dropped.parquet", schemas.DROPPED_ROWS))
+    )
+    if len(claims):
+        return _of_claim(claims.row(0, named=True), None, data)
+    if not len(dropped):
+        raise SycoError(f"show: source '{key}' has no row {row:,} in its training split")
+    place = {"source": key, "row": row, "gold_label": None}
+    return {"source row": _source_row(place, data), "dropped": dropped.row(0, named=True)}
+
+
+def _of_claim(claim: dict[str, Any], prompt: dict[str, Any] | None, data: Path) -> dict[str, dict[str, Any]]:
     found = {"source row": _source_row(claim, data), "claim": claim}
     prompt = prompt or _find(data / "prompts" / "prompts.parquet", "claim_id", claim["claim_id"])
     if prompt is None:
@@ -73,7 +112,8 @@ def _source_row(claim: dict[str, Any], data: Path) -> dict[str, Any]:
     rows = tables.scan(data / "raw" / source.key / "rows.parquet", schemas.raw(source))
     wanted = (pl.col("split") == source.train) & (pl.col("row") == claim["row"])
     row = rows.filter(wanted).collect().row(0, named=True)
-    return {"Hub id": f"{source.hub_id} ({source.config})", **row, "label says": source.wording_of(claim["gold_label"])}
+    said = {} if claim["gold_label"] is None else {"label says": source.wording_of(claim["gold_label"])}
+    return {"Hub id": f"{source.hub_id} ({source.config})", **row, **said}
 
 
 def _verdicts(prompt_id: str, data: Path) -> dict[str, dict[str, Any]]:

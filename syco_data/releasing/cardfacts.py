@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from syco_data import schemas, tables
+from syco_data.checking.audit import KNOWN_LEAK, OPEN_LEAK
 from syco_data.releasing.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.releasing.configs import Tables
 from syco_data.releasing.manifest import Manifest
@@ -48,19 +49,22 @@ def guessing(build: Tables) -> str:
     return " or ".join(sorted(shares)) or "50%"
 
 
-def audit(path: Path) -> tuple[tuple[AuditLine, ...], tuple[str, ...]]:
-    """The lines of the shortcut audit's report, and the leaks that it calls known."""
+def audit(path: Path) -> tuple[tuple[AuditLine, ...], dict[str, tuple[str, ...]]]:
+    """The lines of the shortcut audit's report, and the leaks in words by finding."""
     found = json.loads(path.read_text(encoding="utf-8"))
     lines = tuple(
         AuditLine(config=f"{arm['model']}-{arm['arm']}", **{name: one[name] for name in AUDIT_COLUMNS})
         for arm in found["arms"]
         for one in arm["features"]
     )
-    leaks = tuple(
-        f"in `{line.config}` {line.feature} alone predicts {line.accuracy:.1%} of the answers"
-        for line in lines
-        if line.finding == "known leak"
-    )
+    leaks = {
+        finding: tuple(
+            f"in `{line.config}` {line.feature} alone predicts {line.accuracy:.1%} of the answers"
+            for line in lines
+            if line.finding == finding
+        )
+        for finding in (KNOWN_LEAK, OPEN_LEAK)
+    }
     return lines, leaks
 
 

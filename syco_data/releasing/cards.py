@@ -74,7 +74,7 @@ class Facts:
     keep_rates: tuple[KeepRate, ...]
     guessing: str
     audit: tuple[AuditLine, ...]
-    leaks: tuple[str, ...]
+    leaks: dict[str, tuple[str, ...]]
     folds: int
     confidence: float
     built: tuple[Fact, ...]
