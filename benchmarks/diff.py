@@ -33,7 +33,7 @@ WORDS = 40
 MODEL, ARM = "tiny", "balanced"
 # Parts of 1,000 claims that version B changes: not sampled, another persona, another template, another verdict.
 NOT_SAMPLED, PERSONA, TEMPLATE, VERDICT = range(0, 10), range(10, 20), range(20, 25), range(25, 35)
-SETTINGS = Prompts(size=1, sampling="proportional", cap=None, templates=("professor",), template_folder=None)
+SETTINGS = Prompts(size=1, sampling="proportional", cap=None, templates=("professor",), template_folder="templates")
 
 
 def main(rows: int = ROWS) -> None:

@@ -52,7 +52,7 @@ def build(claims: pl.DataFrame, settings: Prompts, seed: int) -> Built:
 
 def training_templates(settings: Prompts) -> dict[str, Template]:
     """The templates that training prompts may use; a held-out one is refused."""
-    folder = Path(settings.template_folder) if settings.template_folder else None
+    folder = Path(settings.template_folder)
     chosen = {name: templates.load(name, folder) for name in settings.templates}
     if not chosen:
         raise SycoError(f"prompts.templates names no template. Valid: {', '.join(templates.names(folder))}")

@@ -29,6 +29,14 @@ def test_a_stage_is_a_script_of_its_own_name(name):
     assert body["cmd"].startswith(f"python -m stages.{name}")
 
 
+def test_stages_that_render_templates_watch_the_users_own_too():
+    for name, stage in STAGES.items():
+        body = stage.get("do", stage)
+        rendering = any(f"syco_data/{module}.py" in body["deps"] for module in ("prompts", "embedded/reference"))
+        rendering |= name in ("probes", "release")
+        assert ("${prompts.template_folder}" in body["deps"]) == rendering, name
+
+
 def test_dvc_reads_yaml_by_libyaml():
     """It reads params.yaml once per stage: in Python that takes longer than all else of a repro with nothing to do."""
     assert YAML(typ="safe").Parser.__module__.startswith("ruamel.yaml.clib")

@@ -44,7 +44,7 @@ def build(settings: Reference, prompts: Prompts, seed: int, target: Path) -> gat
 
     Raises SycoError when it does not pass its gate within the rounds allowed.
     """
-    folder = Path(prompts.template_folder) if prompts.template_folder else None
+    folder = Path(prompts.template_folder)
     world = items.world("train", settings.inputs, seed, "pretraining", prompts.templates, folder)
     unseen = items.world("development", settings.gate.inputs, seed, "gate", prompts.templates, folder)
     with pinned(settings.threads):

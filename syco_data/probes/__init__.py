@@ -52,7 +52,7 @@ def build(materials: Materials, settings: Settings) -> Built:
     wanted, seed = settings.probes, settings.seed
     built = claims.build(materials.held_out, settings.claims.model_copy(update=_CLAIMS), seed)
     chosen = held_out.choose(built.kept, materials.training_inputs, wanted.held_out.items, seed)
-    folder = Path(settings.prompts.template_folder) if settings.prompts.template_folder else None
+    folder = Path(settings.prompts.template_folder)
     forms = {name: templates.load(name, folder) for name in wanted.held_out.templates}
     families = {
         "held_out": held_out.build(chosen.kept, forms, settings.prompts.templates, seed),

@@ -230,7 +230,7 @@ def _source(grant: licences.Grant) -> dict[str, Any]:
 
 def _write_templates(settings: Settings, draft: Path) -> list[File]:
     """The templates as they were read, so that `restore` needs nothing but the release and the sources."""
-    folder = Path(settings.prompts.template_folder) if settings.prompts.template_folder else None
+    folder = Path(settings.prompts.template_folder)
     names = sorted({*settings.prompts.templates, *settings.probes.held_out.templates})
     return [_copy(templates.find(name, folder), draft, f"recipe/templates/{name}.jinja") for name in names]
 

@@ -74,4 +74,4 @@ class Prompts(Record):
     sampling: Literal["proportional", "balanced"] | dict[str, Share]
     cap: Positive | None
     templates: tuple[str, ...]
-    template_folder: str | None
+    template_folder: str
