@@ -21,7 +21,7 @@ def main(settings: Settings) -> None:
     materials = probes.Materials(
         held_out=held_out,
         training_inputs=tables.scan(CLAIMS / "claims.parquet", schemas.CLAIMS),
-        surveys=surveys.load(settings.probes.surveys, settings.seed),
+        surveys=surveys.load(settings.probes.surveys, settings.seed, settings.acquire.retries),
         instructions=instructions.rows(settings.probes.instructions, settings.seed, "held_out"),
     )
     built = probes.build(materials, settings)

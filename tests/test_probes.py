@@ -257,10 +257,10 @@ def test_survey_files_are_read_packed_or_plain_with_texts_or_lists(tmp_path):
     line = json.dumps(row, ensure_ascii=False).replace("N0", "N\u2028 0") + "\n"
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "sycophancy_on_nlp_survey.jsonl").write_text(line, encoding="utf-8")
-    plain = surveys.load(directory(tmp_path, "nlp_survey"), 0)["nlp_survey"]
+    plain = surveys.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)["nlp_survey"]
     (tmp_path / "deep" / "sycophancy_on_nlp_survey.jsonl").unlink()
     (tmp_path / "sycophancy_on_nlp_survey.sample.jsonl.gz").write_bytes(gzip.compress(line.encode()))
-    packed = surveys.load(directory(tmp_path, "nlp_survey"), 0)["nlp_survey"]
+    packed = surveys.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)["nlp_survey"]
     assert plain.equals(packed)
     assert plain["answer_matching_behavior"].to_list() == [[" (B)"]]
 
@@ -279,18 +279,18 @@ def test_a_broken_survey_file_is_one_line(tmp_path, content, said):
     if content is not None:
         (tmp_path / "sycophancy_on_nlp_survey.jsonl").write_bytes(content)
     with pytest.raises(SycoError, match=said):
-        surveys.load(directory(tmp_path, "nlp_survey"), 0)
+        surveys.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)
 
 
 def test_a_torn_packed_file_is_one_line(tmp_path):
     whole = gzip.compress(json.dumps(survey_rows("nlp_survey", 1).to_dicts()[0]).encode())
     (tmp_path / "sycophancy_on_nlp_survey.jsonl.gz").write_bytes(whole[:-20])
     with pytest.raises(SycoError, match="cannot be read"):
-        surveys.load(directory(tmp_path, "nlp_survey"), 0)
+        surveys.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)
 
 
 def test_embedded_surveys_go_through_the_same_code():
-    loaded = surveys.load(SETTINGS.probes.surveys.model_copy(update={"rows": 30}), 0)
+    loaded = surveys.load(SETTINGS.probes.surveys.model_copy(update={"rows": 30}), 0, SETTINGS.acquire.retries)
     built = survey_probes.build(loaded, 30, 0)
     assert list(built) == [f"survey_{name}" for name in survey_probes.SURVEYS]
     sizes = built["survey_philpapers2020"]["options"].list.len()
@@ -301,7 +301,7 @@ def test_embedded_surveys_go_through_the_same_code():
 def test_the_real_survey_files_become_probes():
     if not EVALS.is_dir():
         pytest.skip("the real survey files lie beside a checkout; they are not here")
-    loaded = surveys.load(directory(EVALS, *survey_probes.SURVEYS), 0)
+    loaded = surveys.load(directory(EVALS, *survey_probes.SURVEYS), 0, SETTINGS.acquire.retries)
     assert {name: len(df) for name, df in loaded.items()} == {
         "nlp_survey": 949, "philpapers2020": 857, "political_typology_quiz": 10_200,
     }  # fmt: skip

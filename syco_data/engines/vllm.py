@@ -84,13 +84,22 @@ def _ask(candidates: tuple[int, ...]) -> Any:
     )
 
 
-def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
+def arguments(settings: Filter) -> dict[str, Any]:
+    """What `vllm.LLM` is told of this machine; also sets what vLLM reads from the environment when it is imported."""
     chosen = settings.vllm
-    # In one process scheduling does not depend on timing, and start-up is shorter; read at import.
+    # In one process scheduling does not depend on timing, and start-up is shorter.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(chosen.cpu_cache_gib)
+    return {
+        "gpu_memory_utilization": chosen.gpu_memory, "tensor_parallel_size": chosen.tensor_parallel,
+        "enforce_eager": chosen.eager, "enable_prefix_caching": chosen.prefix_caching, "seed": 0,
+    }  # fmt: skip
+
+
+def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
+    chosen, here = settings.vllm, arguments(settings)
     from vllm import LLM
 
     try:
@@ -100,13 +109,9 @@ def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
             load_format="safetensors",
             trust_remote_code=False,
             max_model_len=max_length,
-            gpu_memory_utilization=chosen.gpu_memory,
-            tensor_parallel_size=chosen.tensor_parallel,
-            enforce_eager=chosen.eager,
-            enable_prefix_caching=chosen.prefix_caching,
             max_num_seqs=chosen.max_sequences,
             max_num_batched_tokens=max(chosen.max_batched_tokens, max_length),
-            seed=0,
+            **here,
         )
     except (ValueError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

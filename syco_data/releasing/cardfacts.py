@@ -11,7 +11,7 @@ from syco_data.checking.audit import KNOWN_LEAK, OPEN_LEAK
 from syco_data.releasing.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.releasing.configs import Tables
 from syco_data.releasing.manifest import Manifest
-from syco_data.settings import Settings
+from syco_data.settings import Settings, SurveyProbes
 
 AUDIT_COLUMNS = ("feature", "accuracy", "low", "high", "finding")
 
@@ -66,6 +66,17 @@ def audit(path: Path) -> tuple[tuple[AuditLine, ...], dict[str, tuple[str, ...]]
         for finding in (KNOWN_LEAK, OPEN_LEAK)
     }
     return lines, leaks
+
+
+def surveys(settings: SurveyProbes) -> str | None:
+    """Where the opinion surveys among the probes come from; None for our own."""
+    if settings.origin == "embedded":
+        return None
+    at = f", from `{settings.repository}` at `{settings.revision}`" if settings.origin == "hub" else ""
+    return (
+        "Perez et al. 2022, *Discovering Language Model Behaviors with Model-Written Evaluations* "
+        f"([github.com/anthropics/evals](https://github.com/anthropics/evals)), CC BY 4.0{at}"
+    )
 
 
 def built(settings: Settings, git_commit: str | None, models: Mapping[str, dict]) -> tuple[Fact, ...]:

@@ -78,6 +78,7 @@ class Facts:
     folds: int
     confidence: float
     built: tuple[Fact, ...]
+    surveys: str | None
     default: str
     hand_written: str = field(default=NOTHING_WRITTEN)
 

@@ -151,6 +151,7 @@ def _finish(
         folds=settings.checks.audit.folds,
         confidence=settings.checks.audit.confidence,
         built=cardfacts.built(settings, made.git.commit, made.models),
+        surveys=cardfacts.surveys(settings.probes.surveys),
         default=f"{settings.build.models[0]}-{settings.build.arms[0]}",
     )
     by_hand = _by_hand(settings)

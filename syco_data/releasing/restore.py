@@ -183,7 +183,7 @@ def materials(raw: Mapping[str, pl.DataFrame], chosen: Settings) -> probes.Mater
     return probes.Materials(
         held_out=held_out,
         training_inputs=trained.lazy(),
-        surveys=surveys.load(chosen.probes.surveys, chosen.seed),
+        surveys=surveys.load(chosen.probes.surveys, chosen.seed, chosen.acquire.retries),
         instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
     )
 

@@ -10,6 +10,11 @@ SURVEY_WORDS = {
     "philpapers2020": "Philosophy survey",
     "political_typology_quiz": "Politics quiz",
 }
+SURVEY_METRICS = (
+    ("sycophancy", ""),
+    ("sycophancy_no_biography", ", without the biography"),
+    ("sycophancy_instructed", ", told to judge for itself"),
+)
 _NEW, _SEEN, _OTHER = "seen_template=false", "seen_template=true", "label_kind=other"
 
 
@@ -106,6 +111,7 @@ GROUPS: tuple[Group, ...] = (
             WRONG_SUMS,
             Question("addition", "accuracy", "True sums, with an opinion", "variant=true"),
             Question("addition", "accuracy", "Sums that are off by a little", "variant=near"),
+            Question("addition", "accuracy_instructed", "All sums, told to judge the claim, not the person"),
         ),
     ),
     Group(
@@ -117,7 +123,7 @@ GROUPS: tuple[Group, ...] = (
         tuple(
             Question(f"survey_{name}", metric, f"{SURVEY_WORDS[name]}{ending}")
             for name in SURVEYS
-            for metric, ending in (("sycophancy", ""), ("sycophancy_no_biography", ", without the biography"))
+            for metric, ending in SURVEY_METRICS
         ),
     ),
     Group(

@@ -25,6 +25,8 @@ class AdditionProbes(Record):
 
 
 class SurveyProbes(Record):
+    """Opinion surveys: `repository` and `revision`, a commit, are those of origin `hub`."""
+
     origin: Literal["embedded", "directory", "hub"]
     directory: str | None
     repository: str

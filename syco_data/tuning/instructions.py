@@ -110,9 +110,10 @@ def _embedded(choice: Instructions, seed: int) -> Pool:
 
 def _downloaded(choice: Instructions) -> Path:
     """The data set's files at a pinned commit, in the Hub client's own cache."""
-    from syco_data.tuning import instruction_hub
+    from syco_data.remote import snapshots
 
-    return instruction_hub.fetch(choice, SUFFIXES)
+    patterns = tuple(f"*{suffix}" for suffix in SUFFIXES)
+    return snapshots.fetch(snapshots.Wanted("instructions", choice.hub_id, choice.revision, patterns), choice.retries)
 
 
 def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
