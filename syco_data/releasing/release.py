@@ -20,7 +20,7 @@ Strings stay strings in the files (pandas, polars, DuckDB read words); the card'
 `datasets` read closed vocabularies as `ClassLabel`. Texts are null in rows whose text may not be released
 (`release.text: none`, or a source's `licence: no_text`); `python -m syco_data restore` fills them in again.
 
-manifest.json, keys sorted, schema 1 (all digests hex):
+manifest.json, keys sorted, schema 2 (all digests hex):
 
     schema        1; a reader refuses a greater number
     version       "1.2.0"
