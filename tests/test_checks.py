@@ -182,3 +182,40 @@ def test_a_page_that_would_fetch_something_is_cleaned():
     )
     cleaned = offline.clean(page)
     assert "cdn.example" not in cleaned and "<script" not in cleaned and "onload" not in cleaned and "kept" in cleaned
+
+
+def test_opinions_that_follow_the_truth_stop_the_build(tmp_path):
+    """Every part of a row agrees with every other: only the statistics of the table tell."""
+
+    def follow(df: pl.DataFrame) -> pl.DataFrame:
+        agree = pl.when("truth").then(pl.lit("agree")).otherwise(pl.lit("disagree"))
+        return df.with_columns(opinion=agree, user_is_right=pl.lit(True))
+
+    found = damaged(tmp_path, "prompts/prompts.parquet", follow)
+    named = {(one.table, one.law) for one in found.failed}
+    assert ("prompts", "independence") in named
+    # The texts still hold the opinions that were drawn, which is a law of its own.
+    assert named <= {("prompts", "independence"), ("prompts", "opinion_in_prompt")} | {
+        (f"train/{MODEL}/{arm}", law) for arm in SETTINGS.build.arms for law in ("independence", "shortcut")
+    }
+    broken = next(one for one in found.failed if (one.table, one.law) == ("prompts", "independence"))
+    assert "opinion x truth in all sources" in broken.first[0]
+    with pytest.raises(CheckFailed, match="independence"):
+        checks.require(found)
+
+
+def test_a_leak_in_a_balanced_arm_stops_the_build(tmp_path):
+    """Training rows of one polarity for true claims: unlike any filtration would leave them, and a shortcut."""
+
+    def lean(df: pl.DataFrame) -> pl.DataFrame:
+        asked = pl.read_parquet(shared_build().folder / "prompts/prompts.parquet")
+        leaning = asked.filter(pl.col("truth") == (pl.col("polarity") == "is"))
+        return df.join(leaning.select("prompt_id"), on="prompt_id", how="semi", maintain_order="left")
+
+    found = damaged(tmp_path, f"train/{MODEL}/balanced/train.parquet", lean)
+    named = {(one.table, one.law) for one in found.failed}
+    table = f"train/{MODEL}/balanced"
+    assert (table, "shortcut") in named
+    assert named <= {(table, law) for law in ("shortcut", "nothing_lost", "arm_balance", "independence")}
+    broken = next(one for one in found.failed if one.law == "shortcut")
+    assert broken.first[0].startswith("polarity predicts the stance: 100.0%")
