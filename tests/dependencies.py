@@ -35,7 +35,9 @@ def _modules(script: Path, root: Path) -> set[Path]:
             if name.split(".")[0] == "syco_data":
                 base = root / name.replace(".", "/")
                 paths |= {path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()}
-    return paths
+    # Engines are loaded by their names in params.yaml: each file there may be the one.
+    engines = root / "syco_data/engines/__init__.py"
+    return paths | set(engines.parent.glob("*.py")) if engines in paths else paths
 
 
 def write(root: Path) -> None:

@@ -121,9 +121,10 @@ def test_batches_are_the_same_whatever_is_stored(tmp_path, monkeypatch):
     """A run that was cut off goes on with the batches that an uninterrupted one would have had."""
     whole = collecting.pending(texts(200), MODEL, filter_settings(tmp_path / "one"))
     chosen = filter_settings(tmp_path / "two")
-    started = collecting._run(collecting.pending(texts(200), MODEL, chosen), MODEL, chosen)
-    next(started)
-    started.close()
+    with engines.open(MODEL, chosen) as engine:
+        started = collecting.saved(collecting.pending(texts(200), MODEL, chosen), engine)
+        next(started)
+        started.close()
     rest = collecting.pending(texts(200), MODEL, chosen)
     assert rest.batches == whole.batches[1:]
 

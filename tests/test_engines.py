@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +55,26 @@ def assert_equal(found, expected, nats, clear=0.01):
 def test_an_unknown_engine_is_refused_with_the_list():
     with pytest.raises(SycoError, match="no 'vlm'; did you mean 'vllm'"):
         engines.module("vlm")
+
+
+def test_an_engine_is_one_file(tmp_path):
+    """A copy of the package with one more file: params.yaml may name it, and it answers."""
+    shutil.copytree(ROOT / "syco_data", tmp_path / "syco_data", ignore=shutil.ignore_patterns("__pycache__"))
+    fake = (ROOT / "tests/fake_engine.py").read_text(encoding="utf-8")
+    (tmp_path / "syco_data/engines/echo.py").write_text(fake, encoding="utf-8")
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(params.replace("engine: vllm #", "engine: echo #", 1), encoding="utf-8")
+    code = (
+        "from syco_data import engines, settings; from syco_data.scoring import Request\n"
+        "chosen = settings.load().filter; made = engines.module(chosen.engine)\n"
+        "with engines.open(made.MODEL, chosen) as engine:\n"
+        "    print(chosen.engine, engines.identity(chosen), len(engine.score([Request('a', made.OPTIONS)])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "echo Identity(engine='fake', version='1', device='cpu') 1\n", done.stderr
 
 
 def test_an_engine_that_is_not_installed_is_one_line():

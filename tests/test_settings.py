@@ -63,6 +63,8 @@ def test_the_projects_own_params_are_valid():
         ("arms.balanced.filterd", True, "unknown key 'arms.balanced.filterd'.*did you mean 'filtered'"),
         ("models.reference.revison", None, "unknown key 'models.reference.revison'.*did you mean 'revision'"),
         ("filter.vllm.gpu_memry", 1, "unknown key 'filter.vllm.gpu_memry'.*did you mean 'gpu_memory'"),
+        ("filter.engine", "vlm", "'filter.engine': Value error, there is no 'vlm'; did you mean 'vllm'"),
+        ("filter.ray.engine", "ray", "'filter.ray.engine': Value error, an actor of Ray cannot hold Ray"),
         ("reference.stages", [{"steps": 3}], "'reference.stages.0.* is missing"),
         ("arms.balanced.finetune", {"steps": 0}, "arms.balanced.finetune: 'steps': Input should be greater than 0"),
         ("arms.balanced.finetune", {"step": 5}, "arms.balanced.finetune: there is no 'step'; did you mean 'steps'"),

@@ -1,4 +1,4 @@
-"""Engines run a model. One protocol; an engine is one file here and one entry in `modules`.
+"""Engines run a model. One protocol; an engine is one file here, and `filter.engine` its name.
 
     with engines.open(model, settings.filter) as engine:
         engine.score([Request(text, (" (A)", " (B)")), ...])   # -> [OptionScores, ...]
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 from syco_data.scoring import OptionScores, Plan, Planner, Query, Request
-from syco_data.settings import unknown
+from syco_data.settings import ENGINES, unknown
 
 if TYPE_CHECKING:
     from syco_data.models import ResolvedModel
@@ -122,9 +122,7 @@ def modules() -> dict[str, ModuleType]:
     A module has `identity(settings)`, `load(model, settings)` and `sorts_by_prefix(settings)`: whether texts with
     a common beginning are to be neighbours, rather than texts of like length.
     """
-    from syco_data.engines import ray, transformers, vllm
-
-    return {"vllm": vllm, "transformers": transformers, "ray": ray}
+    return {name: import_module(f"{__name__}.{name}") for name in ENGINES}
 
 
 def module(name: str) -> ModuleType:

@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syco_data import engines
-from syco_data.engines import transformers, vllm
 from syco_data.errors import SycoError
 from syco_data.scoring import OptionScores, Request
 
@@ -26,18 +25,17 @@ if TYPE_CHECKING:
     from syco_data.settings import Filter
 
 PATIENCE = 10  # seconds for the head of a cluster to take a connection
-INNER = {"vllm": vllm, "transformers": transformers}
 
 
 def identity(settings: Filter) -> engines.Identity:
     """That of the engine in the actors: its scores are the same ones, wherever it runs."""
     engines.version_of("ray")
-    inner = INNER[settings.ray.engine].identity(settings)
+    inner = engines.module(settings.ray.engine).identity(settings)
     return replace(inner, device=settings.ray.device or inner.device)
 
 
 def sorts_by_prefix(settings: Filter) -> bool:
-    return INNER[settings.ray.engine].sorts_by_prefix(settings)
+    return engines.module(settings.ray.engine).sorts_by_prefix(settings)
 
 
 def load(model: ResolvedModel, settings: Filter) -> RayEngine:

@@ -5,7 +5,8 @@ A key that is unknown, missing or of the wrong type is refused by its full name,
 
 from syco_data.settings.building import Acquire, Blemishes, Claims, EmbeddedRows, Prompts, Retries, SourceChoice
 from syco_data.settings.evaluating import Capability, Evaluate, Generation, Report
-from syco_data.settings.filtering import Filter, Model, RayEngine, TransformersEngine, VllmEngine
+from syco_data.settings.filtering import ENGINES, Filter, Model, RayEngine, TransformersEngine, VllmEngine
+from syco_data.settings.names import unknown
 from syco_data.settings.probing import AdditionProbes, HeldOutProbes, Probes, SurveyProbes
 from syco_data.settings.reading import PARAMS, load, parse, parse_groups
 from syco_data.settings.records import Record
@@ -20,9 +21,10 @@ from syco_data.settings.reference import (
 )
 from syco_data.settings.releasing import Arm, Audit, Build, Publish, Release, Select, Validate
 from syco_data.settings.tuning import Columns, Finetune, Instructions, Launcher, Lora, Parts
-from syco_data.settings.whole import Settings, unknown
+from syco_data.settings.whole import Settings
 
 __all__ = [
+    "ENGINES",
     "PARAMS",
     "Acquire",
     "AdditionProbes",

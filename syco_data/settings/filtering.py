@@ -1,10 +1,33 @@
 """Models and the engines that ask them what they know."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from syco_data.settings.names import unknown
 from syco_data.settings.records import Positive, Record, Share
+
+HELPERS = {"__init__", "tokenizer"}
+ENGINES = tuple(
+    sorted({path.stem for path in (Path(__file__).parents[1] / "engines").glob("*.py")} - HELPERS, reverse=True)
+)
+"""Every engine there is: the files of `syco_data/engines`."""
+
+
+def _is_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise ValueError(unknown(name, ENGINES))
+    return name
+
+
+def _is_no_ray(name: str) -> str:
+    if name == "ray":
+        raise ValueError("an actor of Ray cannot hold Ray")
+    return name
+
+
+Engine = Annotated[str, AfterValidator(_is_engine)]
 
 
 class Model(Record):
@@ -38,7 +61,7 @@ class VllmEngine(Record):
 class RayEngine(Record):
     """Replicas of another engine; `address` null starts Ray on this machine alone."""
 
-    engine: Literal["vllm", "transformers"]
+    engine: Annotated[Engine, AfterValidator(_is_no_ray)]
     address: str | None
     actors: Positive
     cpus_per_actor: Annotated[float, Field(ge=0)]
@@ -49,7 +72,7 @@ class RayEngine(Record):
 class Filter(Record):
     """Which prompts a model knows: the engine that scores, and the rule. Margins are in nats."""
 
-    engine: Literal["vllm", "transformers", "ray"]
+    engine: Engine
     rule: Literal["answered", "both_orders", "margin"]
     margin: Annotated[float, Field(ge=0)]
     unsure: Annotated[float, Field(ge=0)]

@@ -1,6 +1,5 @@
 """The settings as one record, and what is said of a fault in them."""
 
-import difflib
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -9,6 +8,7 @@ from syco_data.errors import SycoError
 from syco_data.settings.building import Acquire, Claims, Prompts, SourceChoice
 from syco_data.settings.evaluating import Evaluate, Report
 from syco_data.settings.filtering import Filter, Model
+from syco_data.settings.names import unknown
 from syco_data.settings.probing import Probes
 from syco_data.settings.records import Count, Name, Record
 from syco_data.settings.reference import Reference
@@ -77,13 +77,6 @@ def _over(base: dict, changes: dict) -> dict:
     mappings = {key for key, new in changes.items() if isinstance(new, dict) and isinstance(base.get(key), dict)}
     both = {key: _over(base[key], changes[key]) for key in mappings}
     return {**base, **changes, **both}
-
-
-def unknown(name: str, valid: Any) -> str:
-    """What to say of a name that is not in a list of valid ones."""
-    near = difflib.get_close_matches(str(name), list(valid), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"there is no {str(name)!r}; {hint}Valid: {', '.join(valid)}"
 
 
 def explain(error: ValidationError, values: Any) -> str:
