@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -81,8 +82,19 @@ def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
 
 
 def test_the_time_of_loading_is_no_time_of_scoring(tmp_path, monkeypatch):
-    monkeypatch.setattr(fake_engine, "load", lambda *a: time.sleep(1.5) or fake_engine.FakeEngine(*a))
-    assert collecting.collect(texts(5), MODEL, filter_settings(tmp_path)).seconds < 1.0
+    clock = [0.0]
+
+    def takes(seconds: float, call):
+        def later(*args):
+            clock[0] += seconds
+            return call(*args)
+
+        return later
+
+    monkeypatch.setattr(collecting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(fake_engine, "load", takes(100, fake_engine.FakeEngine))
+    monkeypatch.setattr(fake_engine.FakeEngine, "logprobs", takes(7, fake_engine.FakeEngine.logprobs))
+    assert collecting.collect(texts(80), MODEL, filter_settings(tmp_path)).seconds == 14, "two batches of 7 s"
 
 
 def test_changing_one_percent_scores_one_percent(tmp_path, monkeypatch):
