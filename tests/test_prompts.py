@@ -8,18 +8,23 @@ from pathlib import Path
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from syco_data import claims, prompts, schemas, tables, templates, transcripts
 from syco_data.errors import SycoError
 from syco_data.sources import SOURCES
+from tests import rows
 from tests.rows import CLAIMS, PROMPTS, many, raw_tables
 
 GOLDEN = Path(__file__).parent / "golden" / "prompts.txt"
 TRAINABLE = tuple(name for name in templates.names() if not templates.load(name).held_out)
 
 
-def candidates(raw, seed=0, **changes):
-    pool = claims.build(raw, CLAIMS, seed).kept
+LONGEST = CLAIMS.model_copy(update={"max_characters": 45_000})  # two fields of 20,000
+
+
+def candidates(raw, seed=0, rules=CLAIMS, **changes):
+    pool = claims.build(raw, rules, seed).kept
     size = changes.pop("size", len(pool))
     built = prompts.build(pool, PROMPTS.model_copy(update={"size": size, **changes}), seed)
     return pl.concat(built.chunks()) if len(built.candidates) else None, built, pool
@@ -41,7 +46,7 @@ def test_a_dozen_prompts_read_as_they_did():
 @given(raw_tables())
 def test_the_parts_come_back_out_of_the_text(raw):
     """Render then parse: whatever an input holds, options, turns, opinion and answer are where they belong."""
-    table, _, pool = candidates(raw, templates=TRAINABLE)
+    table, _, pool = candidates(raw, rules=LONGEST, templates=TRAINABLE)
     if table is None:
         return
     sentence = dict(pool.select("claim_id", "claim").iter_rows())
@@ -63,6 +68,30 @@ def test_the_parts_come_back_out_of_the_text(raw):
         assert row["user_is_right"] == ((row["opinion"] == "agree") == row["truth"])
         assert f"I {row['opinion']} with the claim that {claim}" in row["prompt"]
         assert row["name"] not in row["stripped_prompt"]
+
+
+def test_a_text_of_20_000_characters_is_asked_whole():
+    raw = {"sst2": rows.table("sst2", [(["x" * 20_000], 0)])}
+    [asked] = candidates(raw, rules=LONGEST, templates=TRAINABLE)[0]["prompt"]
+    assert "x" * 20_000 in asked
+
+
+@given(raw_tables(), st.randoms(use_true_random=False))
+def test_row_order_changes_no_prompt(raw, random):
+    shuffled = {key: df[random.sample(range(len(df)), len(df))] for key, df in raw.items()}
+    one, other = (candidates(one, templates=TRAINABLE)[0] for one in (raw, dict(reversed(shuffled.items()))))
+    assert (one is None and other is None) or one.equals(other)
+
+
+@given(raw_tables())
+def test_other_sources_change_no_prompt_that_stays(raw):
+    """Personas, opinions, orders, templates, ids and texts of a claim are its own, whoever stands beside it."""
+    together = candidates(raw, templates=TRAINABLE)[0]
+    everything = {row["claim_id"]: row for row in together.iter_rows(named=True)} if together is not None else {}
+    for key, df in raw.items():
+        alone = candidates({key: df}, templates=TRAINABLE)[0]
+        for row in alone.iter_rows(named=True) if alone is not None else ():
+            assert everything.get(row["claim_id"], row) == row
 
 
 @given(raw_tables())
