@@ -261,6 +261,10 @@ def project(model, tmp_path):
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"finetune": stage}}), encoding="utf-8")
     shutil.copytree(model, tmp_path / "data/reference")
     tables.write(train_rows(), schemas.TRAIN, tmp_path / "data/train/reference/balanced/train.parquet")
+    nothing = pl.DataFrame(schema=schemas.PROBES.columns)
+    tables.write(nothing, schemas.PROBES, tmp_path / "data/probes/probes.parquet")
+    (tmp_path / "data/reports/checks").mkdir(parents=True)
+    (tmp_path / "data/reports/checks/passed").write_text("every check holds\n", encoding="utf-8")
     (tmp_path / "rows").mkdir()
     instruction_rows().select("prompt", "completion").write_ndjson(tmp_path / "rows/words.jsonl")
     return tmp_path
