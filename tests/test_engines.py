@@ -106,13 +106,18 @@ def test_a_text_that_leaves_no_room_is_refused_by_generate():
         engine.generate(["x" * 41], 10)
 
 
-def test_a_model_that_cannot_be_loaded_is_one_line(tiny, tmp_path):
+def refuses_an_odd_model(tiny, tmp_path, settings_) -> None:
+    """A model of a type that nobody knows is refused in one line."""
     folder = tiny_models.make(tmp_path / "odd", "byte_bpe")
     config = (folder / "config.json").read_text(encoding="utf-8")
     (folder / "config.json").write_text(config.replace('"llama"', '"no_such_type"'), encoding="utf-8")
     with pytest.raises(SycoError, match="cannot be loaded by transformers") as caught:
-        answers(replace(tiny, folder=folder), chosen("transformers"))
+        answers(replace(tiny, folder=folder), settings_)
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_cannot_be_loaded_is_one_line(tiny, tmp_path):
+    refuses_an_odd_model(tiny, tmp_path, chosen("transformers"))
 
 
 @pytest.mark.slow
@@ -161,12 +166,7 @@ def test_ray_holds_vllm_too(tiny):
 
 @pytest.mark.slow
 def test_what_goes_wrong_in_an_actor_is_one_line(tiny, tmp_path):
-    folder = tiny_models.make(tmp_path / "odd", "byte_bpe")
-    config = (folder / "config.json").read_text(encoding="utf-8")
-    (folder / "config.json").write_text(config.replace('"llama"', '"no_such_type"'), encoding="utf-8")
-    with pytest.raises(SycoError, match="cannot be loaded by transformers") as caught:
-        answers(replace(tiny, folder=folder), in_actors("transformers"))
-    assert "\n" not in str(caught.value)
+    refuses_an_odd_model(tiny, tmp_path, in_actors("transformers"))
 
 
 def ports() -> dict[str, int]:
