@@ -1,7 +1,7 @@
 # Two commands do all set-up on a fresh machine: `make repro` and `make test`.
 # VARIANT=cuda installs the CUDA set instead of the CPU one.
 .DELETE_ON_ERROR:
-.PHONY: repro test bench gpu-check setup lock lint deps clean
+.PHONY: repro test bench gpu-check setup lock lint clean
 
 PYTHON ?= python3
 VARIANT ?= cpu

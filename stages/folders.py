@@ -3,6 +3,7 @@
 from pathlib import Path
 
 DATA = Path("data")
+CODE = DATA / "code"
 RAW = DATA / "raw"
 CLAIMS = DATA / "claims"
 PROMPTS = DATA / "prompts"

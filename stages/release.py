@@ -5,9 +5,9 @@ from pathlib import Path
 import yaml
 
 from stages import run
-from stages.folders import CHECKS, RAW, RELEASE, VERDICTS
+from stages.folders import CHECKS, CODE, RAW, RELEASE, VERDICTS
 from stages.tables import tables
-from syco_data import model_record
+from syco_data import model_record, modules
 from syco_data.origins import provenance
 from syco_data.releasing import environment, release
 from syco_data.settings import Settings
@@ -30,11 +30,12 @@ def main(settings: Settings) -> None:
     release.build(made, settings, RELEASE)
 
 
-def code() -> list[str]:
-    """The files of the repository that the stages up to this one declare as their code and settings."""
+def code() -> set[str]:
+    """The files of the repository that make a release: settings, and what the stages up to this one are made of."""
     graph = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    bodies = [graph[name].get("do", graph[name]) for name in STAGES if name in graph]
-    return ["params.yaml", *{dep for body in bodies for dep in body["deps"] if not dep.startswith("data/")}]
+    declared = {dep for name in STAGES for dep in graph[name].get("do", graph[name])["deps"]}
+    imported = {path for name in STAGES for path in modules.listed((CODE / f"{name}.txt").read_text(encoding="utf-8"))}
+    return {"params.yaml", *imported, *(dep for dep in declared if not dep.startswith("data/"))}
 
 
 if __name__ == "__main__":

@@ -257,8 +257,9 @@ def project(model, tmp_path):
     params["finetune"] |= SMALL
     params["instructions"] |= {"origin": "directory", "directory": "rows"}
     write(tmp_path, params)
-    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["finetune"]
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"finetune": stage}}), encoding="utf-8")
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    few = {name: stages[name] for name in ("code", "finetune")}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": few}), encoding="utf-8")
     shutil.copytree(model, tmp_path / "data/reference")
     tables.write(train_rows(), schemas.TRAIN, tmp_path / "data/train/reference/balanced/train.parquet")
     nothing = pl.DataFrame(schema=schemas.PROBES.columns)

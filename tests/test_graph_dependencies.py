@@ -1,40 +1,80 @@
-"""Every stage of dvc.yaml names the modules that it imports, no more and no fewer."""
+"""Every stage waits for the list of its own modules, and a list changes with these modules and no others."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from tests.dependencies import imported
+from syco_data import modules
+from syco_data.settings import load
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+BODIES = {name: stage.get("do", stage) for name, stage in STAGES.items()}
+WATCHING = [name for name in STAGES if name != "code"]
 
 
-def declared(stage: dict) -> set[str]:
-    body = stage.get("do", stage)
-    return {dep for dep in body["deps"] if dep.endswith(".py")}
+def imported(name: str) -> set[str]:
+    return modules.imported(ROOT / "stages" / f"{name}.py", ROOT)
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_declared_modules_are_the_imported_ones(name):
-    script = ROOT / "stages" / f"{name}.py"
-    assert declared(STAGES[name]) == imported(script, ROOT) | {f"stages/{name}.py"}
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's code, which a test may change."""
+    for name in modules.PACKAGES:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def lists(project: Path) -> dict[str, str]:
+    """What stage `code` writes for each stage."""
+    from stages import code
+
+    code.main(load(ROOT / "params.yaml"))
+    return {path.stem: path.read_text(encoding="utf-8") for path in (project / "data/code").glob("*.txt")}
+
+
+@pytest.mark.parametrize("name", WATCHING)
+def test_a_stage_watches_its_own_modules_by_their_list(name):
+    deps = BODIES[name]["deps"]
+    assert [dep for dep in deps if dep.startswith("data/code")] == [f"data/code/{name}.txt"]
+    assert not [dep for dep in deps if dep.endswith(".py")]
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_is_a_script_of_its_own_name(name):
-    body = STAGES[name].get("do", STAGES[name])
-    assert body["cmd"].startswith(f"python -m stages.{name}")
+    assert BODIES[name]["cmd"].startswith(f"python -m stages.{name}")
+
+
+def test_there_is_a_list_for_every_stage(project):
+    assert set(lists(project)) == set(STAGES)
+
+
+def test_a_list_changes_with_its_modules_and_no_others(project):
+    before = lists(project)
+    with (project / "syco_data/selection.py").open("a", encoding="utf-8") as module:
+        module.write("# a word more\n")
+    after = lists(project)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {name for name in STAGES if "syco_data/selection.py" in imported(name)}
+    assert {"select", "validate"} <= changed and not {"acquire", "claims", "prompts", "filter"} & changed
+
+
+def test_a_list_names_its_script_and_what_that_imports_by_any_way(project):
+    found = modules.listed(lists(project)["filter"])
+    assert found == sorted(found) and "stages/filter.py" in found
+    assert {"syco_data/engines/vllm.py", "syco_data/engines/ray.py", "syco_data/tables.py"} <= set(found)
+    assert not [name for name in found if name.startswith(modules.WITHOUT_EFFECT)]
 
 
 def test_stages_that_render_templates_watch_the_users_own_too():
-    for name, stage in STAGES.items():
-        body = stage.get("do", stage)
-        rendering = any(f"syco_data/{module}.py" in body["deps"] for module in ("prompts", "embedded/reference"))
+    for name in WATCHING:
+        rendering = bool({"syco_data/prompts.py", "syco_data/embedded/reference.py"} & imported(name))
         rendering |= name in ("probes", "release")
-        assert ("${prompts.template_folder}" in body["deps"]) == rendering, name
+        assert ("${prompts.template_folder}" in BODIES[name]["deps"]) == rendering, name
 
 
 def test_dvc_reads_yaml_by_libyaml():
