@@ -142,9 +142,12 @@ def test_every_rule_of_a_schema_speaks_of_its_columns():
 @pytest.mark.slow
 class TestPages:
     def test_great_expectations_counts_what_we_count_and_its_pages_need_no_network(self, tmp_path):
-        rows = lambda df: df.with_columns(age=pl.lit(7, dtype=pl.Int64), opinion=pl.lit("shrug"))  # noqa: E731
-        found = damaged(tmp_path, "prompts/prompts.parquet", rows)
-        assert {"age_between", "opinion_among"} <= {one.law for one in found.failed}
+        def damage(df: pl.DataFrame) -> pl.DataFrame:
+            nameless = pl.when(pl.int_range(pl.len()) > 2).then("name")
+            return df.with_columns(age=pl.lit(7, dtype=pl.Int64), opinion=pl.lit("shrug"), name=nameless)
+
+        found = damaged(tmp_path, "prompts/prompts.parquet", damage)
+        assert {"age_between", "opinion_among", "name_present"} <= {one.law for one in found.failed}
         index = expectations.write_pages(found, tmp_path / "pages")
         pages = list((tmp_path / "pages").rglob("*.html"))
         assert "failed" in index.read_text(encoding="utf-8") and len(pages) > 5
@@ -167,9 +170,10 @@ class TestPages:
         )  # fmt: skip
         assert "Checks of the build" in done.stdout and "columns of prompts" in done.stdout
 
-    def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path):
+    @pytest.mark.parametrize("law", ["age_between", "age_present"])
+    def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, law):
         found = sound()
-        wrong = next(one for one in found.findings if one.law == "age_between")
+        wrong = next(one for one in found.findings if one.law == law)
         lying = replace(found, findings=(replace(wrong, offending=3),))
         with pytest.raises(SycoError, match="Great Expectations counts 0 offenders, we count 3"):
             expectations.write_pages(lying, tmp_path / "pages")

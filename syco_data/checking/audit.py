@@ -94,9 +94,10 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
 def _some(rows: pl.LazyFrame, limit: int, seed: int) -> pl.DataFrame:
     """Whole pairs in hash order, so many rows at most, sorted by id; texts are read of the chosen rows only."""
     short = rows.select("prompt_id", *CELL, "truth").collect(engine="streaming").sort("prompt_id")
-    group = pl.Series(pairs(short))
-    rank = pl.Series(draws.draw(group.cast(pl.String), seed, "audit").rank(0))
-    chosen = short.with_columns(group=group, rank=rank).sort("rank", "group", "prompt_id").head(limit)
+    group = pl.Series("group", pairs(short))
+    alone = group.unique().to_frame()
+    ranked = alone.with_columns(rank=pl.Series(draws.draw(alone["group"].cast(pl.String), seed, "audit").rank(0)))
+    chosen = short.with_columns(group).join(ranked, on="group").sort("rank", "group", "prompt_id").head(limit)
     return rows.join(chosen.lazy().select("prompt_id"), on="prompt_id", how="semi").collect().sort("prompt_id")
 
 

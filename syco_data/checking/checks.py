@@ -72,6 +72,7 @@ class Table:
 
 
 Told = Callable[[Table, list[Finding]], None]
+Statistics = tuple[list[Test], tuple[Audited, ...]]
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,13 @@ def check(
     if not all(finding.holds for finding in shapes):
         # No other law can be read from tables of another shape.
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
-    auditing = _submitted(build, settings)
-    tests = _tests(named, settings)
+    beside = _submitted(build, raw, settings)
     findings = [*_rules(named, settings, told), *_laws(named, subject(build, raw), settings, forms)]
     try:
-        audited = auditing.result()
+        tests, audited = beside.result()
     except BrokenProcessPool as error:
         aside.cache_clear()
-        raise SycoError("the shortcut audit was ended from outside", "Is there memory enough? Run it again") from error
+        raise SycoError("the statistics were ended from outside", "Is there memory enough? Run it again") from error
     findings += _independence(tests, settings)
     findings += [_shortcuts(one, count) for one in audited]
     return Checked(named, (*shapes, *findings), tuple(tests), audited, settings.checks.false_alarm_rate)
@@ -117,12 +117,12 @@ def check(
 
 @cache
 def aside() -> ProcessPoolExecutor:
-    """A process for the audit, which holds Python's lock where the laws do not; it stays, with what it has loaded."""
+    """A process for statistics, which hold Python's lock as Great Expectations does; it stays with what it loaded."""
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
 
 def _end_with_parent() -> None:
-    """A process that was killed cannot tell the audit's to end: this one looks after itself."""
+    """A process that was killed cannot tell this one to end: it looks after itself."""
 
     def wait() -> None:
         parent_process().join()
@@ -131,13 +131,18 @@ def _end_with_parent() -> None:
     Thread(target=wait, daemon=True).start()
 
 
-def _submitted(build: Tables, settings: Settings) -> Future[tuple[Audited, ...]]:
+def _submitted(build: Tables, raw: Mapping[str, Path], settings: Settings) -> Future[Statistics]:
     try:
-        return aside().submit(_audits, build, settings)
+        return aside().submit(_statistics, build, raw, settings)
     except BrokenProcessPool:
         # It ended between two checks of this process.
         aside.cache_clear()
-        return aside().submit(_audits, build, settings)
+        return aside().submit(_statistics, build, raw, settings)
+
+
+def _statistics(build: Tables, raw: Mapping[str, Path], settings: Settings) -> Statistics:
+    """The tests of independence, and the audit of every training set."""
+    return _tests(named_tables(build, raw), settings), tuple(_audits(build, settings))
 
 
 def _rules(named: Mapping[str, Table], settings: Settings, told: Told | None) -> Iterator[Finding]:
@@ -255,12 +260,7 @@ def _independence(tests: list[Test], settings: Settings) -> Iterator[Finding]:
         yield Finding("independence", table, says, len(of_table), len(broken), first)
 
 
-def _audits(build: Tables, settings: Settings) -> tuple[Audited, ...]:
-    """The audit of every training set."""
-    return tuple(_audits_of_arms(build, settings))
-
-
-def _audits_of_arms(build: Tables, settings: Settings) -> Iterator[Audited]:
+def _audits(build: Tables, settings: Settings) -> Iterator[Audited]:
     asked = tables.scan(build.prompts, schemas.PROMPTS)
     labels = tables.scan(build.claims, schemas.CLAIMS).select("claim_id", "label")
     for (model, arm), path in build.train.items():

@@ -2,10 +2,12 @@
 
 Column rules become its own expectations over narrow frames, so that memory stays bounded. A closed vocabulary is
 handed over as categories; of a bound or a long list, which it would compare row by row in Python, it gets whether
-each row keeps to it. A law becomes the custom expectation `ExpectLawToHold` over the rows that break it. Both must
-agree with our own count. The pages hold clock times and random ids, so they stay outside what DVC tracks.
+each row keeps to it. That columns hold no nulls is one custom expectation for each table, and a law another one,
+`ExpectLawToHold`, over the rows that break it. All must agree with our own count. The pages hold clock times and
+random ids, so they stay outside what DVC tracks.
 """
 
+import gc
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +21,8 @@ from syco_data.checking.checks import Checked, Finding, Table
 from syco_data.checking.columns import Rule
 from syco_data.errors import SycoError
 
+RARE = (200_000, 20, 20)  # objects made between two searches for garbage
+NO_NULLS = "no nulls"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
@@ -39,6 +43,9 @@ class Pages:
 
     def __init__(self, target: Path) -> None:
         self._target, self._thread = target, ThreadPoolExecutor(1)
+        # It makes millions of small objects that stay: looking through them for garbage takes a tenth of its time.
+        self._searches = gc.get_threshold()
+        gc.set_threshold(*RARE)
         self._tasks = [self._thread.submit(self._open)]
 
     def __enter__(self) -> "Pages":
@@ -46,6 +53,7 @@ class Pages:
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(cancel_futures=True)
+        gc.set_threshold(*self._searches)
 
     def columns(self, table: Table, findings: list[Finding]) -> None:
         """Takes the column rules of one table, and leaves its other findings to `finish`."""
@@ -62,13 +70,15 @@ class Pages:
         shutil.rmtree(self._target, ignore_errors=True)
         self._target.mkdir(parents=True)
         self._context = _context(self._target)
-        self._source = self._context.data_sources.add_pandas("build")
+        # One for all frames: each asset more is a copy of the whole configuration.
+        asset = self._context.data_sources.add_pandas("build").add_dataframe_asset("frame")
+        self._batch = asset.add_batch_definition_whole_dataframe("whole")
 
     def _columns(self, table: Table, rules: list[Finding]) -> None:
-        _validate(self._context, self._source, f"columns of {table.name}", _frame(table, rules), rules)
+        _validate(self._context, self._batch, f"columns of {table.name}", _frame(table, rules), rules)
 
     def _laws(self, findings: list[Finding]) -> Path:
-        _validate(self._context, self._source, "laws of the build", _offenders(findings), findings)
+        _validate(self._context, self._batch, "laws of the build", _offenders(findings), findings)
         self._context.build_data_docs()
         return offline.make(self._target)
 
@@ -96,21 +106,20 @@ def _context(target: Path) -> Any:
                 "base_directory": str(target.resolve()),
             },
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            # The pages of results show every expectation: its own pages would say it twice.
+            "site_section_builders": {"expectations": "none", "profiling": "none"},
         },
     )
     return context
 
 
-def _validate(context: Any, source: Any, name: str, frame: Any, findings: list[Finding]) -> None:
+def _validate(context: Any, batch: Any, name: str, frame: Any, findings: list[Finding]) -> None:
     """Runs one suite over one frame and compares the counts."""
     import great_expectations as gx
 
     # Handed over at once: a suite compares every expectation that is added later with all before it.
-    suite = gx.ExpectationSuite(name=name.replace("/", "."), expectations=[_expectation(one) for one in findings])
-    asset = source.add_dataframe_asset(name.replace("/", "."))
-    definition = gx.ValidationDefinition(
-        name=suite.name, data=asset.add_batch_definition_whole_dataframe("whole"), suite=context.suites.add(suite)
-    )
+    suite = gx.ExpectationSuite(name=name.replace("/", "."), expectations=_expectations(findings))
+    definition = gx.ValidationDefinition(name=suite.name, data=batch, suite=context.suites.add(suite))
     added = context.validation_definitions.add(definition)
     results = added.run(batch_parameters={"dataframe": frame}, result_format="BASIC").results
     _compare({result.expectation_config.meta["finding"]: result for result in results}, findings)
@@ -122,28 +131,55 @@ def _name(finding: Finding) -> str:
 
 def _compare(results: dict[str, Any], findings: list[Finding]) -> None:
     for finding in findings:
-        result = results[_name(finding)]
+        result = results[NO_NULLS if _is_of_nulls(finding) else _name(finding)]
         if result.exception_info.get("raised_exception"):
             raise SycoError(f"Great Expectations failed at '{finding.law}': {result.exception_info}")
-        counted = result.result.get("unexpected_count", 0)
-        if counted != finding.offending or result.success != finding.holds:
+        counted = _counted(result, finding)
+        if counted != finding.offending or result.success != _should_succeed(finding, findings):
             raise SycoError(
                 f"law '{finding.law}' of {finding.table}: Great Expectations counts {counted:,} offenders, "
                 f"we count {finding.offending:,}"
             )
 
 
+def _should_succeed(finding: Finding, findings: list[Finding]) -> bool:
+    """Whether its expectation holds: that of nulls speaks of all columns at once."""
+    return all(one.holds for one in findings if _is_of_nulls(one)) if _is_of_nulls(finding) else finding.holds
+
+
+def _counted(result: Any, finding: Finding) -> int:
+    if _is_of_nulls(finding):
+        return result.result["details"][finding.rule.column]
+    return result.result.get("unexpected_count", 0)
+
+
+def _expectations(findings: list[Finding]) -> list[Any]:
+    """One expectation for each finding, and one for all columns of a table that hold no nulls.
+
+    `meta` carries the law's name to the result.
+    """
+    from syco_data.checking.custom_expectations import ExpectColumnsToHaveNoNulls
+
+    never_null = [finding.rule.column for finding in findings if _is_of_nulls(finding)]
+    first = [ExpectColumnsToHaveNoNulls(columns=never_null, meta={"finding": NO_NULLS})] if never_null else []
+    return first + [_expectation(finding) for finding in findings if not _is_of_nulls(finding)]
+
+
+def _is_of_nulls(finding: Finding) -> bool:
+    return _is_column_check(finding) and finding.rule.kind == "present"
+
+
 def _expectation(finding: Finding) -> Any:
-    """The expectation of one finding; `meta` carries the law's name to the result."""
+    """The expectation of one finding."""
     import great_expectations.expectations as gxe
+
+    from syco_data.checking.custom_expectations import ExpectLawToHold
 
     meta, rule = {"finding": _name(finding)}, finding.rule
     if not _is_column_check(finding):
-        return law_expectation()(
+        return ExpectLawToHold(
             law=_name(finding), says=finding.says, rows=finding.rows, offending=finding.offending, meta=meta
         )
-    if rule.kind == "present":
-        return gxe.ExpectColumnValuesToNotBeNull(column=rule.column, meta=meta)
     if rule.kind == "unique":
         return gxe.ExpectColumnValuesToBeUnique(column=rule.column, meta=meta)
     if _is_stated(rule):
@@ -151,62 +187,6 @@ def _expectation(finding: Finding) -> Any:
     if rule.kind == "among":
         return gxe.ExpectColumnValuesToBeInSet(column=rule.column, value_set=list(rule.values), meta=meta)
     return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=rule.pattern, meta=meta)
-
-
-def law_expectation() -> type:
-    """The custom expectation; made on first use, since importing Great Expectations takes seconds."""
-    if "class" not in _MADE:
-        _MADE["class"] = _make_law_expectation()
-    return _MADE["class"]
-
-
-_MADE: dict[str, type] = {}
-
-
-def _make_law_expectation() -> type:
-    from typing import ClassVar
-
-    from great_expectations.core.metric_domain_types import MetricDomainTypes
-    from great_expectations.expectations.expectation import BatchExpectation, render_suite_parameter_string
-    from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-    from great_expectations.render.renderer.renderer import renderer
-
-    class ExpectLawToHold(BatchExpectation):
-        """Expects that no row of the batch (columns `law`, `id`) is an offender of the law."""
-
-        law: str
-        says: str
-        rows: int
-        offending: int
-        metric_dependencies: ClassVar = ()
-        args_keys: ClassVar = ("law", "says", "rows", "offending")
-
-        def _validate(self, metrics: dict, runtime_configuration: Any = None, execution_engine: Any = None) -> dict:
-            frame = execution_engine.get_compute_domain({}, domain_type=MetricDomainTypes.TABLE)[0]
-            offenders = frame[frame["law"] == self.law]
-            # The frame names the first offenders; the row that closes a list carries how many more there are.
-            count = int(offenders["count"].sum())
-            percent = 100 * count / self.rows if self.rows else 0.0
-            result = {
-                "observed_value": f"{count:,} of {self.rows:,}",
-                "element_count": self.rows,
-                "unexpected_count": count,
-                "unexpected_percent": percent,
-                "unexpected_percent_nonmissing": percent,
-                "missing_count": 0,
-                "partial_unexpected_list": [name for name in offenders["id"] if name],
-            }
-            return {"success": count == 0, "result": result}
-
-        @classmethod
-        @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-        @render_suite_parameter_string
-        def _prescriptive_renderer(cls, configuration: Any = None, **_: Any) -> list:
-            told = {"law": configuration.kwargs["law"], "says": configuration.kwargs["says"]}
-            template = {"template": "$law: $says", "params": told, "styling": {"default": {"classes": []}}}
-            return [RenderedStringTemplateContent(content_block_type="string_template", string_template=template)]
-
-    return ExpectLawToHold
 
 
 def _offenders(findings: list[Finding]) -> Any:
