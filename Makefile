@@ -42,9 +42,6 @@ gpu-check: setup
 lint: setup
 	@ruff check . && ruff format --check .
 
-deps: setup
-	@python -m tests.dependencies
-
 setup: $(STAMP)
 
 $(BIN)/uv:
