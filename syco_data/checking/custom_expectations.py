@@ -44,14 +44,31 @@ class ExpectColumnsToHaveNoNulls(BatchExpectation):
 
     def _validate(self, metrics: dict, runtime_configuration: Any = None, execution_engine: Any = None) -> dict:
         frame = _frame(execution_engine)
-        nulls = {name: int(frame[name].isna().sum()) for name in self.columns}
-        return _outcome(sum(nulls.values()), len(frame) * len(nulls), {"details": nulls})
+        return _outcome_of_columns({name: int(frame[name].isna().sum()) for name in self.columns}, len(frame))
 
     @classmethod
     @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
     @render_suite_parameter_string
     def _prescriptive_renderer(cls, configuration: Any = None, **_: Any) -> list:
         return _sentence("no nulls in: $listed", {"listed": ", ".join(configuration.kwargs["columns"])})
+
+
+class ExpectStatementsToHold(BatchExpectation):
+    """Expects that each of a list of true-or-false columns is true in every row; `details` counts the others."""
+
+    statements: list[str]
+    metric_dependencies: ClassVar = ()
+    args_keys: ClassVar = ("statements",)
+
+    def _validate(self, metrics: dict, runtime_configuration: Any = None, execution_engine: Any = None) -> dict:
+        frame = _frame(execution_engine)
+        return _outcome_of_columns({name: int((~frame[name]).sum()) for name in self.statements}, len(frame))
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    @render_suite_parameter_string
+    def _prescriptive_renderer(cls, configuration: Any = None, **_: Any) -> list:
+        return _sentence("in every row: $listed", {"listed": "; ".join(configuration.kwargs["statements"])})
 
 
 def _frame(engine: Any) -> Any:
@@ -71,6 +88,10 @@ def _outcome(unexpected: int, looked_at: int, more: dict) -> dict:
         **more,
     }
     return {"success": unexpected == 0, "result": result}
+
+
+def _outcome_of_columns(counts: dict[str, int], rows: int) -> dict:
+    return _outcome(sum(counts.values()), rows * len(counts), {"details": counts})
 
 
 def _sentence(template: str, params: dict) -> list:

@@ -2,9 +2,9 @@
 
 Column rules become its own expectations over narrow frames, so that memory stays bounded. A closed vocabulary is
 handed over as categories; of a bound or a long list, which it would compare row by row in Python, it gets whether
-each row keeps to it. That columns hold no nulls is one custom expectation for each table, and a law another one,
-`ExpectLawToHold`, over the rows that break it. All must agree with our own count. The pages hold clock times and
-random ids, so they stay outside what DVC tracks.
+each row keeps to it. `custom_expectations` are of a table's columns without nulls, of what each row keeps to, and of
+a law, by the rows that break it. All must agree with our own count. The pages hold clock times and random ids, so
+they stay outside what DVC tracks.
 """
 
 import gc
@@ -22,7 +22,7 @@ from syco_data.checking.columns import Rule
 from syco_data.errors import SycoError
 
 RARE = (200_000, 20, 20)  # objects made between two searches for garbage
-NO_NULLS = "no nulls"
+NO_NULLS, STATEMENTS = "no nulls", "statements"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
@@ -131,7 +131,7 @@ def _name(finding: Finding) -> str:
 
 def _compare(results: dict[str, Any], findings: list[Finding]) -> None:
     for finding in findings:
-        result = results[NO_NULLS if _is_of_nulls(finding) else _name(finding)]
+        result = results[_group(finding) or _name(finding)]
         if result.exception_info.get("raised_exception"):
             raise SycoError(f"Great Expectations failed at '{finding.law}': {result.exception_info}")
         counted = _counted(result, finding)
@@ -142,31 +142,46 @@ def _compare(results: dict[str, Any], findings: list[Finding]) -> None:
             )
 
 
+def _group(finding: Finding) -> str | None:
+    """The expectation that speaks of many columns at once and of this finding's too, if there is one."""
+    if not _is_column_check(finding):
+        return None
+    return NO_NULLS if finding.rule.kind == "present" else STATEMENTS if _is_stated(finding.rule) else None
+
+
 def _should_succeed(finding: Finding, findings: list[Finding]) -> bool:
-    """Whether its expectation holds: that of nulls speaks of all columns at once."""
-    return all(one.holds for one in findings if _is_of_nulls(one)) if _is_of_nulls(finding) else finding.holds
+    """Whether the finding's expectation holds, with all others that it speaks of."""
+    group = _group(finding)
+    return all(one.holds for one in findings if _group(one) == group) if group else finding.holds
 
 
 def _counted(result: Any, finding: Finding) -> int:
-    if _is_of_nulls(finding):
-        return result.result["details"][finding.rule.column]
+    if group := _group(finding):
+        return result.result["details"][_subject(finding.rule, group)]
     return result.result.get("unexpected_count", 0)
 
 
+def _subject(rule: Rule, group: str) -> str:
+    return rule.column if group == NO_NULLS else rule.says
+
+
 def _expectations(findings: list[Finding]) -> list[Any]:
-    """One expectation for each finding, and one for all columns of a table that hold no nulls.
+    """One expectation for each finding; columns without nulls share one, and so do statements about rows.
 
     `meta` carries the law's name to the result.
     """
-    from syco_data.checking.custom_expectations import ExpectColumnsToHaveNoNulls
+    from syco_data.checking.custom_expectations import ExpectColumnsToHaveNoNulls, ExpectStatementsToHold
 
-    never_null = [finding.rule.column for finding in findings if _is_of_nulls(finding)]
-    first = [ExpectColumnsToHaveNoNulls(columns=never_null, meta={"finding": NO_NULLS})] if never_null else []
-    return first + [_expectation(finding) for finding in findings if not _is_of_nulls(finding)]
-
-
-def _is_of_nulls(finding: Finding) -> bool:
-    return _is_column_check(finding) and finding.rule.kind == "present"
+    grouped = {
+        group: [_subject(one.rule, group) for one in findings if _group(one) == group]
+        for group in (NO_NULLS, STATEMENTS)
+    }
+    made = [_expectation(finding) for finding in findings if not _group(finding)]
+    if columns := grouped[NO_NULLS]:
+        made.append(ExpectColumnsToHaveNoNulls(columns=columns, meta={"finding": NO_NULLS}))
+    if statements := grouped[STATEMENTS]:
+        made.append(ExpectStatementsToHold(statements=statements, meta={"finding": STATEMENTS}))
+    return made
 
 
 def _expectation(finding: Finding) -> Any:
@@ -182,8 +197,6 @@ def _expectation(finding: Finding) -> Any:
         )
     if rule.kind == "unique":
         return gxe.ExpectColumnValuesToBeUnique(column=rule.column, meta=meta)
-    if _is_stated(rule):
-        return gxe.ExpectColumnValuesToBeInSet(column=rule.says, value_set=[True], meta=meta)
     if rule.kind == "among":
         return gxe.ExpectColumnValuesToBeInSet(column=rule.column, value_set=list(rule.values), meta=meta)
     return gxe.ExpectColumnValuesToMatchRegex(column=rule.column, regex=rule.pattern, meta=meta)

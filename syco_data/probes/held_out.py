@@ -28,7 +28,9 @@ class Chosen:
 
 def leak_key(text: pl.Expr) -> pl.Expr:
     """Letters and digits alone, in lower case: two spellings of one input share it."""
-    key = text.str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
+    # Blanks first and by themselves: nothing else occurs as often, and the expression is slow at each.
+    words = text.str.to_lowercase().str.replace_all(" ", "", literal=True)
+    key = words.str.replace_all(r"[^\p{L}\p{N}]+", "")
     return pl.when(key == "").then(text).otherwise(key)
 
 
