@@ -3,6 +3,7 @@
 Every case goes through the commands that a reader of a stranger's release would use: verify, diff and restore.
 """
 
+import errno
 import io
 import os
 import shutil
@@ -77,6 +78,7 @@ UNREADABLE = {
     "no number": (lambda v: v["settings"].update(seed=float("nan")), "no valid JSON"),
     "a deep well": (lambda v: v["settings"].update(seed=nested(200)), "nested too deep"),
     "a version with a trick": (lambda v: v.update(version="1.0.0\n2.0.0"), "version"),
+    "digits of another script": (lambda v: v.update(version="1.1٠.0"), "version"),
     "a template with no digest": (lambda v: v["templates"].update(plain="short"), "templates.plain"),
     "a future schema": (lambda v: v.update(schema=3), "reads up to 2"),
     "a schema of the past": (lambda v: v.update(schema=1), "an earlier version of this program"),
@@ -100,6 +102,20 @@ def test_a_manifest_that_cannot_be_meant_is_refused_by_every_command(folder, cap
         line = said(capsys, monkeypatch, *command)
         assert words in line and line.startswith("error: ")
     assert sorted(folder.parent.rglob("*")) == beside
+
+
+def test_a_manifest_that_may_not_be_read_is_one_line(folder, capsys, monkeypatch):
+    whole = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path == folder / manifest.NAME:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for command in (["verify", folder], ["diff", shared_release(), folder], ["restore", folder, "--to", folder / "x"]):
+        line = said(capsys, monkeypatch, *command)
+        assert line.startswith(f"error: {folder / manifest.NAME} cannot be read: Permission denied")
 
 
 # A group of settings may hold anything, other than those that are looked into.

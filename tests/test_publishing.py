@@ -150,6 +150,18 @@ def test_words_written_on_the_hub_are_not_lost(hub: RunningHub, tmp_path: Path) 
     assert send(kept).tag == "v1.0.1"
 
 
+def test_a_tag_that_is_no_version_does_not_make_words_on_the_hub_ours(hub: RunningHub, tmp_path: Path) -> None:
+    small = Small(seed=next(SEEDS))
+    send(small.write(tmp_path / "1"))
+    card = (tmp_path / "1/README.md").read_text(encoding="utf-8").replace(small.words, "A word of warning.")
+    edit = [CommitOperationAdd("README.md", card.encode())]
+    commit = hub.api().create_commit(operations=edit, commit_message="by hand", **DATASET)
+    hub.api().create_tag(tag="reviewed", revision=commit.oid, **DATASET)
+    hub.clear_log()
+    refused(lambda: send(small.later("1.0.1").write(tmp_path / "2")), "edited by hand", "release.card")
+    assert hub.writes() == []
+
+
 def test_a_broken_card_is_refused_before_the_upload(hub: RunningHub, release: Path) -> None:
     card = release / "README.md"
     broken = card.read_text(encoding="utf-8").replace("license:", "license: [")

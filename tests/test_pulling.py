@@ -3,6 +3,7 @@
 import errno
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -299,6 +300,73 @@ def test_a_folder_with_something_else_in_it_is_left_alone(hub: RunningHub, tmp_p
     refused(lambda: pull(ONE, there), ROWS_FILE)
 
 
+@pytest.mark.parametrize("inner", ["", "{commit}", "{commit}/recipe"])
+def test_a_link_among_the_remains_leads_nowhere(hub: RunningHub, release: Path, tmp_path: Path, inner: str) -> None:
+    commit = publish(release).commit
+    outside, mine = tmp_path / "outside", tmp_path / "mine"
+    (outside / "precious").mkdir(parents=True)
+    (outside / "precious/thesis.txt").write_text("years of work", encoding="utf-8")
+    link = mine / pulling.WORK / inner.format(commit=commit)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    refused(lambda: pull(ONE, mine), str(link), "is a link", "Nothing was written")
+    assert contents(outside) == {"precious/thesis.txt": b"years of work"}
+
+
+@pytest.mark.parametrize("name", ["README.md", "thesis.txt", "recipe", "tiny-balanced/notes.txt"])
+def test_the_remains_of_a_pull_make_no_file_beside_them_ours(
+    hub: RunningHub, release: Path, target: Path, name: str
+) -> None:
+    publish(release)
+    (target / pulling.WORK).mkdir(parents=True)
+    (target / name).parent.mkdir(exist_ok=True)
+    (target / name).write_text("years of work", encoding="utf-8")
+    refused(lambda: pull(ONE, target), "holds", name, "not of alice/claims@1.0.0")
+    assert (target / name).read_text(encoding="utf-8") == "years of work"
+    assert not (target / manifest.NAME).exists()
+
+
+def test_a_link_to_a_folder_beside_the_remains_is_not_written_through(
+    hub: RunningHub, release: Path, target: Path, tmp_path: Path
+) -> None:
+    publish(release)
+    (target / pulling.WORK).mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (target / "recipe").symlink_to(tmp_path / "outside")
+    refused(lambda: pull(ONE, target), "holds recipe")
+    assert contents(tmp_path / "outside") == {}
+
+
+def test_a_finished_other_version_is_not_replaced_because_of_remains(hub: RunningHub, tmp_path: Path) -> None:
+    small = Small(seed=next(SEEDS))
+    publish(small.write(tmp_path / "1"))
+    publish(small.later("1.1.0").write(tmp_path / "2"))
+    there = tmp_path / "there"
+    pull(ONE, there)
+    (there / pulling.WORK).mkdir()
+    refused(lambda: pull(Address(REPO, "1.1.0"), there), "not of alice/claims@1.1.0")
+    pull(ONE, there)
+    assert contents(there) == contents(tmp_path / "1")
+
+
+def test_a_pull_that_was_cut_while_files_moved_is_gone_on_with(
+    hub: RunningHub, release: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(release)
+
+    def cut(work: Path, folder: Path, wanted) -> None:
+        moved = folder / wanted.files[0].path
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        (work / wanted.files[0].path).rename(moved)
+        raise OSError(errno.EIO, "cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pulling, "_settle", cut)
+        refused(lambda: pull(ONE, target), "could not be written")
+    pull(ONE, target)
+    assert contents(target) == contents(release)
+
+
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -423,6 +491,17 @@ def test_load_release_names_a_file_that_was_changed_or_lost_since(hub: RunningHu
     refused(lambda: pulling.load_release(REPO, "1.0.0"), ROWS_FILE, "sha256 differs")
     kept.unlink()
     refused(lambda: pulling.load_release(REPO, "1.0.0"), ROWS_FILE, "missing")
+
+
+def test_load_release_does_not_take_one_version_for_another(
+    hub: RunningHub, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(release)
+    one = pulling.kept(ONE, QUICK)
+    shutil.copytree(one, one.with_name("2.0.0"))
+    monkeypatch.setenv("HF_ENDPOINT", NO_HUB)
+    refused(lambda: pulling.load_release(REPO, "2.0.0", patience=QUICK), "holds version 1.0.0", "@2.0.0", "Remove")
+    assert pulling.kept(ONE, QUICK) == one
 
 
 def test_the_hub_being_down_is_one_line(hub: RunningHub, target: Path) -> None:

@@ -63,10 +63,10 @@ def test_the_command_rebuilds_the_very_same_rows(tmp_path):
     assert {f.path: f.table.content for f in whole.tables} == {f.path: f.table.content for f in restored.tables}
     for file in whole.tables:
         assert (back / file.path).read_bytes() == (shared_release() / file.path).read_bytes()
-    card = (back / "README.md").read_text(encoding="utf-8")
-    assert "Texts are left out" not in card and "Texts are left out" in (folder / "README.md").read_text(
-        encoding="utf-8"
-    )
+    cards = [(place / "README.md").read_text(encoding="utf-8") for place in (folder, back)]
+    assert ["Texts are left out" in card for card in cards] == [True, False]
+    assert [card.count("| left out |") for card in cards] == [len(KEYS), 0]
+    assert [card.count("| included |") for card in cards] == [0, len(KEYS)]
 
 
 def test_one_source_without_texts(tmp_path):
@@ -102,6 +102,32 @@ def test_nothing_is_overwritten_and_a_whole_release_needs_no_restoring(tmp_path)
         restore.restore(folder, tmp_path / "back", texts)
     with pytest.raises(SycoError, match="holds all its texts"):
         restore.restore(shared_release(), tmp_path / "other", texts)
+
+
+def test_only_the_licence_table_is_rewritten():
+    row = "| sst2 | [a](b) | none | other | left out | A |"
+    card = f"| x | left out |\n\n## Licence\n\nmine: left out\n\n## Licence\n\n{row}\n\n## Changes\n\n{row}\n"
+    first, last = card.rsplit(row, 1)
+    assert restore._with_texts(card) == first.replace(row, row.replace("left out", "included")) + row + last
+
+
+@pytest.mark.parametrize(("source", "target"), [("free", "free/x"), ("free", "free/x/y"), (".back.tmp", "back")])
+def test_the_release_that_is_read_is_not_written_into(tmp_path, source, target):
+    folder = released(tmp_path / source, release={"text": "none"})
+    before = sorted(folder.rglob("*"))
+    found = restore.Texts(pl.DataFrame(), pl.DataFrame())
+    with pytest.raises(SycoError, match="is no place beside"):
+        restore.restore(folder, tmp_path / target, found)
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("target", ["/proc/zz", "file/y"])
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path, target):
+    folder = released(tmp_path / "free", release={"text": "none"})
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    found = restore.Texts(pl.DataFrame(), pl.DataFrame())
+    with pytest.raises(SycoError, match="could not be written"):
+        restore.restore(folder, tmp_path / target, found)
 
 
 def test_a_release_that_was_tampered_with_is_not_restored(tmp_path):

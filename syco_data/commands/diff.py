@@ -1,5 +1,6 @@
 """`diff`: what changed between two releases, and why."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
+    from syco_data.diff.diffing import Comparison
     from syco_data.diff.records import Diff
 
 
@@ -32,18 +34,43 @@ def diff(
         raise SycoError("--json and --md both print to the terminal", "Give one of them")
     if rows and level == "files":
         raise SycoError("--rows needs the rows, and --level files does not read them", "Leave one of them out")
+    _check_target("--html", html)
+    _check_target("--rows", rows)
     with diffing.opened(a, b) as sides:
         found = diffing.compare(*sides, level)
         if examples and (json or html):
             found = exporting.with_examples(found, examples)
         if rows:
-            count = exporting.write_rows(found, rows)
-            typer.echo(f"{rows}: {count:,} rows", err=True)
+            _write_rows(found, rows)
     if html:
         _write(html, html_page.render(found.diff))
     _print(found.diff, json, md)
     if not found.diff.same:
         raise typer.Exit(1)
+
+
+def _check_target(option: str, target: Path | None) -> None:
+    """Refuses a file that could not be written, before anything is read."""
+    if target is None:
+        return
+    try:
+        if target.is_dir():
+            raise SycoError(f"{option} {target}: this is a folder", "Name a file")
+        nearest = next(parent for parent in target.absolute().parents if parent.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+            raise SycoError(f"{option} {target}: {nearest} is no folder to write to", "Name a file elsewhere")
+    except OSError as error:
+        raise SycoError(f"{option} {target}: {error.strerror or error}", "Name another file") from error
+
+
+def _write_rows(found: "Comparison", target: Path) -> None:
+    from syco_data.diff import exporting
+
+    try:
+        count = exporting.write_rows(found, target)
+    except OSError as error:
+        raise SycoError(f"{target} could not be written: {error.strerror or error}") from error
+    typer.echo(f"{target}: {count:,} rows", err=True)
 
 
 def _print(found: "Diff", json: bool, md: bool) -> None:

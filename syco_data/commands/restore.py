@@ -19,6 +19,7 @@ def restore(
     from syco_data.releasing import verification
 
     checked = verification.require(folder)
+    restoring.check_target(folder, to, checked.found)
     chosen = restoring.recipe(checked.found, folder, restoring.Places(sources, surveys))
     raw = restoring.raw_rows(checked.found, chosen)
     texts = restoring.texts(restoring.training(raw), restoring.materials(raw, chosen), chosen)

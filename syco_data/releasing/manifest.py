@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from syco_data.errors import SycoError
+from syco_data.settings.releasing import VERSION
 
 NAME = "manifest.json"
 CARD = "README.md"
@@ -52,7 +53,7 @@ def _settings(groups: dict[str, Any]) -> dict[str, Any]:
 SafePath = Annotated[str, AfterValidator(safe_path)]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{32,128}$")]
 Count = Annotated[int, Field(ge=0)]
-Version = Annotated[str, Field(pattern=r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")]
+Version = Annotated[str, Field(pattern=VERSION)]
 Source = Annotated[dict[str, Any], AfterValidator(_source)]
 Settings = Annotated[dict[str, Any], AfterValidator(_settings)]
 Change = Literal["first", "major", "minor", "patch", "none"]
@@ -155,16 +156,24 @@ class Manifest(_Part):
 def read(folder: Path) -> Manifest:
     """The manifest of a release folder; a missing, damaged, future or tricky one is refused with one line."""
     path = folder / NAME
+    try:
+        content = _content(folder, path)
+    except OSError as error:
+        raise SycoError(f"{path} cannot be read: {error.strerror or error}", "Check who may read it") from error
+    try:
+        return parse(content)
+    except SycoError as error:
+        raise SycoError(f"{path}: {error.what}", error.mend) from error
+
+
+def _content(folder: Path, path: Path) -> bytes:
     if not folder.is_dir():
         raise SycoError(f"there is no folder {folder}")
     if not path.is_file() or path.is_symlink():
         raise SycoError(f"{folder} is no release: it has no {NAME}", "Name a folder made by stage release or by pull")
     if path.stat().st_size > LARGEST:
         raise SycoError(f"{path} has {path.stat().st_size:,} bytes, more than a manifest can have")
-    try:
-        return parse(path.read_bytes())
-    except SycoError as error:
-        raise SycoError(f"{path}: {error.what}", error.mend) from error
+    return path.read_bytes()
 
 
 def parse(content: bytes) -> Manifest:

@@ -23,6 +23,8 @@ from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN, Schema
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
+_LEFT_OUT, _INCLUDED = "| left out |", "| included |"
+"""A cell of the card's licence table (`cards`)."""
 GROUPS = ("seed", "acquire", "sources", "claims", "prompts", "probes")
 
 
@@ -80,17 +82,36 @@ def texts(raw: Mapping[str, pl.DataFrame], materials: probes.Materials, chosen: 
     return Texts(worded.select("prompt_id", "claim", "prompt", "stripped_prompt"), items)
 
 
+def check_target(folder: Path, target: Path, found: Manifest) -> None:
+    """Refuses what can be refused before any text is rebuilt; a release is never written into the one it is read from.
+
+    `found` is the manifest of `folder`.
+    """
+    if found.text == "full":
+        raise SycoError(f"{folder} holds all its texts already", "Use it as it is")
+    try:
+        if target.exists():
+            raise SycoError(f"{target} is there already", "Name a folder that does not exist yet")
+        source, written = folder.resolve(), (target.resolve(), _draft(target).resolve())
+    except (OSError, RuntimeError) as error:
+        raise SycoError(f"restore: {target} cannot be looked at: {error}", "Name another folder") from error
+    if any(source.is_relative_to(place) or place.is_relative_to(source) for place in written):
+        raise SycoError(f"restore: {target} is no place beside {folder}, which is read", "Name a folder outside of it")
+
+
+def _draft(target: Path) -> Path:
+    """Where a release grows until it is whole."""
+    return target.with_name(f".{target.name}.tmp")
+
+
 def restore(folder: Path, target: Path, found_texts: Texts) -> Manifest:
     """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be found."""
     found = manifest.read(folder)
-    if found.text == "full":
-        raise SycoError(f"{folder} holds all its texts already", "Use it as it is")
-    if target.exists():
-        raise SycoError(f"{target} is there already", "Name a folder that does not exist yet")
-    draft = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    check_target(folder, target, found)
+    draft = _draft(target)
     try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
         files = [_restored(folder, draft, file, found_texts) for file in found.files if file.path != CARD]
         card = (folder / CARD).read_text(encoding="utf-8")
         (draft / CARD).write_text(_card(card, files), encoding="utf-8", newline="\n")
@@ -152,7 +173,7 @@ def _entry(folder: Path, path: str, table: Table | None) -> File:
 
 
 def _card(card: str, files: list[File]) -> str:
-    """The card without its note on missing texts, sizes set to the new files'."""
+    """The card without any word on missing texts, sizes set to the new files'."""
     parts = cards.split(card)
     sizes = {(file.table.config, file.table.split): file.bytes for file in files if file.table is not None}
     try:
@@ -163,7 +184,15 @@ def _card(card: str, files: list[File]) -> str:
         body = cards.without_text_note(parts.body)
     except (KeyError, TypeError, ValueError) as error:
         raise SycoError(f"{CARD}: its head or its note on texts is not that of a release ({error!r})") from error
-    return cards.joined(parts.values, body)
+    return cards.joined(parts.values, _with_texts(body))
+
+
+def _with_texts(body: str) -> str:
+    """The licence table, which is in the last section of that name, says of every source that its texts are there."""
+    before, title, rest = body.rpartition("\n## Licence\n")
+    table, end, after = rest.partition("\n## ")
+    rows = (line.replace(_LEFT_OUT, _INCLUDED, 1) if line.startswith("|") else line for line in table.split("\n"))
+    return before + title + "\n".join(rows) + end + after
 
 
 def raw_rows(found: Manifest, chosen: Settings) -> dict[str, pl.DataFrame]:

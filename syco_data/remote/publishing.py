@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from syco_data.errors import SycoError
 from syco_data.releasing import cards, manifest
 from syco_data.releasing.parcels import Differences, Parcel, card_changes, of_release, proven_release
-from syco_data.remote.hub import Blob, Kind, Remote
+from syco_data.remote.hub import NUMBER, Blob, Kind, Remote
 from syco_data.remote.hubfaults import SIGN_IN
 from syco_data.settings import Publish, Retries
 
@@ -145,7 +145,7 @@ def publish(parcel: Parcel, target: Target, patience: Retries) -> Receipt:
     tags = remote.tags()
     commit = _published(remote, parcel, tags)
     if commit is None:
-        if state.head not in tags.values():
+        if state.head not in _versions(tags):
             _check_card(remote, parcel, state.head)
         commit = _commit(remote, parcel, state.head)
         _read_back(remote, parcel, commit)
@@ -175,6 +175,11 @@ def _published(remote: Remote, parcel: Parcel, tags: dict[str, str]) -> str | No
         )
     log.info("%s: %s is there already, at commit %s", remote.name, parcel.tag, commit)
     return commit
+
+
+def _versions(tags: dict[str, str]) -> set[str]:
+    """The commits of published versions: a tag of another form may stand on whatever someone wrote by hand."""
+    return {commit for tag, commit in tags.items() if NUMBER.fullmatch(tag)}
 
 
 def _check_card(remote: Remote, parcel: Parcel, head: str) -> None:

@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from syco_data.errors import SycoError
 from syco_data.releasing import manifest, verification
 from syco_data.releasing.manifest import Manifest
-from syco_data.releasing.parcels import of_release
+from syco_data.releasing.parcels import Parcel, of_release
 from syco_data.releasing.verification import Verified
 from syco_data.remote.hub import PATIENCE, Address, Blob, Remote, tag_of
 from syco_data.settings import Retries
@@ -70,11 +70,12 @@ def pull(address: Address, folder: Path, patience: Retries = PATIENCE) -> Pulled
 def _fetch(remote: Remote, address: Address, commit: str, tree: Mapping[str, Blob], folder: Path) -> Verified:
     """Downloads into the working folder, proves it, and moves it into place."""
     work = folder / WORK / commit
+    work.mkdir(parents=True, exist_ok=True)
+    wanted = _manifest_at(remote, address, commit, tree, work)
+    _check_own(folder, address, of_release(work))
     for other in folder.glob(f"{WORK}/*"):
         if other != work:
             shutil.rmtree(other)
-    work.mkdir(parents=True, exist_ok=True)
-    wanted = _manifest_at(remote, address, commit, tree, work)
     _download(remote, commit, wanted, work)
     proven = _prove(address, work)
     _settle(work, folder, wanted)
@@ -103,12 +104,30 @@ def _no_data_set(remote: Remote, address: Address) -> SycoError:
 
 def _check_free(folder: Path) -> None:
     """Refuses a folder with anything of the user's in it; the remains of an interrupted pull are gone on with."""
-    if (folder / WORK).is_dir() or not folder.exists():
+    work = folder / WORK
+    if link := next((path for path in (work, *work.rglob("*")) if path.is_symlink()), None):
+        raise SycoError(f"{link} is a link, and could lead out of {folder}. Nothing was written", "Remove it")
+    if work.is_dir() or not folder.exists():
         return
     if not folder.is_dir():
         raise SycoError(f"{folder} is a file, and a release needs a folder", "Give another folder")
     if first := next(folder.iterdir(), None):
         raise SycoError(f"{folder} is not empty (it holds {first.name}). Nothing was written", "Give a new folder")
+
+
+def _check_own(folder: Path, address: Address, parcel: Parcel) -> None:
+    """Refuses what stands beside the remains of an interrupted pull, unless that pull has put it there itself."""
+    wanted = {item.path: item.sha256 for item in parcel.items}
+    folders = {parent.as_posix() for path in wanted for parent in PurePosixPath(path).parents}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name.split("/")[0] == WORK or (path.is_dir() and not path.is_symlink() and name in folders):
+            continue
+        if path.is_symlink() or not path.is_file() or wanted.get(name) != manifest.digest_of(path):
+            raise SycoError(
+                f"{folder} holds {name}, which is not of {address}. Nothing of it was changed",
+                "Move it away, or give a new folder",
+            )
 
 
 def _is_there(address: Address, folder: Path, tree: Mapping[str, Blob]) -> bool:
@@ -175,6 +194,13 @@ def _prove(address: Address, folder: Path) -> Verified:
     raise SycoError(f"{address} in {folder}: {done.fault()}", "Pull it into a new folder")
 
 
+def _check_version(address: Address, folder: Path, found: Manifest) -> None:
+    if not address.is_commit and found.version != address.version:
+        raise SycoError(
+            f"{folder} holds version {found.version}, not {address}", f"Remove {folder}: it is fetched anew"
+        )
+
+
 def _settle(work: Path, folder: Path, wanted: Manifest) -> None:
     for path in [*(file.path for file in wanted.files), manifest.NAME]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -232,7 +258,7 @@ def kept(address: Address, patience: Retries = PATIENCE) -> Path:
     folder = store() / address.repository.replace("/", "--") / address.version
     with _writing(folder), _alone(folder):
         if (folder / manifest.NAME).exists() and not (folder / WORK).exists():
-            _prove(address, folder)
+            _check_version(address, folder, _prove(address, folder).found)
         else:
             pull(address, folder, patience)
     return folder

@@ -7,6 +7,9 @@ from pydantic import Field
 from syco_data.settings.building import Retries
 from syco_data.settings.records import Name, Positive, Record
 
+VERSION = r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$"
+"""Of releases, here and in their manifests; not `\\d`, which takes the digits of every script."""
+
 
 class Build(Record):
     """Which models and arms the graph runs over."""
@@ -51,7 +54,7 @@ class Release(Record):
     """What a release shows, the folder of the release before it, and a card whose hand-written part is kept."""
 
     text: Literal["full", "none"]
-    version: Annotated[str, Field(pattern=r"^\d{1,9}\.\d{1,9}\.\d{1,9}$")] | None
+    version: Annotated[str, Field(pattern=VERSION)] | None
     previous: str | None
     card: str | None
 
