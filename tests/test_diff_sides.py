@@ -155,6 +155,11 @@ def test_wrong_use_is_one_line_and_exit_code_2(release: Path, tmp_path: Path) ->
         (release, release, "--json", "--md"),
         (release, release, "--rows", tmp_path / "x.parquet", "--level", "files"),
         (release, release, "--html", release / "manifest.json" / "x.html"),
+        (release, release, "--html", "."),
+        (release, release, "--html", "/"),
+        (release, release, "--rows", "."),
+        (release, release, "--rows", release / "manifest.json" / "y.parquet"),
+        (release, release, "--rows", "/proc/zz/y.parquet"),
     ):
         done = command(*arguments)
         assert done.returncode == 2, done.stderr
@@ -287,3 +292,13 @@ def test_one_missing_object_of_the_cache_is_named(project: Path, tmp_path: Path)
     with pytest.raises(SycoError) as error:
         from_project(copy, "one", "two", tmp_path / "w")
     assert "candidates/train.parquet" in str(error.value) and "dvc pull data/release" in str(error.value)
+
+
+def test_a_fresh_clone_without_a_remote_names_the_pull(project: Path, tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", str(project), str(tmp_path / "clone")], check=True, env=GIT)
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "remote", "remove", "store", "-q"], cwd=tmp_path / "clone", check=True, env=GIT
+    )
+    done = command("one", "two", cwd=tmp_path / "clone")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "'one'" in done.stderr and "data/release" in done.stderr and "dvc pull data/release" in done.stderr

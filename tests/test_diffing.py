@@ -1,6 +1,10 @@
 """A comparison finds every difference and nothing else, gives each its cause, and is its own mirror image."""
 
+import html
+import io
+import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,12 +13,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import syco_data
-from syco_data.diff import diffing, endpoints, exporting
+from syco_data.diff import diffing, endpoints, exporting, html_page, terminal
 from syco_data.diff.diffing import Comparison
 from syco_data.diff.records import CAUSES, Diff
-from syco_data.releasing import configs
+from syco_data.releasing import configs, manifest
 from tests import planted
 from tests.planted import PLANTS, TRAIN, VERDICT, World
 
@@ -187,6 +192,85 @@ def test_text_free_releases_still_tell_a_new_text(tmp_path: Path) -> None:
     assert found(comparison, CANDIDATES) == dict.fromkeys(silent.claims[:4], ("changed", "template"))
     differing = next(table.record.columns for table in comparison.tables if table.record.config == CANDIDATES[0])
     assert differing["prompt"] == differing["stripped_prompt"] == 4 and "claim" not in differing
+
+
+def test_a_restored_release_differs_from_the_partial_one_in_its_texts(tmp_path: Path) -> None:
+    partial = replace(planted.world(), withheld=planted.KEYS[:2])
+    sides = [partial.save(tmp_path / "a"), planted.world().save(tmp_path / "b")]
+    # As `restore` leaves it: all texts are there, and the licences are those that the release was built with.
+    edited(
+        sides[1], lambda values: values.update(sources=json.loads((sides[0] / manifest.NAME).read_text())["sources"])
+    )
+    for a, b in (sides, sides[::-1]):
+        comparison = compared(a, b)
+        candidates = comparison.diff.configs[0]
+        hidden = 2 * planted.EACH
+        assert candidates.counts.changed == hidden and comparison.diff.change == "patch"
+        assert candidates.columns == dict.fromkeys(("claim", "prompt", "stripped_prompt"), hidden)
+        assert {cause.cause for config in comparison.diff.configs for cause in config.causes} == {"settings only"}
+        assert "release text" in " ".join(revision.words for revision in comparison.diff.revisions)
+
+
+def edited(release: Path, change: Callable[[dict], object]) -> Path:
+    """The release with another manifest."""
+    values = json.loads((release / manifest.NAME).read_text())
+    change(values)
+    (release / manifest.NAME).write_text(json.dumps(values))
+    return release
+
+
+FIELDS = ("device", "engine", "dtype", "version", "path", "style", "scoring", "tokenizer")
+EDITS = [
+    *((f"model tiny {name}", lambda values, name=name: values["models"]["tiny"].update({name: "x"}))
+      for name in FIELDS),
+    ("model tiny", lambda values: values["models"]["tiny"].update(revision="x")),
+    ("model tiny revision", lambda values: values["models"]["tiny"].pop("revision")),
+    ("source trec licence of upstream", lambda values: values["sources"]["trec"].update(licence="mit")),
+    ("source trec attribution", lambda values: values["sources"]["trec"].update(attribution="them")),
+    ("source trec splits", lambda values: values["sources"]["trec"].update(splits=[{"rows": 3}])),
+    ("source trec revision", lambda values: values["sources"]["trec"].pop("revision")),
+    ("source trec licence", lambda values: values["sources"]["trec"].update(release="no_text")),
+    ("source trec origin", lambda values: values["sources"]["trec"].update(origin="hub")),
+    ("commit program dirty", lambda values: values["git"].update(dirty=None)),
+    ("release version", lambda values: values.update(version="1.0.1")),
+    ("release change", lambda values: values.update(change="none")),
+    ("release text", lambda values: values.update(text="partial")),
+    ("release previous", lambda values: values.update(previous={"version": "0.1.0", "manifest": "a" * 64})),
+    ("release manifest", lambda values: None),
+    ("seed", lambda values: values["settings"].update(seed="0")),
+    ("new", lambda values: values["settings"].update(new=None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("named", "change"), EDITS, ids=[named for named, _ in EDITS])
+def test_whatever_differs_between_two_manifests_is_named(
+    base: Path, tmp_path: Path, named: str, change: Callable
+) -> None:
+    other = edited(planted.world().save(tmp_path / "b"), change)
+    for level in ("files", "rows"):
+        for sides in ((base, other), (other, base)):
+            diff = syco_data.diff_releases(*sides, level=level)
+            found = [item.words for item in (*diff.settings, *diff.revisions)]
+            assert not diff.same and len(found) == 1 and found[0].startswith(f"{named}: ")
+            before, after = found[0].removeprefix(f"{named}: ").split(" -> ")
+            assert before != after
+            shown = io.StringIO()
+            terminal.show(diff, Console(file=shown, width=200))
+            page, plain = html.unescape(html_page.render(diff)), terminal.markdown(diff).replace("\\", "")
+            assert found[0] in shown.getvalue() and json.dumps(found[0]) in diff.to_json()
+            assert named in page and after in page and found[0].replace("->", "→") in plain
+            assert ": the same" not in terminal.headline(diff) and "; (" not in terminal.headline(diff)
+
+
+def test_a_verdict_names_the_device_and_engine_of_its_model(base: Path, tmp_path: Path) -> None:
+    world = planted.world()
+    verdicts = world.tables[VERDICT].with_columns(logprob_a=pl.lit(-0.25))
+    for name, device in (("a", "cpu"), ("b", "cuda")):
+        models = {planted.MODEL: {**world.models[planted.MODEL], "device": device}}
+        replace(world if name == "a" else world.with_table(VERDICT, verdicts), models=models).save(tmp_path / name)
+    diff = compared(tmp_path / "a", tmp_path / "b").diff
+    said = {(cause.cause, cause.detail) for config in diff.configs for cause in config.causes}
+    assert said == {("verdict", "model tiny device: cpu -> cuda")}
 
 
 def test_a_text_that_both_sides_withhold_is_told_where_one_withholds_more(tmp_path: Path) -> None:

@@ -227,8 +227,8 @@ _LOGPROBS = ("logprob_a", "logprob_b", "swapped_logprob_a", "swapped_logprob_b")
 
 def verdict_words(model: str, sides: Sides) -> str:
     """Which model gave the two verdicts, or what else differs between the two runs."""
-    if model in (revised := sides.differences.revised("model")):
-        return revised[model].words
+    if words := sides.differences.model(model):
+        return words
     engine = [r.words for kind in ("package", "environment") for r in sides.differences.revised(kind).values()]
     said = sides.differences.words("filter", f"models.{model}") or "; ".join(engine)
     return f"model {model} is the same; {said or 'its scores moved'}"

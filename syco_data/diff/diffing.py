@@ -20,10 +20,10 @@ from syco_data.diff.changed_rows import Changes
 from syco_data.diff.endpoints import Side
 from syco_data.diff.matching import OWN, SHARED, View
 from syco_data.diff.recipes import Differences
-from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level
+from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level, Revision
 from syco_data.diff.records import Side as SideRecord
 from syco_data.errors import SycoError
-from syco_data.releasing.manifest import CARD, File, Manifest
+from syco_data.releasing.manifest import CARD, File, Manifest, Table
 
 MEANING = ("answer", "completion", "right", "options", "truth", "text_id")
 """Columns of a kept row that say what it asks and what is right."""
@@ -86,11 +86,10 @@ def compare(a: Side, b: Side, level: Level) -> Comparison:
     tables = _rows(a, b, differences) if level == "rows" else []
     configs = [table.record for table in tables] if level == "rows" else list(_shallow(a.manifest, b.manifest))
     files = _files(a.manifest, b.manifest)
-    same = not (files or differences.settings or differences.revisions) and _stamp(a.manifest) == _stamp(b.manifest)
     step = _step(a, b, tables) if level == "rows" else None
     diff = Diff(
-        schema=SCHEMA, level=level, a=_side(a), b=_side(b), same=same, change=step,
-        settings=list(differences.settings), revisions=list(differences.revisions),
+        schema=SCHEMA, level=level, a=_side(a), b=_side(b), same=a.identity == b.identity, change=step,
+        settings=list(differences.settings), revisions=_revisions(a, b, differences, files),
         files=files, configs=configs,
     )  # fmt: skip
     return Comparison(diff, tables)
@@ -101,8 +100,11 @@ def _side(side: Side) -> SideRecord:
     return SideRecord(name=side.name, version=found.version, manifest=side.identity, text=found.text)
 
 
-def _stamp(found: Manifest) -> tuple[str, ...]:
-    return (found.version, found.text, *(found.previous.model_dump().values() if found.previous else ()))
+def _revisions(a: Side, b: Side, differences: Differences, files: list[FileChange]) -> list[Revision]:
+    """What differs beside the settings; two manifests that differ in nothing that can be named are named themselves."""
+    if a.identity == b.identity or files or differences.settings or differences.revisions:
+        return list(differences.revisions)
+    return [recipes.other_bytes(a.identity, b.identity)]
 
 
 def _step(a: Side, b: Side, tables: list[Compared]) -> str:
@@ -196,7 +198,7 @@ class _Walk:
         dropped = [self._of_schema(side, "released/dropped") for side in "ab"]
         self._sides = Sides(a.manifest, b.manifest, differences, *dropped)
         self._candidates = {side: self._of_schema(side, CANDIDATES) for side in "ab"}
-        self._alike = _withheld(a.manifest) == _withheld(b.manifest)
+        self._manifests = (a.manifest, b.manifest)
 
     def _of_schema(self, side: str, schema: str) -> View | None:
         found = (view for (owner, _), view in self._views.items() if owner == side and view.table.schema_name == schema)
@@ -228,7 +230,8 @@ class _Walk:
         if a.table.schema_name in TRANSLATED and "prompt_id_a" in self._fates.claims.columns:
             ids = self._fates.claims.select("prompt_id_a", "prompt_id_b").drop_nulls()
             moved = ids.filter(pl.col("prompt_id_a") != pl.col("prompt_id_b"))
-        return changed_rows.of(matching.match(a, b, self._alike, moved))
+        withheld = [_withheld(found, view.table) for found, view in zip(self._manifests, (a, b), strict=True)]
+        return changed_rows.of(matching.match(a, b, withheld[0] == withheld[1], moved))
 
     def _decide(self, file: File, changes: Changes, claim_ids: pl.Series) -> pl.DataFrame:
         """`cause` and `detail` of the rows that differ, given their claims; keeps what later tables ask for."""
@@ -282,8 +285,10 @@ def _by_id(changes: Changes, decided: pl.DataFrame, name: str, side: str) -> pl.
     return decided.with_columns(ids, changes.frame["change"]).filter(pl.col("id").is_not_null())
 
 
-def _withheld(found: Manifest) -> set[str]:
-    """Sources whose texts a release does not show."""
+def _withheld(found: Manifest, table: Table) -> set[str]:
+    """Sources whose texts a table does not show; a restored one shows those of every source, whatever its licence."""
+    if table.withheld_rows == 0:
+        return set()
     return {
         name for name, record in found.sources.items() if found.text == "none" or record.get("release") == "no_text"
     }

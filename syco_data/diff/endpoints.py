@@ -133,12 +133,15 @@ def _dvc_files(project: Path, commit: str, revision: str) -> Any:
     try:
         from dvc.api import DVCFileSystem
         from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
     except ImportError as error:
         raise SycoError("git revisions are compared through DVC, which is not installed", INSTALL) from error
     try:
         files = DVCFileSystem(str(project), rev=commit)
         if not files.exists(RELEASE):
             raise SycoError(f"git revision {revision!r} has no {RELEASE}", "Name a revision whose build was committed")
+    except DataIndexError as error:
+        raise _absent(RELEASE, revision) from error
     except DvcException as error:
         raise SycoError(f"git revision {revision!r}: DVC says: {error}", _fetch_words(revision)) from error
     return files
@@ -146,21 +149,27 @@ def _dvc_files(project: Path, commit: str, revision: str) -> Any:
 
 def _copy(files: Any, path: str, target: Path, revision: str) -> None:
     from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexError
 
     temporary = target.with_name(f".{target.name}.tmp")
     try:
         files.get_file(f"{RELEASE}/{path}", str(temporary))
-    except (DvcException, OSError) as error:
+    # What lists a folder that is nowhere is neither of DVC's exceptions nor the system's.
+    except (DvcException, DataIndexError, OSError) as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise SycoError(
                 f"{target.parent}: the disk is full", "Make room, or set TMPDIR to a larger disk"
             ) from error
-        raise SycoError(
-            f"git revision {revision!r}: {RELEASE}/{path} is neither in DVC's cache nor in a remote of the project",
-            _fetch_words(revision),
-        ) from error
+        raise _absent(f"{RELEASE}/{path}", revision) from error
     temporary.replace(target)
+
+
+def _absent(path: str, revision: str) -> SycoError:
+    return SycoError(
+        f"git revision {revision!r}: {path} is neither in DVC's cache nor in a remote of the project",
+        _fetch_words(revision),
+    )
 
 
 def _fetch_words(revision: str) -> str:

@@ -1,5 +1,7 @@
 """What two releases were made from, compared: settings, sources, models, templates, programs, code; in words."""
 
+import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,10 @@ from syco_data.diff.records import Revision, Setting
 from syco_data.releasing.manifest import Manifest
 
 MISSING = "nothing"
+_ABSENT = object()
+"""What a side has under a key that it lacks; null is a value of its own."""
+_NAMING = ("source", "revision", "digest")
+"""Fields of a model's record that `model_words` names it by."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,14 @@ class Differences:
 
     def words(self, *prefixes: str) -> str | None:
         """The settings below these keys that differ, in words; None when none does."""
-        found = [s.words for s in self.settings if any(f"{s.key}.".startswith(f"{prefix}.") for prefix in prefixes)]
+        # A key that one side spells as null and the other leaves out decides nothing.
+        chosen = [s for s in self.settings if not (s.a is None and s.b is None)]
+        found = [s.words for s in chosen if any(f"{s.key}.".startswith(f"{prefix}.") for prefix in prefixes)]
+        return "; ".join(found) or None
+
+    def model(self, name: str) -> str | None:
+        """What differs in the record of one model, in words."""
+        found = [item.words for key, item in self.revised("model").items() if key == name or key.startswith(f"{name} ")]
         return "; ".join(found) or None
 
     def revised(self, kind: str) -> dict[str, Revision]:
@@ -45,26 +58,42 @@ class Differences:
 
 
 def differences(a: Manifest, b: Manifest) -> Differences:
-    settings = tuple(_settings("", a.settings, b.settings))
+    settings = tuple(_settings(a.settings, b.settings))
     revisions = (
         *_sources(a, b),
         *_models(a, b),
         *_pairs("template", a.templates, b.templates),
         *_environment(a, b),
         *_commit(a, b),
+        *_stamps(a, b),
     )
     return Differences(settings, revisions, frozenset(a.sources), frozenset(b.sources))
 
 
-def _settings(key: str, a: Any, b: Any) -> list[Setting]:
-    """Leaves that differ; a list is one leaf."""
+def _settings(a: dict[str, Any], b: dict[str, Any]) -> Iterator[Setting]:
+    for key, *sides in _leaves("", a, b):
+        one, other = (None if side is _ABSENT else side for side in sides)
+        yield Setting(key=key, a=one, b=other, words=f"{key}: {_both(*sides)}")
+
+
+def _leaves(key: str, a: Any, b: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The dotted key and both values of each leaf that differs; a list is one leaf."""
     if isinstance(a, dict) and isinstance(b, dict):
-        names = sorted({*a, *b})
-        return [s for name in names for s in _settings(f"{key}.{name}".lstrip("."), a.get(name), b.get(name))]
-    # A flag is no number here: true and 1 are different settings.
-    if a == b and isinstance(a, bool) == isinstance(b, bool):
-        return []
-    return [Setting(key=key, a=a, b=b, words=f"{key}: {say(a)} -> {say(b)}")]
+        for name in sorted({*a, *b}):
+            yield from _leaves(f"{key}.{name}".lstrip("."), a.get(name, _ABSENT), b.get(name, _ABSENT))
+    elif _spelled(a) != _spelled(b):
+        yield key, a, b
+
+
+def _spelled(value: Any) -> str:
+    """A value as JSON has it: a flag is no number there, and a number no text."""
+    return MISSING if value is _ABSENT else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _both(a: Any, b: Any) -> str:
+    """Two values that differ, in words that differ."""
+    said = [MISSING if value is _ABSENT else say(value) for value in (a, b)]
+    return " -> ".join(said if said[0] != said[1] else map(_spelled, (a, b)))
 
 
 def say(value: Any) -> str:
@@ -81,7 +110,7 @@ def say(value: Any) -> str:
 
 
 def _sources(a: Manifest, b: Manifest) -> list[Revision]:
-    """Per source: its presence, and separately what identifies its rows and how they may be shown."""
+    """Per source: its presence, and separately what identifies its rows, how they may be shown, and all else."""
     found = []
     for name in sorted({*a.sources, *b.sources}):
         one, other = a.sources.get(name), b.sources.get(name)
@@ -96,7 +125,20 @@ def _sources(a: Manifest, b: Manifest) -> list[Revision]:
             found.append(_revision("source", f"{name} revision", one.get("revision"), other.get("revision")))
         if one.get("release") != other.get("release"):
             found.append(_revision("source", f"{name} licence", one.get("release"), other.get("release")))
+        named = {key for key in ("content_digest", "revision", "release") if one.get(key) != other.get(key)}
+        found += _fields("source", name, one, other, named)
     return found
+
+
+def _fields(kind: str, name: str, a: dict[str, Any], b: dict[str, Any], named: Collection[str]) -> Iterator[Revision]:
+    """The fields of a record that differ, but for those that are named already."""
+    rest = ({key: value for key, value in side.items() if key not in named} for side in (a, b))
+    for key, *sides in _leaves("", *rest):
+        # "licence" alone says how the rows of a source may be shown.
+        said = f"{name} {'licence of upstream' if (kind, key) == ('source', 'licence') else key}"
+        one, other = (None if value is _ABSENT or value is None else say(value) for value in sides)
+        brief = one and other and short(one) != short(other)
+        yield _revision(kind, said, one, other, None if brief else _both(*sides))
 
 
 def _rows(record: dict[str, Any]) -> str:
@@ -105,7 +147,13 @@ def _rows(record: dict[str, Any]) -> str:
 
 
 def _models(a: Manifest, b: Manifest) -> list[Revision]:
-    return _pairs("model", *({name: model_words(record) for name, record in side.models.items()} for side in (a, b)))
+    """Per model: what it is named by, and each other field of its record, as its device and engine."""
+    names = ({name: model_words(record) for name, record in side.models.items()} for side in (a, b))
+    found = {revision.name: [revision] for revision in _pairs("model", *names)}
+    for name in sorted({*a.models} & {*b.models}):
+        named = _NAMING if name in found else ()
+        found.setdefault(name, []).extend(_fields("model", name, a.models[name], b.models[name], named))
+    return [revision for name in sorted(found) for revision in found[name]]
 
 
 def model_words(record: dict[str, Any]) -> str:
@@ -126,15 +174,35 @@ def _commit(a: Manifest, b: Manifest) -> list[Revision]:
     words = [
         f"{side.git.commit}{' with edits' if side.git.dirty else ''}" if side.git.commit else None for side in (a, b)
     ]
-    return _pairs("commit", *({"program": word} if word else {} for word in words))
+    found = _pairs("commit", *({"program": word} if word else {} for word in words))
+    return found or list(_fields("commit", "program", a.git.model_dump(), b.git.model_dump(), ()))
+
+
+def _stamps(a: Manifest, b: Manifest) -> list[Revision]:
+    """What a release says of itself: its version, the step and the release before it, how many texts it has."""
+    sides = [
+        {
+            "text": side.text,
+            "version": side.version,
+            "change": side.change,
+            **({"previous": f"{side.previous.version} {side.previous.manifest}"} if side.previous else {}),
+        }
+        for side in (a, b)
+    ]
+    return _pairs("release", *sides)
+
+
+def other_bytes(a: str, b: str) -> Revision:
+    """Two manifests, by their digests, that say the same in other bytes."""
+    return _revision("release", "manifest", a, b, said=f"{short(a)} -> {short(b)} (the same, written differently)")
 
 
 def _pairs(kind: str, a: dict[str, str], b: dict[str, str]) -> list[Revision]:
     return [_revision(kind, name, a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
 
 
-def _revision(kind: str, name: str, a: str | None, b: str | None) -> Revision:
-    words = f"{kind} {name}: {short(a)} -> {short(b)}"
+def _revision(kind: str, name: str, a: str | None, b: str | None, said: str | None = None) -> Revision:
+    words = f"{kind} {name}: {said or f'{short(a)} -> {short(b)}'}"
     return Revision(kind=kind, name=name, a=a, b=b, words=words)
 
 

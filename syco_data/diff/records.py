@@ -119,9 +119,9 @@ class Setting(_Part):
 
 
 class Revision(_Part):
-    """Something a release was made from that differs: a source, model, template, program or commit."""
+    """Something a release was made from (a source, model, template, program or commit), or what it says of itself."""
 
-    kind: Literal["source", "model", "template", "package", "environment", "commit"]
+    kind: Literal["source", "model", "template", "package", "environment", "commit", "release"]
     name: str
     a: str | None
     b: str | None

@@ -34,6 +34,8 @@ def headline(diff: Diff) -> str:
             rows.update(added=config.counts.added, removed=config.counts.removed, changed=config.counts.changed)
     if diff.level == "files":
         tables = sum(config.change != "same" for config in diff.configs)
+        if not diff.files and not tables:
+            return f"{sides}: no file differs; {_what_else(diff)}"
         return f"{sides}: {len(diff.files)} files and {tables} tables differ (rows were not compared)"
     if not rows.total():
         return f"{sides}: no row differs; {_what_else(diff)} ({diff.change})"
@@ -42,8 +44,15 @@ def headline(diff: Diff) -> str:
 
 
 def _what_else(diff: Diff) -> str:
-    parts = [("settings", diff.settings), ("revisions", diff.revisions), ("files", diff.files)]
-    return ", ".join(f"{len(found)} {name}" for name, found in parts if found) or "the version"
+    own = [revision for revision in diff.revisions if revision.kind == "release"]
+    others = [revision for revision in diff.revisions if revision.kind != "release"]
+    parts = [("settings", diff.settings), ("revisions", others), ("files", diff.files)]
+    counted = [f"{len(found)} {name}" for name, found in parts if found]
+    return ", ".join([*counted, *(f"the {_OWN.get(revision.name, revision.name)}" for revision in own)])
+
+
+_OWN = {"change": "step", "previous": "release before it", "text": "extent of texts"}
+"""What a release says of itself, in words."""
 
 
 def unexplained(diff: Diff) -> int:
