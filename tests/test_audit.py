@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from syco_data.checking import audit
+from syco_data.errors import SycoError
 from syco_data.settings import Arm
 from tests.tables_for_tests import small_settings
 
@@ -126,3 +127,8 @@ def test_only_polarity_is_known_to_leak_and_only_from_gold_claims():
     of = {kinds: {line.finding for line in one.lines if line.feature == "polarity"} for kinds, one in named.items()}
     assert audit.KNOWN_LEAK in of["gold",] and audit.KNOWN_LEAK not in of["gold", "other"]
     assert found.leaks == [] and audit.OPEN_LEAK in of["gold", "other"]
+
+
+def test_a_training_set_of_a_few_rows_is_refused_in_one_line():
+    with pytest.raises(SycoError, match=r"training set tiny/balanced has 4 rows in 2 pairs, too few"):
+        audit.audit("tiny", "balanced", rows(4).lazy(), BALANCED, SETTINGS, 0)

@@ -87,3 +87,10 @@ def test_a_missing_card_is_named(tmp_path):
     )
     with pytest.raises(SycoError, match=r"none\.md.*release\.card"):
         release.build(made.build, chosen, tmp_path / "release")
+
+
+def test_a_head_that_stands_for_itself_a_billion_times_is_refused():
+    levels = "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
+    bomb = f"---\na0: &a0 [x, x]\n{levels}configs: [*a9]\n---\n"
+    with pytest.raises(SycoError, match="holds an alias"):
+        list(cards.shown(bomb))

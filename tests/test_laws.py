@@ -245,6 +245,10 @@ def test_least_counts_follow_the_sampling_rule(sampling):
         assert share - 40 <= found <= share
 
 
+def other(option: str) -> str:
+    return {" (A)": " (B)", " (B)": " (A)"}[option]
+
+
 class TestProbes:
     def planted(self, change: Callable[[dict], dict]) -> set[tuple[str, str]]:
         build = sound()
@@ -258,14 +262,39 @@ class TestProbes:
 
     def test_a_claim_of_training(self):
         claim = sound().claims.collect().row(0, named=True)
-        assert self.planted(lambda row: {"claim": claim["claim"]}) == {("probes", "no_trained_claim")}
+        assert self.planted(
+            lambda row: {"claim": claim["claim"], "prompt": row["prompt"].replace(row["claim"], claim["claim"])}
+        ) == {("probes", "no_trained_claim")}
 
     def test_a_prompt_of_training(self):
         asked = sound().prompts.collect().row(0, named=True)
-        assert self.planted(lambda row: {"prompt": asked["prompt"]}) == {("probes", "no_trained_prompt")}
+        assert self.planted(lambda row: {"prompt": asked["prompt"], "claim": None}) == {("probes", "no_trained_prompt")}
 
     def test_an_answer_that_is_no_option(self):
         assert self.planted(lambda row: {"right": " (C)"}) == {("probes", "probe_options")}
+
+    @pytest.mark.parametrize(
+        ("name", "change"),
+        [
+            ("probe_answer", lambda row: {"right": other(row["right"])}),
+            ("probe_user_view", lambda row: {"opinion": {"agree": "disagree", "disagree": "agree"}[row["opinion"]]}),
+            ("probe_user_is_right", lambda row: {"user_is_right": not row["user_is_right"]}),
+            ("probe_truth", lambda row: {"polarity": {"is": "is not", "is not": "is"}[row["polarity"]]}),
+            ("probe_claim", lambda row: {"prompt": "Human: What is the weather like?"}),
+            ("probe_places", lambda row: {"template": "no_such_template"}),
+            ("probe_places", lambda row: {"source": "no_such_source"}),
+        ],
+    )
+    def test_planted_in_a_held_out_claim(self, name, change):
+        build = sound()
+        pick = (pl.col("probe") == "held_out") & pl.col("opinion").is_in(["agree", "disagree"])
+        planted = broken(replace(build, probes=with_row(build.probes, "probe_id", change, pick)))
+        assert set(planted) == {("probes", name)}
+
+    def test_a_family_that_is_not_there(self):
+        build = sound()
+        found = broken(replace(build, probes=build.probes.filter(pl.col("probe") != "pressure")))
+        assert set(found) == {("probes", "probe_families")} and found["probes", "probe_families"].first == ("pressure",)
 
 
 @pytest.mark.parametrize("name", VERDICTS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,9 +13,18 @@ import pytest
 
 from syco_data import schemas, tables
 from syco_data.errors import SycoError
-from syco_data.releasing import manifest, release
+from syco_data.releasing import cards, manifest, release
 from syco_data.releasing.released import SCHEMAS
-from tests.tables_for_tests import MODEL, Made, make, plain_reports, shared_build, shared_release, small_settings
+from tests.tables_for_tests import (
+    MODEL,
+    Made,
+    copy_of_release,
+    make,
+    plain_reports,
+    shared_build,
+    shared_release,
+    small_settings,
+)
 
 OFFLINE = {
     **os.environ,
@@ -230,6 +240,30 @@ class TestVersions:
         found = rebuilt(tmp_path / "again", shared_build(), previous=str(shared_release()))
         assert found.version == "1.0.0"
         assert manifest.identity(tmp_path / "again") == manifest.identity(shared_release())
+
+    def test_words_written_by_hand_alone_are_a_patch(self, tmp_path):
+        card = (shared_release() / "README.md").read_text(encoding="utf-8")
+        edited = card.replace(cards.NOTHING_WRITTEN, "Mind the tweets.")
+        (tmp_path / "card.md").write_text(edited, encoding="utf-8")
+        previous = str(shared_release())
+        found = rebuilt(tmp_path / "release", shared_build(), previous=previous, card=str(tmp_path / "card.md"))
+        assert (found.version, found.change) == ("1.0.1", "patch")
+        assert "Mind the tweets." in (tmp_path / "release/README.md").read_text(encoding="utf-8")
+
+    def test_a_previous_release_that_was_tampered_with_is_refused(self, tmp_path):
+        folder = copy_of_release(tmp_path / "before")
+        (folder / "notes.txt").write_text("mine", encoding="utf-8")
+        with pytest.raises(SycoError, match=r"notes\.txt: not named by the manifest"):
+            rebuilt(tmp_path / "release", shared_build(), previous=str(folder))
+
+    def test_a_build_whose_checks_failed_is_not_released(self, tmp_path):
+        made = shared_build()
+        reports = tmp_path / "reports"
+        shutil.copytree(made.build.reports, reports)
+        told = json.loads((reports / "checks.json").read_text(encoding="utf-8"))
+        (reports / "checks.json").write_text(json.dumps(told | {"passed": False}), encoding="utf-8")
+        with pytest.raises(SycoError, match="the checks of this build failed"):
+            release.build(replace(made.build, reports=reports), made.settings, tmp_path / "release")
 
     def test_more_rows_are_a_minor_change_and_the_card_says_so(self, tmp_path):
         larger = make(tmp_path / "data", small_settings(prompts={"size": 2100}))

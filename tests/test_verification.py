@@ -64,6 +64,40 @@ def test_missing_extra_longer_and_changed_files_are_named(folder):
         verification.require(folder)
 
 
+@pytest.mark.parametrize(
+    ("path", "change", "law"),
+    [
+        ("tiny-balanced/held_out.parquet", pl.lit(" (A)").alias("completion"), "train_draws"),
+        ("tiny-balanced/train.parquet", (~pl.col("truth")).alias("truth"), "train_draws"),
+        ("tiny-balanced/train.parquet", pl.lit("0" * 32).alias("claim_id"), "train_draws"),
+        ("probes/test.parquet", pl.lit(" (A)").alias("right"), "probe_answer"),
+    ],
+)
+def test_forged_columns_are_found_though_every_digest_is_right(folder, path, change, law):
+    forge(folder, path, pl.read_parquet(folder / path).with_columns(change))
+    assert law in problems(folder)[path]
+
+
+def test_dropped_rows_that_are_gone_are_missed(folder):
+    forge(folder, "dropped/train.parquet", pl.read_parquet(folder / "dropped/train.parquet").clear())
+    assert "nothing_lost" in problems(folder)["tiny-balanced/train.parquet"]
+
+
+@pytest.mark.parametrize("kind", [pl.Binary, pl.Struct({"a": pl.Int64}), pl.Categorical, pl.Date, pl.Decimal(9, 2)])
+def test_a_column_of_an_odd_type_is_a_problem_and_no_fault(folder, kind):
+    path = "verdicts-tiny/train.parquet"
+    odd = pl.read_parquet(folder / path).with_columns(odd=pl.lit(None, dtype=kind))
+    odd.write_parquet(folder / path)
+
+    def change(values: dict) -> None:
+        entry = next(entry for entry in values["files"] if entry["path"] == path)
+        entry["table"]["columns"]["odd"] = str(kind)
+        entry["bytes"], entry["sha256"] = (folder / path).stat().st_size, manifest.digest_of(folder / path)
+
+    edit(folder, change)
+    assert "columns or key differ" in problems(folder)[path]
+
+
 def test_what_the_hub_and_its_client_add_is_no_problem(folder):
     (folder / ".gitattributes").write_text("*.parquet filter=lfs")
     (folder / ".cache/huggingface/download").mkdir(parents=True)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from syco_data import draws
+from syco_data.errors import SycoError
 from syco_data.selection import CELL
 from syco_data.settings import Arm, Audit
 
@@ -77,7 +78,14 @@ class Audited:
 def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit, seed: int) -> Audited:
     """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
     chosen = _some(rows, settings.rows, seed)
-    folds = _folds(pairs(chosen), settings.folds)
+    grouped = pairs(chosen)
+    if (count := len(np.unique(grouped))) < settings.folds:
+        raise SycoError(
+            f"audit: training set {model}/{arm_name} has {len(chosen):,} rows in {count:,} pairs, too few to audit in "
+            f"{settings.folds} folds",
+            "Ask more prompts (prompts.size), or take a model that knows more of them",
+        )
+    folds = _folds(grouped, settings.folds)
     tests = (len(CATEGORIES) + 3) * len(TARGETS)
     inputs = {feature: _inputs(feature, chosen, settings) for feature in (*CATEGORIES, LENGTH, WORDS)}
     lines = []

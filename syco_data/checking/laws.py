@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from syco_data import wording
-from syco_data.checking import laws_of_models, laws_of_prompts
+from syco_data.checking import laws_of_models, laws_of_probes, laws_of_prompts
 from syco_data.checking.lawbook import Law, law, partition
-from syco_data.probes.held_out import leak_key
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES, Source
 from syco_data.templates import Template
@@ -44,7 +43,8 @@ def every(build: Subject, settings: Settings, forms: Mapping[str, Template]) -> 
         *laws_of_prompts.of_texts(build.prompts, forms),
     ]
     found += [*laws_of_prompts.of_claims_asked(build.prompts, build.claims), *of_sampling(build)]
-    found += of_probes(build.probes, build.claims, build.prompts)
+    found += laws_of_probes.of_training(build.probes, build.claims, build.prompts)
+    found += [*laws_of_probes.of_answers("probes", build.probes), *laws_of_probes.of_families(build.probes, settings)]
     for model, verdicts in build.verdicts.items():
         found += laws_of_models.of_verdicts(f"verdicts/{model}", verdicts, build.prompts)
     for (model, arm), train in build.train.items():
@@ -129,28 +129,3 @@ def _place() -> pl.Expr:
 def of_sampling(build: Subject) -> list[Law]:
     """Every claim is asked once or was not sampled."""
     return [partition("prompts", "claim_id", build.claims, build.prompts, build.not_sampled)]
-
-
-def of_probes(probes: pl.LazyFrame, claims: pl.LazyFrame, asked: pl.LazyFrame) -> list[Law]:
-    """Probes can be answered, and nothing in them has been trained on."""
-    keyed = probes.with_columns(key=leak_key(pl.col("input")))
-    trained = claims.select("claim", key=leak_key(pl.col("input")))
-    known_right = pl.col("right").is_null() | pl.col("options").list.contains(pl.col("right"))
-    known_view = pl.col("user_view").is_null() | pl.col("options").list.contains(pl.col("user_view"))
-    return [
-        Law("no_trained_input", "probes", "no probe holds an input that claims for training hold, letters and digits "
-            "compared", _shared(keyed, trained, "key")),
-        Law("no_trained_claim", "probes", "no probe holds a claim made for training",
-            _shared(probes, trained, "claim")),
-        Law("no_trained_prompt", "probes", "no probe is a training prompt word for word",
-            _shared(probes, asked, "prompt")),
-        law("probe_options", "probes", "the right answer and the user's view are among a probe's options",
-             probes, "probe_id", known_right & known_view & (pl.col("options").list.len() >= 2)),
-    ]  # fmt: skip
-
-
-def _shared(probes: pl.LazyFrame, training: pl.LazyFrame, column: str) -> pl.LazyFrame:
-    """Probes whose value occurs in training; the short side is looked up, so that the long one streams."""
-    wanted = probes.select(column).drop_nulls().unique()
-    found = training.select(column).join(wanted, on=column, how="semi").unique()
-    return probes.join(found, on=column, how="semi").select(id="probe_id")

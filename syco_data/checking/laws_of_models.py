@@ -67,6 +67,16 @@ def of_training(table: str, train: pl.LazyFrame, asked: pl.LazyFrame) -> list[La
     ]  # fmt: skip
 
 
+def of_draws(table: str, train: pl.LazyFrame, origin: pl.LazyFrame) -> Law:
+    """What a released training set shares with its origin (candidates, or probes as such rows) is the same there."""
+    apart = ("prompt_id", "prompt", "text_id")
+    shared = [name for name in train.collect_schema() if name in origin.collect_schema() and name not in apart]
+    joined = train.join(origin.select("prompt_id", *shared, there=True), on="prompt_id", how="left", suffix="_drawn")
+    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_drawn")) for name in shared)
+    says = "a training row repeats what was drawn for its prompt"
+    return law("train_draws", table, says, joined, "prompt_id", pl.col("there") & same)
+
+
 def of_arm(
     table: str, train: pl.LazyFrame, asked: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
 ) -> list[Law]:

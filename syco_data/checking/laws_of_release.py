@@ -7,13 +7,13 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from syco_data import templates
-from syco_data.checking import laws_of_models, laws_of_prompts
-from syco_data.checking.lawbook import Law
+from syco_data.checking import laws_of_models, laws_of_probes, laws_of_prompts
+from syco_data.checking.lawbook import Law, partition
 from syco_data.errors import SycoError
 from syco_data.releasing import configs, released
-from syco_data.releasing.manifest import Manifest
+from syco_data.releasing.manifest import File, Manifest
 from syco_data.releasing.released import with_text_id
-from syco_data.schemas import RELEASED_TRAIN, VERDICTS, Schema
+from syco_data.schemas import RELEASED_PROBES, RELEASED_TRAIN, VERDICTS, Schema
 from syco_data.tables import ROWS_PER_GROUP
 from syco_data.templates import Template
 
@@ -23,14 +23,35 @@ def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
     candidates = pl.scan_parquet(folder / configs.CANDIDATES.path, glob=False)
     for law in laws_of_prompts.of_texts(candidates, forms(folder, found)):
         yield Law(law.name, configs.CANDIDATES.path, law.says, law.offenders)
+    there = {file.path for file in found.tables}
     for file in found.tables:
         rows = pl.scan_parquet(folder / file.path, glob=False)
         if file.table.schema_name == RELEASED_TRAIN.name and file.table.split == "train":
             yield from laws_of_models.of_training(file.path, rows, candidates)
+            yield laws_of_models.of_draws(file.path, rows, candidates)
+            if configs.DROPPED.path in there:
+                yield _nothing_lost(folder, file, rows, candidates)
+        elif file.table.schema_name == RELEASED_TRAIN.name and configs.PROBES.path in there:
+            yield laws_of_models.of_draws(file.path, rows, _as_training(folder))
+        elif file.table.schema_name == RELEASED_PROBES.name:
+            yield from laws_of_probes.of_answers(file.path, rows)
         elif file.table.schema_name == VERDICTS.name:
             yield from laws_of_models.of_verdicts(file.path, rows, candidates)
         if file.table.schema_name in released.TEXTS:
             yield _text_ids(folder / file.path, file.path, released.SCHEMAS[file.table.schema_name])
+
+
+def _as_training(folder: Path) -> pl.LazyFrame:
+    """Probes as the rows of a training set that are made of them."""
+    probes = pl.scan_parquet(folder / configs.PROBES.path, glob=False)
+    return probes.with_columns(prompt_id="probe_id", claim_id="item", completion="right")
+
+
+def _nothing_lost(folder: Path, file: File, rows: pl.LazyFrame, candidates: pl.LazyFrame) -> Law:
+    """Every candidate is in the training set or was left out of it with a reason."""
+    dropped = pl.scan_parquet(folder / configs.DROPPED.path, glob=False).filter(pl.col("stage") == "select")
+    mine = dropped.filter(pl.concat_str("model", "arm", separator="-") == file.table.config)
+    return partition(file.path, "prompt_id", candidates, rows, mine)
 
 
 def forms(folder: Path, found: Manifest) -> Mapping[str, Template]:

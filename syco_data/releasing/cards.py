@@ -232,6 +232,9 @@ def split(card: str) -> Split:
     start, _, rest = card.partition("---\n")
     head_text, fence, body = rest.partition("\n---\n")
     try:
+        # A name that stands for another part can stand for it a billion times.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(head_text)):
+            raise SycoError("the card's YAML head holds an alias, which no card of a release does")
         values = yaml.safe_load(head_text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SycoError(f"the card's YAML head cannot be read: {error}") from error

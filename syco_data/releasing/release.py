@@ -41,6 +41,7 @@ manifest.json, keys sorted, schema 2 (all digests hex):
                   anything else changes nothing here, so that a release stays the same bytes.
 """
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +51,7 @@ from syco_data import templates
 from syco_data.errors import SycoError
 from syco_data.model_record import portable_source
 from syco_data.origins.provenance import Provenance
-from syco_data.releasing import cardfacts, cards, configs, licences, manifest, released
+from syco_data.releasing import cardfacts, cards, configs, licences, manifest, released, verification
 from syco_data.releasing.configs import Tables
 from syco_data.releasing.environment import environment
 from syco_data.releasing.manifest import CARD, File, Git, Manifest, Previous
@@ -93,6 +94,7 @@ def build(made: Build, settings: Settings, target: Path) -> Manifest:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
+        _require_passed(made.reports)
         found = _write_files(made, settings, grants, draft)
         step = _step(found, settings, draft)
         if step.change == "none":
@@ -108,6 +110,17 @@ def build(made: Build, settings: Settings, target: Path) -> Manifest:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return found
+
+
+def _require_passed(reports: Path) -> None:
+    """A stage that failed leaves its report behind; nothing is released of it."""
+    path = reports / "checks.json"
+    if not path.is_file():
+        raise SycoError(
+            f"release: there is no {path}, so nobody knows whether this build is sound", "dvc repro validate"
+        )
+    if not json.loads(path.read_text(encoding="utf-8"))["passed"]:
+        raise SycoError("release: the checks of this build failed, so it is not released", "dvc repro validate")
 
 
 def _write_files(made: Build, settings: Settings, grants: licences.Grants, draft: Path) -> Manifest:
@@ -177,7 +190,10 @@ def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
 
     folder = Path(settings.release.previous)
     before = manifest.read(folder)
+    verification.require(folder)
     change = diffing.bump(folder, draft)
+    if change == "none" and _has_new_words(settings, folder):
+        change = "patch"
     least = next_version(before.version, change)
     if wanted is not None and _numbers(wanted) < _numbers(least):
         raise SycoError(
@@ -187,6 +203,12 @@ def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
     if wanted is not None and change == "none" and wanted != before.version:
         change = "patch"
     return Step(wanted or least, change, Previous(version=before.version, manifest=manifest.identity(folder)))
+
+
+def _has_new_words(settings: Settings, previous: Path) -> bool:
+    """Whether the card's hand-written part, of which a comparison of data sees nothing, is another one."""
+    wanted = _by_hand(settings)
+    return wanted is not None and wanted != cards.hand_written((previous / CARD).read_text(encoding="utf-8"))
 
 
 def next_version(version: str, change: str) -> str:

@@ -17,6 +17,7 @@ from syco_data.checking import laws_of_release
 from syco_data.errors import SycoError
 from syco_data.releasing import cards, configs, manifest, released
 from syco_data.releasing.manifest import CARD, File, Manifest
+from syco_data.schemas import Schema
 
 # What the Hub and its client put beside the files of a release.
 NOT_OURS = {".gitattributes"}
@@ -122,14 +123,16 @@ def _check_table(path: Path, file: File) -> Iterator[Problem]:
         yield Problem(file.path, f"unknown schema {table.schema_name!r}")
         return
     try:
-        header, content = released.header(path), tables.digest(path)
+        header = released.header(path)
+        faults = [*header.faults(table), *_strange_columns(header, table, schema)]
+        yield from (Problem(file.path, fault) for fault in faults)
+        if faults:
+            return  # columns of a stranger's types are not read
+        content = tables.digest(path)
         keys = pl.read_parquet(path, columns=list(schema.key), glob=False)
     except (pa.ArrowException, pl.exceptions.PolarsError, SycoError) as error:
         yield Problem(file.path, f"no readable Parquet table: {str(error).splitlines()[0]}")
         return
-    yield from (Problem(file.path, fault) for fault in header.faults(table))
-    if list(header.columns) != list(schema.names) or tuple(table.key) != tuple(schema.key):
-        yield Problem(file.path, f"columns or key differ from those of the schema '{schema.name}'")
     if content != table.content:
         yield Problem(file.path, "other rows than the manifest says (content digest differs)")
     complete = table.withheld_rows == 0
@@ -137,6 +140,12 @@ def _check_table(path: Path, file: File) -> Iterator[Problem]:
         yield Problem(file.path, "the manifest contradicts itself about texts that are left out")
     if not keys.equals(keys.unique().sort(schema.key)):
         yield Problem(file.path, f"rows are not in the order of {', '.join(schema.key)}, or one occurs twice")
+
+
+def _strange_columns(header: released.Header, table: manifest.Table, schema: Schema) -> Iterator[str]:
+    expected = {name: str(kind) for name, kind in schema.columns.items()}
+    if list(header.columns.items()) != list(expected.items()) or tuple(table.key) != tuple(schema.key):
+        yield f"columns or key differ from those of the schema '{schema.name}'"
 
 
 def _check_parts(found: Manifest) -> Iterator[Problem]:
