@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,7 +174,7 @@ def _prepared(path: Path, target: Path) -> str:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
         rows = list(_mmlu(text) if ".csv" in path.name else _bbh(text))
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError, KeyError, TypeError) as error:
         raise SycoError(f"evaluate.capability: {path.name} is not in the published layout: {error}") from error
     target.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return str(target)

@@ -55,7 +55,9 @@ def _lines(path: Path) -> list[dict]:
 
 
 def _typed(rows: list[dict], name: str) -> pl.DataFrame:
-    """The three columns; an answer may be a text or a list of texts."""
+    """The three columns; an answer may be a text or a list of texts. At least one row."""
+    if not rows:
+        raise SycoError(f"survey '{name}': its file holds no row", "Fetch it anew, or take it from probes.surveys.sets")
     kept = []
     for number, row in enumerate(rows, start=1):
         question, *answers = (row.get(column) if isinstance(row, dict) else None for column in ("question", *ANSWERS))

@@ -160,6 +160,7 @@ def test_no_task_leaves_empty_tables(subject):
         (b"question,a,b,A\n", "2 options instead of 4"),
         (b"question,a,b,c,d,E\n", "substring not found"),
         (b"\xff\xfe", "decode"),
+        (b"question,a,b,c," + b"d" * 131_073 + b",A\n", "field limit"),
     ],
 )
 def test_a_broken_file_is_one_line(subject, tmp_path, content, said):
@@ -167,6 +168,15 @@ def test_a_broken_file_is_one_line(subject, tmp_path, content, said):
     (tmp_path / "mmlu" / "test" / "anatomy_test.csv").write_bytes(content)
     with pytest.raises(SycoError, match=f"anatomy_test.csv is not in the published layout: .*{said}"):
         capability.solve(subject, wanted(tmp_path, "mmlu_0shot"), ENGINE)
+
+
+@pytest.mark.parametrize("name", ["anatomy_test.csv.gz", "boolean_expressions.json.gz"])
+def test_a_flipped_byte_is_one_line(tmp_path, name):
+    content = bytearray(gzip.compress(b"question,a,b,c,d,A\n"))
+    content[10] ^= 0x06  # the kind of the first block: none that there is
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SycoError, match=rf"{name} is not in the published layout: Error -3"):
+        capability._prepared(tmp_path / name, tmp_path / "out.jsonl")
 
 
 def test_a_folder_without_files_and_an_unknown_task_are_one_line(subject, tmp_path):

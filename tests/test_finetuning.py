@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import signal
@@ -173,6 +174,47 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_pat
     monkeypatch.undo()
     assert finetuning.tune(run).cost.steps == 6
     assert largest_difference(tmp_path, plain[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device"), r"could not be written: .*Make room\."),
+        (OSError(122, "Disk quota exceeded", "a"), r"could not be written: .*Make room\."),
+        (RuntimeError("I/O error: File too large (os error 27)"), r"could not be written: .*Make room\."),
+        (PermissionError(13, "Permission denied", "a"), "could not be read or written: .*Permission denied: 'a'"),
+        (OSError("no file named model.safetensors\nin a"), "could not be read or written: no file named"),
+        (OSError(), "could not be read or written: OSError"),
+    ],
+)
+def test_room_is_asked_for_where_it_is_missing(tmp_path, error, said):
+    found = finetuning._explained(error, checkpoints.Workspace(tmp_path, "key"))
+    assert isinstance(found, SycoError)
+    assert re.search(said, str(found))
+    assert ("Make room" in str(found)) == ("Make room" in said)
+    assert "\n" not in str(found)
+
+
+def test_weights_that_are_missing_are_one_line(model, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(model, bare)
+    run = job(bare, tmp_path / "out")
+    (bare / "model.safetensors").unlink()
+    with pytest.raises(SycoError, match=r"could not be read or written: .*safetensors.*no checkpoint yet$") as caught:
+        finetuning.tune(run)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_disk_that_is_full_at_the_last_files_is_one_line(model, tmp_path, monkeypatch):
+    """Safetensors has an error of its own, which is no OSError."""
+    from safetensors import SafetensorError
+
+    def fill(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(finetuning, "_trainer", fill)
+    with pytest.raises(SycoError, match=r"could not be written: .*Make room\."):
+        finetuning.tune(job(model, tmp_path))
 
 
 def test_memory_that_runs_out_is_one_line(model, tmp_path):

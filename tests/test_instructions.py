@@ -80,6 +80,39 @@ def test_a_broken_file_is_one_line(tmp_path):
         only_row(tmp_path)
 
 
+def test_a_flipped_byte_is_one_line(tmp_path):
+    path = write_jsonl(tmp_path / "rows.jsonl.gz", {"prompt": "p", "completion": "c"})
+    content = bytearray(path.read_bytes())
+    content[10] ^= 0x06  # the kind of the first block: none that there is
+    path.write_bytes(content)
+    with pytest.raises(SycoError, match=r"rows\.jsonl\.gz cannot be read: Error -3"):
+        only_row(tmp_path)
+
+
+MESSAGES = [{"role": "user", "content": "hello"}]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"prompt": MESSAGES, "completion": MESSAGES}, "expected text, found lists or records"),
+        ({"prompt": "p", "completion": {"text": "c"}}, "column 'completion': expected text"),
+        ({"prompt": ["p"], "completion": "c"}, "column 'prompt': expected text"),
+        (
+            {"name": "n", "instruction": "i", "input": "x", "instances": [{"input": "a", "output": "b"}]},
+            "not laid out as self_instruct files are: .*'input'",
+        ),
+        ({"name": "n", "instruction": "i", "instances": "a text"}, "not laid out as self_instruct files are"),
+        ({"name": "n", "instruction": "i", "instances": ["a text"]}, "not laid out as self_instruct files are"),
+    ],
+)
+def test_rows_that_are_no_texts_are_one_line(tmp_path, row, said):
+    write_jsonl(tmp_path / "rows.jsonl", row)
+    with pytest.raises(SycoError, match=rf"rows\.jsonl.*{said}") as refused:
+        only_row(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(SycoError, match="holds no"):
         only_row(tmp_path)
@@ -92,6 +125,15 @@ def test_an_empty_folder_is_refused(tmp_path):
         ("super_glue_rte_can_we_infer", "rte"), ("paws_labeled_final_Rewrite", "paws"), ("trec_trec1", "trec"),
         ("rotten_tomatoes_Reviewer_Enjoyment", "rotten_tomatoes"), ("snli:1.1.0", "snli"), ("CoLA", "cola"),
         ("tweet_eval_irony_1", "tweet_irony"), ("cb", "cb"), ("qqp", "qqp"), ("sst2:2.0.0", "sst2"),
+        ("task363_sst2_polarity_classification", "sst2"), ("task1288_glue_mrpc_paraphrasing", "mrpc"),
+        ("task1345_glue_qqp_question_paraprashing", "qqp"), ("task199_mnli_classification", "mnli"),
+        ("task616_cola", "cola"), ("task640_esnli_classification", "snli"), ("cot_esnli", "snli"),
+        ("task379_agnews_topic_classification", "ag_news"), ("task1388_cb_entailment", "cb"),
+        ("task1344_glue_entailment_classification", "rte"), ("task286_olid_offense_judgment", "tweet_offensive"),
+        ("task386_semeval_2018_task3_irony_detection", "tweet_irony"), ("niv2_task400_paws_wiki", "paws"),
+        ("flan/glue_qnli_v2", "qnli"), ("task067_abductivenli_answer_generation", None), ("coca_cola_adverts", None),
+        ("imdb_movie_review_x", None), ("write_rte", None), ("story_of_cats_paws", None),
+        ("task079_conala_concat", None),
         ("wiki_qa_Is_This_True_", None), ("imdb_Reviewer_Enjoyment", None), ("cbt_ne", None), ("trecs", None),
         ("quoref_Answer_Test", None), ("colab_tips", None), ("quarel_logic_test", None),
     ],

@@ -272,6 +272,8 @@ def test_survey_files_are_read_packed_or_plain_with_texts_or_lists(tmp_path):
         (b"{not json}\n", "cannot be read as JSON lines"),
         (b'{"question": 3}\n', "row 1: expected question and both answers"),
         (b"[]\n", "row 1"),
+        (b"", "survey 'nlp_survey': its file holds no row"),
+        (b"\n\n", "holds no row"),
         (b"\xff\xfe\n", "cannot be read"),
     ],
 )

@@ -35,6 +35,8 @@ def test_the_projects_own_params_are_valid():
         ("prompts.sise", 3, "unknown key 'prompts.sise'.*did you mean 'size'"),
         ("claim", {}, "unknown key 'claim'.*did you mean 'claims'"),
         ("sources.sst2.licnce", "allow", "unknown key 'sources.sst2.licnce'.*did you mean 'licence'"),
+        ("release.version", "01.0.0", "'release.version': String should match pattern"),
+        ("release.version", "١.٠.٠", "'release.version': String should match pattern"),
         ("prompts.size", KeyError, "key 'prompts.size' is missing"),
         ("prompts.size", "4000", "'prompts.size': Input should be a valid integer"),
         ("prompts.size", 0, "'prompts.size': Input should be greater than 0"),
@@ -58,6 +60,7 @@ def test_the_projects_own_params_are_valid():
         ("prompts.sampling", {"sst2": 0.0}, "prompts.sampling: the shares sum to nothing"),
         ("prompts.sampling", "even", "'prompts.sampling': Input should be 'proportional' or 'balanced'"),
         ("sources", {}, "'sources': Dictionary should have at least 1 item"),
+        ("probes.held_out.templates", [], "'probes.held_out.templates': Tuple should have at least 1 item"),
         ("select.size", "match", "'select.size': Input should be a valid integer, or: Input should be 'matched'"),
         ("select.size", 0, r"'select.size': Input should be greater than 0, or: Input should be 'matched' \(found: 0"),
         ("arms.balanced.filterd", True, "unknown key 'arms.balanced.filterd'.*did you mean 'filtered'"),
@@ -73,6 +76,15 @@ def test_the_projects_own_params_are_valid():
 def test_a_wrong_key_or_value_is_refused_by_its_full_name(path, value, message):
     with pytest.raises(SycoError, match=message) as refused:
         settings.parse(changed(path, value))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_development_split_without_a_share_is_refused():
+    values = changed("evaluate.split", "development")
+    assert settings.parse(values).evaluate.split == "development"
+    values["probes"]["development_share"] = 0.0
+    with pytest.raises(SycoError, match=r"development_share is 0\.0: no probe would be left\. Give") as refused:
+        settings.parse(values)
     assert "\n" not in str(refused.value)
 
 

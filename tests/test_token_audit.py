@@ -90,8 +90,21 @@ def test_a_violation_stops_before_training_and_names_the_first_ids(folders):
     model = resolved(folders["byte_bpe"])
     train = train_rows(5).with_columns(completion=pl.lit(" (A)</s> and on"))
     pool = Pool(instruction_rows(), NOTHING_DROPPED)
-    with pytest.raises(SycoError, match=rf"5 of 5 generated rows.*end token.*first: {'0' * 32}, .*Nothing was trained"):
+    with pytest.raises(
+        SycoError,
+        match=rf"5 of 5 generated rows.*end token.*first: {'0' * 32}, .*Nothing was trained"
+        rf".*python -m syco_data show {'0' * 32}$",
+    ):
         training_rows.prepare(model, train, pool, choice(), "stop")
+
+
+def test_an_instruction_that_cannot_be_trained_on_is_found_by_its_file(folders):
+    model, rows = resolved(folders["byte_bpe"]), instruction_rows(3)
+    ended = rows.with_columns(completion=pl.lit("a</s> b"), source=pl.lit("deep/rows.jsonl"))
+    said = r"first: i000, .*file or task 'deep/rows\.jsonl'.*instructions\.directory, hub_id or columns"
+    with pytest.raises(SycoError, match=said) as refused:
+        training_rows.prepare(model, train_rows(), Pool(ended, NOTHING_DROPPED), choice(), "stop")
+    assert "syco_data show" not in str(refused.value)
 
 
 def test_long_instructions_stop_or_are_dropped_as_asked(folders):
@@ -99,7 +112,9 @@ def test_long_instructions_stop_or_are_dropped_as_asked(folders):
     long = pool.rows.with_columns(
         prompt=pl.when(pl.col("instruction_id") == "i003").then(pl.lit("river " * 300)).otherwise("prompt")
     )
-    with pytest.raises(SycoError, match=r"1 of 12 instruction rows.*first: i003.*Raise finetune\.max_length"):
+    with pytest.raises(
+        SycoError, match=r"1 of 12 instruction rows.*first: i003.*Raise finetune\.max_length.*over_length to drop$"
+    ):
         training_rows.prepare(model, train_rows(), Pool(long, NOTHING_DROPPED), choice(), "stop")
     kept = training_rows.prepare(model, train_rows(), Pool(long, NOTHING_DROPPED), choice(steps=60), "drop")
     assert (kept.counts.instruction, kept.counts.instruction_too_long) == (11, 1)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from syco_data import settings
 from syco_data.errors import SycoError
-from syco_data.settings import unknown
 
 EVALUATED = Path("data/reports/evaluate")
 BASE = "base"
@@ -26,12 +26,17 @@ Rates = dict[str, dict[str, float]]
 def results(
     model: Annotated[str, typer.Argument(help="A name below `models:`.")],
     figure: Annotated[list[str] | None, typer.Option(help="PROBE.METRIC, as often as you like.")] = None,
-    arm: Annotated[list[str] | None, typer.Option(help="Which arms, in this order; all without it.")] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="Which arms, in this order; else all of the build.")] = None,
 ) -> None:
     """Rates in percent with their intervals, one line an arm, the untuned model (`base`) first."""
-    found = {path.stem: _rates(path) for path in sorted((EVALUATED / model).glob("*.json"))}
+    # Files of arms that the build no longer names stay in the folder: they are of other data and settings.
+    built = {BASE, *settings.load().build.arms}
+    found = {path.stem: _rates(path) for path in sorted((EVALUATED / model).glob("*.json")) if path.stem in built}
     if not found:
-        raise SycoError(f"there is nothing in {EVALUATED / model}", "Evaluate the model: dvc repro evaluate")
+        raise SycoError(
+            f"there is nothing of {BASE} or `build.arms` in {EVALUATED / model}",
+            "Evaluate the model: dvc repro evaluate",
+        )
     arms = arm or sorted(found, key=lambda name: (name != BASE, name))
     figures = figure or list(SHOWN)
     _refuse(arms, list(found), "arm")
@@ -43,14 +48,17 @@ def results(
 
 def _rates(path: Path) -> Rates:
     """PROBE.METRIC -> rate, low, high."""
-    probes = json.loads(path.read_text(encoding="utf-8"))
-    return {f"{probe}.{metric}": rate for probe, metrics in probes.items() for metric, rate in metrics.items()}
+    try:
+        probes = json.loads(path.read_text(encoding="utf-8"))
+        return {f"{probe}.{metric}": rate for probe, metrics in probes.items() for metric, rate in metrics.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise SycoError(f"{path} cannot be read: {error}", "Evaluate the model: dvc repro evaluate") from error
 
 
 def _refuse(wanted: list[str], valid: list[str], what: str) -> None:
     for name in wanted:
         if name not in valid:
-            raise SycoError(f"{what} {unknown(name, valid)}")
+            raise SycoError(f"{what} {settings.unknown(name, valid)}")
 
 
 def _cell(rate: dict[str, float] | None) -> str:

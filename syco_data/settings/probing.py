@@ -14,7 +14,7 @@ class HeldOutProbes(Record):
     """Claims from the held-out splits; `templates` may name seen and held-out ones, the first is the baseline's."""
 
     items: Positive
-    templates: tuple[str, ...]
+    templates: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class AdditionProbes(Record):

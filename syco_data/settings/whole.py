@@ -50,6 +50,11 @@ class Settings(Record):
                 raise SycoError("prompts.sampling: the shares sum to nothing", "Give a source a share above 0")
         for arm in self.arms:
             self.tuning(arm)
+        if self.evaluate.split == "development" and not self.probes.development_share:
+            raise SycoError(
+                "evaluate.split is 'development', but probes.development_share is 0.0: no probe would be left",
+                "Give development_share a value above 0, or set evaluate.split to reported",
+            )
         return self
 
     def tuning(self, arm: str) -> Finetune:

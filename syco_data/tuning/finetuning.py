@@ -4,6 +4,7 @@
 hold a clock; seconds and memory are returned beside.
 """
 
+import errno
 import os
 import resource
 from pathlib import Path
@@ -19,7 +20,13 @@ from syco_data.tuning.tuning_jobs import Cost, Job, Metrics, Tuned
 if TYPE_CHECKING:
     from syco_data.tuning.sft_trainer import Trainer
 
-_DISK = ("os error 28", "os error 27", "No space left", "File too large", "PytorchStreamWriter", "inline_container")
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+_DISK = (
+    *(f"os error {number})" for number in _FULL),
+    *(os.strerror(number) for number in _FULL),
+    "PytorchStreamWriter",
+    "inline_container",
+)
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "bad alloc")
 
 
@@ -34,6 +41,8 @@ def tune(job: Job) -> Tuned:
 
 
 def _tune(job: Job) -> Tuned:
+    from safetensors import SafetensorError
+
     workspace = job.workspace()
     if tuning_jobs.is_main():
         workspace.clear()
@@ -43,7 +52,7 @@ def _tune(job: Job) -> Tuned:
         _train(trainer, workspace.latest())
         metrics = _metrics(job, trainer)
         tuned_folders.save(job, trainer, workspace)
-    except (OSError, RuntimeError, MemoryError, ValueError) as error:
+    except (OSError, RuntimeError, MemoryError, ValueError, SafetensorError) as error:
         raise _explained(error, workspace) from error
     return Tuned(metrics, _cost(trainer))
 
@@ -133,11 +142,14 @@ def _explained(error: Exception, workspace: Workspace) -> Exception:
     """A fault of the machine as one line; anything else is ours, and stays as it is."""
     text = str(error)
     kept = workspace.last_good()
+    first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
     if isinstance(error, MemoryError) or any(sign in text for sign in _MEMORY):
         return SycoError(
-            f"finetune: memory ran out: {text.strip().splitlines()[0] if text.strip() else type(error).__name__}",
+            f"finetune: memory ran out: {first}",
             f"Double finetune.accumulation, or set gradient_checkpointing: true or method: lora. {kept}",
         )
-    if isinstance(error, OSError) or any(sign in text for sign in _DISK):
-        return SycoError(f"finetune: a file could not be written: {text.strip().splitlines()[0]}", f"Make room. {kept}")
+    if getattr(error, "errno", None) in _FULL or any(sign in text for sign in _DISK):
+        return SycoError(f"finetune: a file could not be written: {first}", f"Make room. {kept}")
+    if isinstance(error, OSError):
+        return SycoError(f"finetune: a file could not be read or written: {first}", kept)
     return error

@@ -1,10 +1,11 @@
 """Instruction rows from files: recognised by their columns, cleaned of duplicates, freed of the 17 sources.
 
-Facts of file families and of task names are rows of the two tables below.
+Facts of file families and of task names are rows of the tables below.
 """
 
 import gzip
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,22 +58,28 @@ TASK_NAMES = {
     "sst2": ("sst2", "sst_2", "glue_sst2", "sst"),
     "rotten_tomatoes": ("rotten_tomatoes", "movie_review", "sentiment_polarity"),
     "tweet_sentiment": ("tweet_eval_sentiment", "tweet_sentiment"),
-    "tweet_offensive": ("tweet_eval_offensive", "tweet_offensive"),
-    "tweet_irony": ("tweet_eval_irony", "tweet_irony"),
+    "tweet_offensive": ("tweet_eval_offensive", "tweet_offensive", "olid"),
+    "tweet_irony": ("tweet_eval_irony", "tweet_irony", "semeval_2018_task3_irony"),
     "qqp": ("qqp", "glue_qqp", "quora"),
     "mrpc": ("mrpc", "glue_mrpc"),
-    "paws": ("paws",),
-    "rte": ("rte", "glue_rte", "super_glue_rte"),
+    "paws": ("paws", "paws_wiki", "paws_labeled", "pawsx"),
+    "rte": ("rte", "glue_rte", "super_glue_rte", "glue_entailment"),
     "wnli": ("wnli", "glue_wnli"),
     "qnli": ("qnli", "glue_qnli"),
     "mnli": ("mnli", "glue_mnli", "multi_nli", "multinli"),
     "snli": ("snli", "e_snli", "esnli", "stanford_nli"),
     "cb": ("cb", "super_glue_cb", "commitment_bank"),
     "trec": ("trec",),
-    "ag_news": ("ag_news",),
+    "ag_news": ("ag_news", "agnews"),
     "cola": ("cola", "glue_cola"),
 }
-"""How P3, FLAN and their kind begin the names of tasks that are made from a source."""
+"""What P3, FLAN, Natural Instructions and their kind call a source in the names of tasks made from it."""
+
+AT_START = (
+    *("sst", "movie_review", "sentiment_polarity", "tweet_sentiment", "tweet_offensive", "tweet_irony"),
+    *("olid", "paws", "rte", "cb", "cola"),
+)
+"""Names that are words of other tasks too (`coca_cola_adverts`, `imdb_movie_review`): they count at the start alone."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +127,28 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
     """One file's rows, as they stand: `file`, `task` (null where the file names none), `prompt`, `completion`."""
     df = _frame(path, name)
     family = Family("params", columns) if columns else recognise(df.columns, name)
+    try:
+        return _texts(df, family, name)
+    except pl.exceptions.PolarsError as error:
+        raise SycoError(
+            f"instructions: {name} is not laid out as {family.name} files are: {str(error).splitlines()[0]}",
+            "Take it out of the folder, or write its prompts and completions to columns of text",
+        ) from error
+
+
+def _texts(df: pl.DataFrame, family: Family, name: str) -> pl.DataFrame:
+    """The rows of `read`, from a file's own columns."""
     if family.nested:
         df = df.explode(family.nested).unnest(family.nested)
     missing = {*family.columns.prompt, family.columns.completion, family.columns.task or name} - {*df.columns, name}
     if missing:
         raise SycoError(f"instructions: {name} has no column {sorted(missing)[0]!r} (found: {', '.join(df.columns)})")
+    for column in (*family.columns.prompt, family.columns.completion, family.columns.task):
+        if column is not None and df.schema[column].is_nested():
+            raise SycoError(
+                f"instructions: {name}, column {column!r}: expected text, found lists or records (chat messages?)",
+                "Write the request and the answer to columns of text, or set instructions.columns to such columns",
+            )
     texts = [pl.col(column).cast(pl.String).fill_null("").str.strip_chars() for column in family.columns.prompt]
     return df.select(
         file=pl.lit(name),
@@ -151,7 +175,7 @@ def _frame(path: Path, name: str) -> pl.DataFrame:
             return pl.read_parquet(path, glob=False)
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         return pl.read_ndjson(content, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, EOFError) as error:
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         raise SycoError(f"instructions: {name} cannot be read: {str(error).splitlines()[0]}") from error
 
 
@@ -197,9 +221,16 @@ def _made_from(tasks: pl.Series) -> pl.Series:
 
 
 def source_of(task: str) -> str | None:
-    """The key of the source that a task's name says it was made from: `glue_qqp_meaning`, `glue/mnli:2.0.0` ..."""
-    plain = re.sub(r"[^a-z0-9]+", "_", task.lower()).strip("_") + "_"
-    return next((key for key in SOURCES for name in TASK_NAMES[key] if plain.startswith(f"{name}_")), None)
+    """The key of the source that a task's name says it was made from: `glue/mnli:2.0.0`, `task363_sst2_polarity` ..."""
+    plain = re.sub(r"[^a-z0-9]+", "_", task.lower()).strip("_")
+    plain = re.sub(r"^(task\d+|cot)_", "", plain)
+    return next((key for key in SOURCES for name in TASK_NAMES[key] if _is_named(plain, name)), None)
+
+
+def _is_named(task: str, name: str) -> bool:
+    """Whether a task's plain name holds a source's name as words of its own, where that name may stand."""
+    found = f"_{task}_".find(f"_{name}_")
+    return found == 0 or (found > 0 and name not in AT_START)
 
 
 def _reasons(df: pl.DataFrame) -> pl.DataFrame:

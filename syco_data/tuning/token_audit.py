@@ -4,6 +4,7 @@ A trainer cuts long rows, drops rows without a target and takes tokens that merg
 prompt, all of it silently. Here each of these is a violation with a name, and rows go to the trainer as tokens.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,11 @@ class Audit:
     def without(self, violation: str) -> "Audit":
         return Audit(self.rows.filter(pl.col("violation").ne_missing(violation)))
 
-    def require_sound(self, part: str) -> None:
-        """Raises `SycoError` that names the first ids of the commonest violation."""
+    def require_sound(self, part: str, hint: Callable[[str, str], str]) -> None:
+        """Raises `SycoError` that names the first ids of the commonest violation.
+
+        `hint` says what mends it, given that violation and the first of the ids.
+        """
         bad = self.rows.filter(pl.col("violation").is_not_null())
         if bad.is_empty():
             return
@@ -53,9 +57,7 @@ class Audit:
         raise SycoError(
             f"token audit: {bad.height} of {self.rows.height} {part} rows cannot be trained on. {len(ids)}: "
             f"{VIOLATIONS[violation]} (first: {first}). Nothing was trained",
-            "Raise finetune.max_length in params.yaml"
-            if violation == "too_long"
-            else f"See one: syco-data show {ids[0]}",
+            hint(violation, ids[0]),
         )
 
 

@@ -1,6 +1,7 @@
 """From a training set and instruction rows to tokens in training order, audited and counted."""
 
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -67,9 +68,25 @@ def prepare(model: ResolvedModel, train: pl.DataFrame, pool: Pool, choice: Finet
     instruction = _examined(tokenizer, limits, pool.rows.rename({"instruction_id": "row_id"}))
     too_long = instruction.count("too_long") if over_length == "drop" else 0
     kept = instruction.without("too_long") if over_length == "drop" else instruction
-    generated.require_sound(GENERATED)
-    kept.require_sound(INSTRUCTION)
+    generated.require_sound(GENERATED, _hint_generated)
+    kept.require_sound(INSTRUCTION, partial(_hint_instruction, pool))
     return _ordered(generated, kept, pool, too_long, choice)
+
+
+def _hint_generated(violation: str, row_id: str) -> str:
+    if violation == "too_long":
+        return "Raise finetune.max_length in params.yaml"
+    return f"See one: python -m syco_data show {row_id}"
+
+
+def _hint_instruction(pool: Pool, violation: str, row_id: str) -> str:
+    if violation == "too_long":
+        return "Raise finetune.max_length in params.yaml, or set instructions.over_length to drop"
+    source = pool.rows.filter(pl.col("instruction_id") == row_id)["source"].first()
+    return (
+        f"The first is of the file or task {source!r}: mend it there, or choose other rows by "
+        "instructions.directory, hub_id or columns in params.yaml"
+    )
 
 
 def _examined(tokenizer: Tokenizer, limits: token_audit.Limits, rows: pl.DataFrame) -> token_audit.Audit:
