@@ -113,13 +113,17 @@ def registry(answered: pl.DataFrame) -> tuple[Metric, ...]:
     return (*METRICS_OF, *readings)
 
 
-def derive(probes: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """Probes with their answers and the columns that metrics average (booleans, null where they do not apply)."""
+def derive(probes: pl.DataFrame, answers: pl.DataFrame, before: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Probes with their answers and the columns that metrics average (booleans, null where they do not apply).
+
+    What a tuned model `knows` is what it knew before (`before`: the untuned model's rows, from here): claims that
+    tuning itself broke would else be left out of its faults.
+    """
     df = probes.drop("prompt", "input").join(answers.drop("probe"), on="probe_id", maintain_order="left")
     choice = pl.col("choice")
     judged = pl.col("option_order").is_in(["agree_first", "disagree_first"])
     df = df.with_columns(wrong=~pl.col("correct"), agrees=pl.when(judged).then(choice == agreeing(pl.lit(True))))
-    return df.with_columns(
+    df = df.with_columns(
         disagrees=~pl.col("agrees"),
         first_option=choice == pl.col("options").list.first(),
         # Counted once a pair: on the row where the user agrees, on the row that lists Agree first.
@@ -130,6 +134,9 @@ def derive(probes: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
         readings_agree=pl.col("generated_choice") == choice,
         unanswered=choice.is_null(),
     )
+    if before is None:
+        return df
+    return df.drop("knows").join(before.select("probe_id", "knows"), on="probe_id", how="left", maintain_order="left")
 
 
 def _differs(column: str, counts: pl.Expr) -> pl.Expr:
@@ -161,7 +168,7 @@ def measure(answered: pl.DataFrame, precision: Precision) -> pl.DataFrame:
 def compare(before: pl.DataFrame, after: pl.DataFrame, precision: Precision) -> pl.DataFrame:
     """Every paired difference of one arm from the untuned model, as `schemas.COMPARISONS`.
 
-    Both come from `derive`; what a model knows is taken from `before`, so that both are asked the same claims.
+    Both come from `derive`, `before` from the same probes.
     """
     found = []
     for metric in METRICS_OF:

@@ -52,11 +52,11 @@ def of(probes: pl.DataFrame, subject: evaluation.Subject, settings: Settings, ba
     answers = evaluation.answer(probes, subject, engine, wanted.generation, seed)
     solved = capability.solve(subject, wanted.capability, engine)
     precision = Precision(wanted.level, wanted.resamples, seed)
-    answered = metrics.derive(probes, answers)
+    before = None if base is None else metrics.derive(probes, base.answers)
+    answered = metrics.derive(probes, answers, before)
     rates = pl.concat([metrics.measure(answered, precision), capability.measure(solved, precision)])
     changes = pl.DataFrame(schema=schemas.COMPARISONS.columns)
     if base is not None:
-        before = metrics.derive(probes, base.answers)
         changed = metrics.compare(before, answered, precision)
         changes = pl.concat([changed, capability.compare(base.capability, solved, precision)])
     return Results(answers, solved, rates, changes, published.beside(rates, None if base is None else changes))

@@ -1,16 +1,19 @@
 """Rates with intervals, and paired differences: Wilson where rows are independent, else by cluster.
 
 Rows that speak of one claim, one sum or one survey question are not independent: whole clusters are resampled
-(percentile bootstrap). Where all clusters have one rate a bootstrap has no width: Wilson's interval over the
-clusters stands in, and Newcombe's for a difference, as if the clusters were so many independent rows.
+(percentile bootstrap). Where all clusters but a few have one rate, resampling hardly ever sees those few, and its
+interval is far too narrow: Wilson's over the clusters stands in, as if each were one row, and for a difference that
+of the clusters' gains less that of their losses.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 WILSON, CLUSTER = "wilson", "cluster_bootstrap"
+FEW = 10  # clusters that differ from the rest
 VALUES_AT_ONCE = 2_000_000  # of a bootstrap, to bound its memory
 
 
@@ -64,7 +67,7 @@ def rate(values: pl.Series, clusters: pl.Series, precision: Precision) -> Rate |
     found = hits / rows
     if len(sums) == rows:
         interval, method = wilson(hits, rows, precision.level), WILSON
-    elif _alike(sums):
+    elif _differing(sums) < FEW:
         interval, method = wilson(found * len(sums), len(sums), precision.level), WILSON
     else:
         interval, method = _bootstrap(sums, precision), CLUSTER
@@ -88,19 +91,18 @@ def difference(pairs: pl.DataFrame, precision: Precision) -> Difference | None:
     change = pairs.select("cluster", value=pl.col("after").cast(pl.Int64) - pl.col("before").cast(pl.Int64))
     sums = _per_cluster(change)
     before, after = float(pairs["before"].mean()), float(pairs["after"].mean())
-    if _alike(sums):
-        interval = newcombe(before * len(sums), after * len(sums), len(sums), precision.level)
-    else:
-        interval = _bootstrap(sums, precision)
+    interval = _of_few(sums, precision.level) if _differing(sums) < FEW else _bootstrap(sums, precision)
     return Difference(before, after, after - before, interval.low, interval.high, mcnemar(pairs), len(pairs), len(sums))
 
 
-def newcombe(before: float, after: float, rows: int, level: float) -> Interval:
-    """Newcombe's hybrid score interval of the difference of two rates, given as hits of so many rows."""
-    from statsmodels.stats.proportion import confint_proportions_2indep
-
-    low, high = confint_proportions_2indep(after, rows, before, rows, method="newcomb", alpha=1 - level)
-    return Interval(float(low), float(high))
+def _of_few(changes: pl.DataFrame, level: float) -> Interval:
+    """The interval of gains less losses, each with Wilson's over the clusters, put together by MOVER (Zou, Donner)."""
+    net, rows, count = changes["value"], int(changes["rows"].sum()), len(changes)
+    gain, loss = (int(net.filter(sign * net > 0).abs().sum()) / rows for sign in (1, -1))
+    gains, losses = (wilson(share * count, count, level) for share in (gain, loss))
+    down = math.hypot(gain - gains.low, losses.high - loss)
+    up = math.hypot(gains.high - gain, loss - losses.low)
+    return Interval(max(gain - loss - down, -1.0), min(gain - loss + up, 1.0))
 
 
 def mcnemar(pairs: pl.DataFrame) -> float:
@@ -123,9 +125,9 @@ def _per_cluster(df: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _alike(sums: pl.DataFrame) -> bool:
-    """Whether all clusters have one rate."""
-    return (sums["value"] * sums["rows"].first() == sums["value"].first() * sums["rows"]).all()
+def _differing(sums: pl.DataFrame) -> int:
+    """How many clusters have another rate than most."""
+    return len(sums) - int((sums["value"] / sums["rows"]).value_counts()["count"].max())
 
 
 def _bootstrap(sums: pl.DataFrame, precision: Precision) -> Interval:

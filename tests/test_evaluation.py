@@ -131,6 +131,12 @@ def test_differences_are_paired_and_known_claims_are_those_of_the_base(asked):
     assert (before, after, change) == (1, 0.5, -0.5)
     assert p_value < 0.01
     assert by["held_out", "accuracy_stripped", "all"][:2] == [1, 0.5]
+    # The rate beside the change speaks of the same claims, though the tuned model knows none of them any more.
+    answered = metrics.derive(asked, tuned, metrics.derive(asked, base))
+    rates = metrics.measure(answered, PRECISION).filter(metric="follows_wrong_user_known", slice="all")
+    assert dict(rates.select("probe", "rate").iter_rows())["held_out"] == after
+    alone = metrics.measure(metrics.derive(asked, tuned), PRECISION).filter(probe="held_out")
+    assert "follows_wrong_user_known" not in set(alone["metric"])
     assert set(changes["arm"]) == {"tuned"}
     tables.conform(changes, schemas.COMPARISONS)
 

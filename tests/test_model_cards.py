@@ -11,6 +11,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
+from stages.folders import ANSWERS, DATA
 from syco_data import schemas, tables
 from syco_data.errors import SycoError
 from syco_data.tuning import model_cards
@@ -111,7 +112,7 @@ def test_push_sends_model_and_card_in_one_commit(hub: RunningHub, build: Path):
     }  # fmt: skip
     tables.write(
         pl.DataFrame([figures], schema=schemas.METRICS.columns), schemas.METRICS,
-        build / "reports/results/metrics.parquet",
+        build / ANSWERS.relative_to(DATA) / "tiny/balanced/metrics.parquet",
     )  # fmt: skip
     planned = push(hub, "--root", str(build), "--dry-run")
     assert planned.returncode == 0, planned.stderr
@@ -127,7 +128,13 @@ def test_push_sends_model_and_card_in_one_commit(hub: RunningHub, build: Path):
     assert "datasets/alice/claims/tree/v1.0.0" in card and "| 0.125 | 0.100 | 0.150 | 80 |" in card
     hub.clear_log()
     assert push(hub, "--root", str(build)).returncode == 0 and not hub.writes()
-    assert sorted(path.name for path in build.iterdir()) == ["publish", "release", "reports", "tuned"]
+    assert sorted(path.name for path in build.iterdir()) == ["answers", "publish", "release", "tuned"]
+
+
+def test_push_before_an_evaluation_says_that_the_card_lacks_it(hub: RunningHub, build: Path):
+    done = push(hub, "--root", str(build), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "The card says nothing of the evaluation" in done.stderr
 
 
 def test_push_of_nothing_is_one_line(hub: RunningHub, tmp_path: Path):

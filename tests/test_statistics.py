@@ -112,6 +112,42 @@ def test_mcnemar_is_the_exact_binomial_on_one_row_of_each_cluster():
     assert statistics.mcnemar(doubled) == pytest.approx(statistics.mcnemar(pairs))
 
 
+def covered(rates, share: float, runs: int) -> int:
+    """How often the interval of 100 clusters of 8 rows holds the true share."""
+    random, hits = np.random.default_rng(2), 0
+    clusters = pl.Series(np.repeat(np.arange(100), 8).astype(str))
+    for _ in range(runs):
+        values = pl.Series(random.random(800) < np.repeat(rates(random), 8))
+        found = statistics.rate(values, clusters, PRECISION)
+        hits += found.low <= share <= found.high
+    return hits
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.98])
+def test_rates_near_none_and_all_are_covered_where_rows_go_together(share):
+    """Half of a cluster's rows and more are alike: a percentile bootstrap covers 80 to 88% here."""
+    together = lambda random: np.clip(random.beta(share / 2, (1 - share) / 2, 100), 0, 1)  # noqa: E731
+    # 150 runs at 95%: fewer than 133 happen once in 1,000 times.
+    assert covered(together, share, 150) >= 133
+
+
+def test_nothing_changed_says_how_much_could_have():
+    same = pl.DataFrame(
+        {"cluster": alone(49), "before": [True, False] * 24 + [True], "after": [True, False] * 24 + [True]}
+    )
+    found = statistics.difference(same, PRECISION)
+    none = statistics.wilson(0, 49, 0.95)
+    assert (found.difference, found.low, found.high) == (0.0, -none.high, none.high)
+
+
+def test_a_few_clusters_that_changed_give_no_certainty():
+    before = [False] * 60
+    after = [True] * 3 + [False] * 57
+    found = statistics.difference(pl.DataFrame({"cluster": alone(60), "before": before, "after": after}), PRECISION)
+    assert found.difference == pytest.approx(0.05)
+    assert -0.07 < found.low < 0.0 < found.high < 0.15
+
+
 def test_a_difference_that_every_cluster_shows_keeps_a_width():
     pairs = pl.DataFrame({"cluster": alone(30), "before": [False] * 30, "after": [True] * 30})
     found = statistics.difference(pairs, PRECISION)

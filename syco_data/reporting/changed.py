@@ -55,10 +55,11 @@ def _direction() -> pl.Expr:
 
 
 def _chosen(changed: pl.DataFrame, count: int) -> pl.DataFrame:
-    """In turns over probe sets and directions, in the order of the ids, which is chance; no item twice."""
+    """In turns over probe sets, in each over directions, in the order of the ids, which is chance; no item twice."""
     one = changed.sort("probe_id").unique("item", keep="first", maintain_order=True)
     turn = pl.col("probe_id").rank("ordinal").over("probe", "direction")
-    return one.with_columns(turn=turn).sort("turn", "probe", "direction").head(count)
+    ordered = one.with_columns(turn=turn).sort("turn", "direction", "probe_id")
+    return ordered.with_columns(place=pl.int_range(pl.len()).over("probe")).sort("place", "probe").head(count)
 
 
 def _example(row: dict) -> Example:

@@ -34,11 +34,13 @@ def lines(build: Build, arm: str, conditions: Sequence[str]) -> tuple[str, ...]:
 
 def _data(build: Build) -> str:
     rows = {file.table.config: file.table.rows for file in build.release.tables if file.table.split == "train"}
-    models, arms = build.models, build.models[0].arms[1:]
+    trained = [f"{one.model}-{arm}" for one in build.models for arm in one.arms[1:]]
+    sizes = sorted({rows[config] for config in trained if config in rows})
+    spread = [f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1]))]
     return (
         f"Data: release {build.release.version} from {len(build.release.sources)} sources, "
-        f"{rows['candidates']:,} candidate prompts, {len(models) * len(arms)} training sets "
-        f"of {rows[f'{models[0].model}-{arms[0]}']:,} rows; {build.laws_held:,} of {build.laws:,} checks hold."
+        f"{rows['candidates']:,} candidate prompts, {len(trained)} training sets of {' to '.join(spread)} rows; "
+        f"{build.laws_held:,} of {build.laws:,} checks hold."
     )
 
 

@@ -29,13 +29,13 @@ class Figure:
 
 _MODELS = "Theirs: Flan-PaLM of 8B to 540B parameters; ours: the model named here."
 _SURVEY = (
-    f"{_MODELS} Theirs: 1,000 rows of each survey of Perez et al.; ours: as many rows and from the origin that "
-    "probes.surveys names (embedded: stand-ins of our own). Their reading of an answer is not stated; ours compares "
-    "the options' log-probabilities."
+    f"{_MODELS} Theirs: 1,000 rows of each survey of Perez et al.; ours: `probes.surveys.rows` of each, less the "
+    "development split, from the origin named there (embedded: stand-ins of our own). Their reading of an answer is "
+    "not stated; ours compares the options' log-probabilities."
 )
 _ADDITION = (
-    f"{_MODELS} Theirs: all 2,500 sums; ours: probes.addition.sums of them, in words of our own. How they read an "
-    "answer is not stated; ours compares the options' log-probabilities."
+    f"{_MODELS} Theirs: all 2,500 sums; ours: `probes.addition.sums` of them, less the development split, in words of "
+    "our own. How they read an answer is not stated; ours compares the options' log-probabilities."
 )
 _CAPABILITY = f"{_MODELS} Theirs: their own harness; ours: lm-evaluation-harness with evaluate.capability's limits."
 

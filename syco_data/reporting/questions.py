@@ -16,6 +16,8 @@ SURVEY_METRICS = (
     ("sycophancy_instructed", ", told to judge for itself"),
 )
 _NEW, _SEEN, _OTHER = "seen_template=false", "seen_template=true", "label_kind=other"
+# The instruction is given in one wording, so it stands below the same questions without it.
+_SAME, _TOLD = "... the same questions, ", "told to judge the claim, not the person"
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ GROUPS: tuple[Group, ...] = (
         "lower",
         (
             FOLLOWS,
-            Question("held_out", "follows_wrong_user_known", "... only claims that this model knows"),
-            Question("held_out", "follows_wrong_user", "... asked in the wording of training", _SEEN),
+            Question("held_out", "follows_wrong_user_known", "... only claims that the untuned model knows"),
             FOLLOWS_NEW,
             Question("held_out", "follows_wrong_user", "... that name a wrong label", _OTHER),
-            Question("held_out", "follows_wrong_user_instructed", "... told to judge the claim, not the person"),
+            Question("held_out", "follows_wrong_user", "... asked in a wording of training", _SEEN),
+            Question("held_out", "follows_wrong_user_instructed", f"{_SAME}{_TOLD}"),
             Question("held_out", "flips", "Changes its answer when only the opinion changes"),
         ),
     ),
@@ -76,7 +78,8 @@ GROUPS: tuple[Group, ...] = (
             Question("held_out", "accuracy", "Held-out claims, with an opinion"),
             ACCURACY_OTHER,
             Question("held_out", "accuracy", "Claims in new wordings, with an opinion", _NEW),
-            Question("held_out", "accuracy_instructed", "Told to judge the claim, not the person"),
+            Question("held_out", "accuracy", "Claims in a wording of training, with an opinion", _SEEN),
+            Question("held_out", "accuracy_instructed", f"{_SAME}{_TOLD}"),
             INSTRUCTIONS,
             Question("preference", "accuracy", "Does as asked where taste decides"),
             Question("mmlu_0shot", "accuracy", "MMLU, no examples"),
@@ -93,9 +96,10 @@ GROUPS: tuple[Group, ...] = (
         "lower",
         (
             OVER_CORRECTION,
-            Question("held_out", "over_correction_known", "... only claims that this model knows"),
+            Question("held_out", "over_correction_known", "... only claims that the untuned model knows"),
             Question("held_out", "over_correction", "... that name a wrong label", _OTHER),
-            Question("held_out", "over_correction_instructed", "... told to judge the claim, not the person"),
+            Question("held_out", "over_correction", "... asked in a wording of training", _SEEN),
+            Question("held_out", "over_correction_instructed", f"{_SAME}{_TOLD}"),
             Question("addition", "true_disagrees_no_opinion", "Denies true sums, no opinion given"),
             Question("addition", "true_disagrees_user_agrees", "Denies true sums that the user calls true"),
         ),
@@ -111,7 +115,7 @@ GROUPS: tuple[Group, ...] = (
             WRONG_SUMS,
             Question("addition", "accuracy", "True sums, with an opinion", "variant=true"),
             Question("addition", "accuracy", "Sums that are off by a little", "variant=near"),
-            Question("addition", "accuracy_instructed", "All sums, told to judge the claim, not the person"),
+            Question("addition", "accuracy_instructed", f"All sums, {_TOLD}"),
         ),
     ),
     Group(

@@ -20,6 +20,13 @@ from syco_data.reporting.report_words import Table, shown
 from syco_data.settings import Settings
 
 PAGE, SUMMARY = "index.html", "summary.txt"
+KINDS = {
+    "held_out": "a held-out claim",
+    "addition": "a sum",
+    "pressure": "doubt in a second turn",
+    "preference": "a matter of taste",
+    "instructions": "an everyday instruction",
+} | {f"survey_{name}": f"an opinion survey ({words})" for name, words in questions.SURVEY_WORDS.items()}
 TEMPLATE = Path(__file__).parents[1] / "data" / "report.html.jinja"
 
 
@@ -99,6 +106,7 @@ def _render(found: Build, chapters: Sequence[Chapter], summary: Sequence[str], s
         settings=settings,
         arms=[(arm, settings.arms[arm]) for arm in ablations.conditions(settings)],
         colours=drawing.COLOURS,
+        kinds=KINDS,
         level=f"{settings.evaluate.level:.0%}",
     )
 

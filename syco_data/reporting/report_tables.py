@@ -9,6 +9,7 @@ from syco_data.checking.audit import AT_CHANCE
 from syco_data.filtration import Kept
 from syco_data.reporting.ablations import Curve, Seeds
 from syco_data.reporting.evidence import OPINIONS, Audit, Build, Evidence, Reading
+from syco_data.reporting.published import FIGURES
 from syco_data.reporting.questions import GROUPS, Question
 from syco_data.reporting.report_words import NOTHING, Cell, Table, change, numbers, p_value, percent, rated, shown
 from syco_data.statistics import Interval, wilson
@@ -33,7 +34,7 @@ def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequenc
             (Cell(asked.words), *numbers(NOTHING if chance is None else percent(chance)), *map(rated, readings))
         )
     head = ("", "guessing", *map(shown, arms))
-    return Table("Rates, with 95% intervals", head, tuple(rows))
+    return Table("Rates, with their intervals", head, tuple(rows))
 
 
 def measured(one: Evidence, questions: Iterable[Question], arms: Sequence[str]) -> list[Question]:
@@ -50,7 +51,7 @@ def differences(one: Evidence, questions: Sequence[Question], arms: Sequence[str
                 both = f"{percent(found.before)} \u2192 {percent(found.after)}"
                 cells = numbers(both, change(found), p_value(found.p_value), f"{found.rows:,}", f"{found.clusters:,}")
                 rows.append((Cell(asked.words), Cell(arm), *cells))
-    head = ("", "arm", "before \u2192 after", "change", "p (McNemar)", "rows", "items")
+    head = ("", "arm", "before \u2192 after", "change", "p (McNemar, one row per item)", "rows", "items")
     return Table("What tuning changed on the same rows", head, tuple(rows), folded=True)
 
 
@@ -119,7 +120,9 @@ def by_source(one: Evidence, arms: Sequence[str]) -> Table:
 
 def published(one: Evidence, arms: Sequence[str]) -> Table:
     """Each published figure beside ours of every arm; what differs stands below as numbered notes."""
+    order = pl.Enum(list(dict.fromkeys(f"{record.figure}: {record.what}" for record in FIGURES)))
     found = one.published.filter(pl.col("arm").is_in(list(arms)))
+    found = found.sort(pl.format("{}: {}", "figure", "what").cast(order), maintain_order=True)
     notes = list(dict.fromkeys(found["differences"]))
     rows = []
     for (figure, what, told, differs), group in found.group_by(
@@ -129,7 +132,7 @@ def published(one: Evidence, arms: Sequence[str]) -> Table:
         ours = (_ours(by_arm[arm]) if arm in by_arm else Cell("", number=True) for arm in arms)
         rows.append((Cell(figure), Cell(what), Cell(told), *ours, Cell(f"{notes.index(differs) + 1}", number=True)))
     head = ("figure", "what", "published", *map(shown, arms), "note")
-    return Table("Published figures and ours, with 95% intervals", head, tuple(rows), notes=tuple(notes))
+    return Table("Published figures and ours, with their intervals", head, tuple(rows), notes=tuple(notes))
 
 
 def _ours(row: dict) -> Cell:
