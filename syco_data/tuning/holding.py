@@ -13,6 +13,8 @@ from pathlib import Path
 
 from syco_data.errors import SycoError
 
+READINGS = 5
+
 
 @dataclass(frozen=True)
 class Hold:
@@ -67,7 +69,8 @@ def _take(descriptor: int, kind: int, out: Path, lock: Path) -> None:
 def _holders(lock: Path) -> list[str]:
     """Process ids from the kernel's list of locks; empty where there is no such list."""
     try:
-        lines = Path("/proc/locks").read_text(encoding="utf-8").splitlines()
+        # The kernel lists piece by piece, and leaves an entry out where others come and go meanwhile.
+        lines = [line for _ in range(READINGS) for line in Path("/proc/locks").read_text("utf-8").splitlines()]
     except OSError:
         return []
     ending = f":{lock.stat().st_ino}"
