@@ -146,14 +146,31 @@ def _folds(groups: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray]
     return list(GroupKFold(n_splits=count).split(groups, groups=groups))
 
 
+class _Commoner:
+    """Predicts the commoner answer of a row's category, and of all rows where it met none or as many of both.
+
+    What naive Bayes comes to with one feature, a hundred times as fast: the audit fits it hundreds of times.
+    """
+
+    def fit(self, categories: np.ndarray, wanted: np.ndarray) -> "_Commoner":
+        """`categories` of shape (rows,), numbered from 0; `wanted` true or false of each row."""
+        self._leaning = np.bincount(categories, np.where(wanted, 1, -1))
+        return self
+
+    def predict(self, categories: np.ndarray) -> np.ndarray:
+        known = categories < len(self._leaning)
+        leaning = np.where(known, self._leaning[np.where(known, categories, 0)], 0)
+        return np.where(leaning == 0, self._leaning.sum(), leaning) > 0
+
+
 def _accuracy(feature: str, inputs: Any, wanted: np.ndarray, folds: list) -> float:
     """Share of rows predicted right by a model that was fitted on other folds."""
     import sklearn
 
     if len(np.unique(wanted)) < 2:
         return 1.0
-    predicted, classifier = np.empty_like(wanted), _classifier(feature, inputs)
-    # Some hundred small fits: looking at every argument again would take longer than they do.
+    predicted, classifier = np.empty_like(wanted), _classifier(feature)
+    # Many small fits: looking at every argument again would take longer than they do.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         for fitted, held_out in folds:
             predicted[held_out] = classifier.fit(inputs[fitted], wanted[fitted]).predict(inputs[held_out])
@@ -169,7 +186,7 @@ def _inputs(feature: str, rows: pl.DataFrame, settings: Audit) -> Any:
 
         counter = CountVectorizer(binary=True, ngram_range=(1, 2), max_features=settings.words, token_pattern=r"\S+")
         return _telling(counter.fit_transform(outside_input(rows["prompt"]).to_list()))
-    return rows.select(pl.struct(CATEGORIES[feature]).rank("dense") - 1).to_series().to_numpy().reshape(-1, 1)
+    return rows.select(pl.struct(CATEGORIES[feature]).rank("dense") - 1).to_series().to_numpy()
 
 
 def _telling(counted: Any) -> Any:
@@ -187,7 +204,7 @@ def _telling(counted: Any) -> Any:
     return counted[:, sorted(places.values()) or [0]]
 
 
-def _classifier(feature: str, inputs: Any) -> Any:
+def _classifier(feature: str) -> Any:
     if feature == WORDS:
         from sklearn.linear_model import LogisticRegression
 
@@ -196,9 +213,7 @@ def _classifier(feature: str, inputs: Any) -> Any:
         from sklearn.tree import DecisionTreeClassifier
 
         return DecisionTreeClassifier(min_samples_leaf=20, max_leaf_nodes=32, random_state=0)
-    from sklearn.naive_bayes import CategoricalNB
-
-    return CategoricalNB(min_categories=int(inputs.max()) + 1)
+    return _Commoner()
 
 
 def outside_input(prompts: pl.Series) -> pl.Series:
