@@ -194,3 +194,18 @@ def test_nothing_is_trained_when_no_model_asks_for_it(tmp_path, monkeypatch):
     stage.main(without)
     assert json.loads((tmp_path / "reference" / "gate.json").read_text())["trained"] is False
     assert [path.name for path in (tmp_path / "reference").iterdir()] == ["gate.json"]
+
+
+def test_steps_are_made_ahead_in_their_order_and_a_fault_among_them_is_raised():
+    made = []
+
+    def steps():
+        for number in range(4):
+            made.append(number)
+            yield number + 1
+        raise SycoError("no more words")
+
+    ahead = reference._ahead(steps())
+    assert [next(ahead) for _ in range(4)] == [1, 2, 3, 4] and made == [0, 1, 2, 3]
+    with pytest.raises(SycoError, match="no more words"):
+        next(ahead)

@@ -11,6 +11,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def train(settings: Reference, world: World, unseen: World, seed: int) -> Made:
     trainer = training.Trainer(model, settings.optimiser, made_tokenizer)
     planned = sum(stage.steps for stage in settings.stages)
     steps = (step for index in range(len(settings.stages)) for step in _steps(settings, world, made_tokenizer, index))
-    _run(trainer.run(steps, planned), planned, "training the reference model")
+    _run(trainer, steps, planned, "training the reference model")
     made = Made(model, made_tokenizer, gate.figures(model, made_tokenizer, unseen, settings.gate.items), 0)
     while not made.figures.passes(settings.gate) and made.rounds < settings.gate.rounds:
         _go_on(settings, world, trainer, made.rounds)
@@ -96,13 +97,22 @@ def make_tokenizer(settings: Reference, world: World):
 def _go_on(settings: Reference, world: World, trainer: training.Trainer, round_number: int) -> None:
     last = settings.stages[-1].model_copy(update={"steps": settings.gate.steps})
     steps = _steps_of(settings, world, trainer.tokenizer, last, f"round {round_number}")
-    _run(trainer.run(steps, last.steps, settings.gate.peak), last.steps, f"training on, round {round_number + 1}")
+    _run(trainer, steps, last.steps, f"training on, round {round_number + 1}", settings.gate.peak)
 
 
-def _run(losses: Iterator[float], count: int, name: str) -> None:
-    with progress(name, count) as steps:
-        for _ in losses:
-            steps.advance()
+def _ahead(steps: Iterator[training.Step]) -> Iterator[training.Step]:
+    """The same steps, each made while the one before it is trained on."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, steps, None)
+        while (step := coming.result()) is not None:
+            coming = beside.submit(next, steps, None)
+            yield step
+
+
+def _run(trainer: training.Trainer, steps: Iterator[training.Step], count: int, name: str, peak: float = 1.0) -> None:
+    with progress(name, count) as done:
+        for _ in trainer.run(_ahead(steps), count, peak):
+            done.advance()
 
 
 def _steps(settings: Reference, world: World, made_tokenizer, index: int) -> Iterator[training.Step]:

@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from syco_data.embedded import examples
 from syco_data.embedded.examples import Batch, Example
+from syco_data.embedded.muon import Muon
 from syco_data.embedded.tokenizer import END, PAD
 from syco_data.settings import ReferenceModel, ReferenceOptimiser
 
@@ -56,9 +57,7 @@ class Trainer:
         named = dict(model.named_parameters())
         blocks = [p for name, p in named.items() if p.ndim == 2 and ".layers." in name]
         others = [p for name, p in named.items() if not (p.ndim == 2 and ".layers." in name)]
-        muon = torch.optim.Muon(
-            blocks, lr=settings.muon, momentum=settings.momentum, nesterov=True, weight_decay=settings.decay
-        )
+        muon = Muon(blocks, lr=settings.muon, momentum=settings.momentum, nesterov=True, weight_decay=settings.decay)
         adam = torch.optim.AdamW(others, lr=settings.adam, betas=(0.9, 0.98), weight_decay=0.0)
         self._optimisers = ((muon, settings.muon), (adam, settings.adam))
 
