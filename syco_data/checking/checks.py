@@ -4,22 +4,28 @@ The report is plain values and stable to the byte: no clock, no random ids, no p
 same rules and the same offenders (`expectations`) and writes pages for people beside it.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
 
 from syco_data import schemas, tables
-from syco_data.checking import audit, beside, columns, independence, laws, shares
+from syco_data.checking import audit, columns, independence, laws, shares
 from syco_data.checking.audit import Audited
 from syco_data.checking.columns import Rule
 from syco_data.checking.independence import Test
 from syco_data.checking.lawbook import Law
 from syco_data.checking.laws import Subject
-from syco_data.errors import CheckFailed
+from syco_data.errors import CheckFailed, SycoError
 from syco_data.releasing.configs import Tables
 from syco_data.schemas import Schema
 from syco_data.settings import Settings
@@ -27,7 +33,6 @@ from syco_data.sources import SOURCES
 from syco_data.templates import Template
 
 SCHEMA = 1
-STATISTICS = "statistics"
 # What `show` can look up: the tables whose ids it knows.
 SHOWN = ("claims", "prompts", "probes", "verdicts", "train")
 SHOWABLE = re.compile(r"[0-9a-f]{32}|[a-z0-9_]+/\d+")  # an id, or a source and its row
@@ -98,12 +103,41 @@ def check(
     if not all(finding.holds for finding in shapes):
         # No other law can be read from tables of another shape.
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
-    statistics = beside.submit(STATISTICS, _statistics, build, raw, settings)
+    beside = _submitted(build, raw, settings)
     findings = [*_rules(named, settings, told), *_laws(named, subject(build, raw), settings, forms)]
-    tests, audited = beside.result(STATISTICS, statistics)
+    try:
+        tests, audited = beside.result()
+    except BrokenProcessPool as error:
+        aside.cache_clear()
+        raise SycoError("the statistics were ended from outside", "Is there memory enough? Run it again") from error
     findings += _independence(tests, settings)
     findings += [_shortcuts(one, count) for one in audited]
     return Checked(named, (*shapes, *findings), tuple(tests), audited, settings.checks.false_alarm_rate)
+
+
+@cache
+def aside() -> ProcessPoolExecutor:
+    """A process for statistics, which hold Python's lock as Great Expectations does; it stays with what it loaded."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A process that was killed cannot tell this one to end: it looks after itself."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def _submitted(build: Tables, raw: Mapping[str, Path], settings: Settings) -> Future[Statistics]:
+    try:
+        return aside().submit(_statistics, build, raw, settings)
+    except BrokenProcessPool:
+        # It ended between two checks of this process.
+        aside.cache_clear()
+        return aside().submit(_statistics, build, raw, settings)
 
 
 def _statistics(build: Tables, raw: Mapping[str, Path], settings: Settings) -> Statistics:

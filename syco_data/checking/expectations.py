@@ -12,18 +12,17 @@ import importlib.util
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from syco_data.checking import beside, offline
+from syco_data.checking import offline
 from syco_data.checking.checks import Checked, Finding, Table
 from syco_data.checking.columns import Rule
 from syco_data.errors import SycoError
 
-PAGES = "pages of Great Expectations"
 RARE = (200_000, 20, 20)  # objects made between two searches for garbage
 NO_NULLS, STATEMENTS = "no nulls", "statements"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
@@ -38,79 +37,62 @@ def write_pages(checked: Checked, target: Path) -> Path:
 
 
 class Pages:
-    """Great Expectations on a build, in a process beside: its import and validations take as long as the checks do.
+    """Great Expectations on a build, by one thread: its import and its validations take as long as the checks do.
 
     Tables are handed over by `columns` as soon as their rules are counted; `finish` adds what is left, and raises
     `SycoError` where Great Expectations counts other than we do: one of the two is wrong.
     """
 
     def __init__(self, target: Path) -> None:
-        self._target = target
-        self._tasks = [beside.submit(PAGES, _open, target)]
+        self._target, self._thread = target, ThreadPoolExecutor(1)
+        # It makes millions of small objects that stay: looking through them for garbage takes a tenth of its time.
+        self._searches = gc.get_threshold()
+        gc.set_threshold(*RARE)
+        self._tasks = [self._thread.submit(self._open)]
 
     def __enter__(self) -> "Pages":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
+        self._thread.shutdown(cancel_futures=True)
+        gc.set_threshold(*self._searches)
 
     def columns(self, table: Table, findings: list[Finding]) -> None:
         """Takes the column rules of one table, and leaves its other findings to `finish`."""
         if rules := [one for one in findings if _is_column_check(one)]:
-            self._tasks.append(beside.submit(PAGES, _columns, self._target, table, rules))
+            self._tasks.append(self._thread.submit(self._columns, table, rules))
 
     def finish(self, checked: Checked) -> Path:
         """Validates the laws, writes the pages and returns their index."""
-        left = [finding for finding in checked.findings if not _is_column_check(finding)]
-        self._tasks.append(beside.submit(PAGES, _laws, self._target, left))
-        return [beside.result(PAGES, task) for task in self._tasks][-1]
+        self._tasks.append(self._thread.submit(self._laws, [f for f in checked.findings if not _is_column_check(f)]))
+        return [task.result() for task in self._tasks][-1]
 
+    def _open(self) -> None:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        _import_later("scipy.stats")
+        shutil.rmtree(self._target, ignore_errors=True)
+        self._target.mkdir(parents=True)
+        self._context = _context(self._target)
+        # One for all frames: each asset more is a copy of the whole configuration.
+        asset = self._context.data_sources.add_pandas("build").add_dataframe_asset("frame")
+        self._batch = asset.add_batch_definition_whole_dataframe("whole")
 
-@dataclass(frozen=True)
-class _Site:
-    """A context of Great Expectations, and the one batch that all frames are handed to it as."""
+    def _columns(self, table: Table, rules: list[Finding]) -> None:
+        _validate(self._context, self._batch, f"columns of {table.name}", _frame(table, rules), rules)
 
-    context: Any
-    batch: Any
-
-
-_OPEN: dict[Path, _Site] = {}
-"""The sites that the process beside works on, by their folder."""
-
-
-def _open(target: Path) -> None:
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    # It makes millions of small objects that stay: looking through them for garbage takes a tenth of its time.
-    gc.set_threshold(*RARE)
-    _import_later("scipy.stats")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    context = _context(target)
-    # One for all frames: each asset more is a copy of the whole configuration.
-    asset = context.data_sources.add_pandas("build").add_dataframe_asset("frame")
-    _OPEN[target] = _Site(context, asset.add_batch_definition_whole_dataframe("whole"))
+    def _laws(self, findings: list[Finding]) -> Path:
+        _validate(self._context, self._batch, "laws of the build", _offenders(findings), findings)
+        self._context.build_data_docs()
+        return offline.make(self._target)
 
 
 def _import_later(name: str) -> None:
-    """Leaves a module's import to its first use: Great Expectations needs it for what is not expected here."""
-    if name in sys.modules:
-        return
-    spec = importlib.util.find_spec(name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
-
-
-def _columns(target: Path, table: Table, rules: list[Finding]) -> None:
-    _validate(_OPEN[target], f"columns of {table.name}", _frame(table, rules), rules)
-
-
-def _laws(target: Path, findings: list[Finding]) -> Path:
-    site = _OPEN.pop(target)
-    _validate(site, "laws of the build", _offenders(findings), findings)
-    site.context.build_data_docs()
-    return offline.make(target)
+    """Leaves a module's import to its first use: Great Expectations needs this one for what is not expected here."""
+    if name not in sys.modules:
+        spec = importlib.util.find_spec(name)
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
 
 
 def _is_column_check(finding: Finding) -> bool:
@@ -143,14 +125,14 @@ def _context(target: Path) -> Any:
     return context
 
 
-def _validate(site: _Site, name: str, frame: Any, findings: list[Finding]) -> None:
+def _validate(context: Any, batch: Any, name: str, frame: Any, findings: list[Finding]) -> None:
     """Runs one suite over one frame and compares the counts."""
     import great_expectations as gx
 
     # Handed over at once: a suite compares every expectation that is added later with all before it.
     suite = gx.ExpectationSuite(name=name.replace("/", "."), expectations=_expectations(findings))
-    definition = gx.ValidationDefinition(name=suite.name, data=site.batch, suite=site.context.suites.add(suite))
-    added = site.context.validation_definitions.add(definition)
+    definition = gx.ValidationDefinition(name=suite.name, data=batch, suite=context.suites.add(suite))
+    added = context.validation_definitions.add(definition)
     results = added.run(batch_parameters={"dataframe": frame}, result_format="BASIC").results
     _compare({result.expectation_config.meta["finding"]: result for result in results}, findings)
 
