@@ -47,7 +47,7 @@ def spoken(df: pl.DataFrame) -> pl.DataFrame:
 
 
 def leaks(df: pl.DataFrame, arm: Arm = BALANCED) -> set[tuple[str, str]]:
-    found = audit.audit("tiny", "arm", df.select(audit.COLUMNS).lazy(), arm, SETTINGS, 0)
+    found = audit.audit("tiny", "arm", df.select(audit.COLUMNS).lazy(), arm, SETTINGS)
     return {(line.feature, line.target) for line in found.lines if line.finding != audit.AT_CHANCE}
 
 
@@ -58,10 +58,10 @@ def test_a_balanced_set_is_at_chance():
 
 def test_gold_claims_alone_leak_by_polarity_and_are_reported_as_known():
     df = spoken(rows().with_columns(truth=pl.col("polarity") == "is"))
-    found = audit.audit("tiny", "published", df.select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS, 0)
+    found = audit.audit("tiny", "published", df.select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS)
     line = next(one for one in found.lines if (one.feature, one.target) == ("polarity", "stance"))
     assert line.accuracy == 1.0 and line.finding == audit.KNOWN_LEAK and found.leaks == []
-    failing = audit.audit("tiny", "balanced", df.select(audit.COLUMNS).lazy(), BALANCED, SETTINGS, 0)
+    failing = audit.audit("tiny", "balanced", df.select(audit.COLUMNS).lazy(), BALANCED, SETTINGS)
     assert ("polarity", "stance") in {(one.feature, one.target) for one in failing.leaks}
 
 
@@ -123,9 +123,9 @@ def test_rows_of_a_cell_are_paired_true_with_false():
 def test_row_order_does_not_matter_and_the_sample_is_addressed():
     df = rows(4000)
     few = SETTINGS.model_copy(update={"rows": 600})
-    first = audit.audit("m", "a", df.select(audit.COLUMNS).lazy(), BALANCED, few, 0)
+    first = audit.audit("m", "a", df.select(audit.COLUMNS).lazy(), BALANCED, few)
     again = audit.audit(
-        "m", "a", df.sample(fraction=1, shuffle=True, seed=3).select(audit.COLUMNS).lazy(), BALANCED, few, 0
+        "m", "a", df.sample(fraction=1, shuffle=True, seed=3).select(audit.COLUMNS).lazy(), BALANCED, few
     )
     assert first == again and first.lines[0].rows == 600
 
@@ -138,12 +138,12 @@ def test_the_chance_interval_is_binomial():
 def test_only_polarity_is_known_to_leak_and_only_from_gold_claims():
     """An unbalanced arm may lean by template too: that is named for what it is."""
     leaning = rows().with_columns(truth=pl.col("template") == "plain")
-    found = audit.audit("tiny", "published", spoken(leaning).select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS, 0)
+    found = audit.audit("tiny", "published", spoken(leaning).select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS)
     findings = {(line.feature, line.target): line.finding for line in found.lines}
     assert findings["template", "stance"] == audit.OPEN_LEAK
     both = Arm(label_kinds=("gold", "other"), filtered=True, balanced=False)
     by_polarity = spoken(rows().with_columns(truth=pl.col("polarity") == "is")).select(audit.COLUMNS).lazy()
-    named = {arm.label_kinds: audit.audit("tiny", "a", by_polarity, arm, SETTINGS, 0) for arm in (PUBLISHED, both)}
+    named = {arm.label_kinds: audit.audit("tiny", "a", by_polarity, arm, SETTINGS) for arm in (PUBLISHED, both)}
     of = {kinds: {line.finding for line in one.lines if line.feature == "polarity"} for kinds, one in named.items()}
     assert audit.KNOWN_LEAK in of["gold",] and audit.KNOWN_LEAK not in of["gold", "other"]
     assert found.leaks == [] and audit.OPEN_LEAK in of["gold", "other"]
@@ -151,4 +151,4 @@ def test_only_polarity_is_known_to_leak_and_only_from_gold_claims():
 
 def test_a_training_set_of_a_few_rows_is_refused_in_one_line():
     with pytest.raises(SycoError, match=r"training set tiny/balanced has 4 rows in 2 pairs, too few"):
-        audit.audit("tiny", "balanced", rows(4).lazy(), BALANCED, SETTINGS, 0)
+        audit.audit("tiny", "balanced", rows(4).lazy(), BALANCED, SETTINGS)

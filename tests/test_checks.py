@@ -170,7 +170,7 @@ class TestPages:
         )  # fmt: skip
         assert "Checks of the build" in done.stdout and "columns of prompts" in done.stdout
 
-    @pytest.mark.parametrize("law", ["age_between", "age_present"])
+    @pytest.mark.parametrize("law", ["age_between", "age_present", "opinion_among", "prompt_id_unique"])
     def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, law):
         found = sound()
         wrong = next(one for one in found.findings if one.law == law)

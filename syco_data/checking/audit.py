@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from syco_data import draws
 from syco_data.errors import SycoError
 from syco_data.selection import CELL
 from syco_data.settings import Arm, Audit
@@ -75,9 +74,9 @@ class Audited:
         return [line for line in self.lines if line.finding == LEAK]
 
 
-def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit, seed: int) -> Audited:
+def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit) -> Audited:
     """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
-    chosen = _some(rows, settings.rows, seed)
+    chosen = _some(rows, settings.rows)
     grouped = pairs(chosen)
     if (count := len(np.unique(grouped))) < settings.folds:
         raise SycoError(
@@ -99,13 +98,14 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
     return Audited(model, arm_name, tuple(lines))
 
 
-def _some(rows: pl.LazyFrame, limit: int, seed: int) -> pl.DataFrame:
-    """Whole pairs in hash order, so many rows at most, sorted by id; texts are read of the chosen rows only."""
+def _some(rows: pl.LazyFrame, limit: int) -> pl.DataFrame:
+    """Whole pairs, so many rows at most, sorted by id; texts are read of the chosen rows only.
+
+    Ids are digests: the pairs with the least ids are as good as drawn.
+    """
     short = rows.select("prompt_id", *CELL, "truth").collect(engine="streaming").sort("prompt_id")
-    group = pl.Series("group", pairs(short))
-    alone = group.unique().to_frame()
-    ranked = alone.with_columns(rank=pl.Series(draws.draw(alone["group"].cast(pl.String), seed, "audit").rank(0)))
-    chosen = short.with_columns(group).join(ranked, on="group").sort("rank", "group", "prompt_id").head(limit)
+    grouped = short.select("prompt_id", group=pl.Series(pairs(short)))
+    chosen = grouped.sort(pl.col("prompt_id").min().over("group"), "group", "prompt_id").head(limit)
     return rows.join(chosen.lazy().select("prompt_id"), on="prompt_id", how="semi").collect().sort("prompt_id")
 
 

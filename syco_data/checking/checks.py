@@ -267,7 +267,7 @@ def _audits(build: Tables, settings: Settings) -> Iterator[Audited]:
         kept = tables.scan(path, schemas.TRAIN).select("prompt_id")
         joined = asked.join(kept, on="prompt_id", how="semi").join(labels, on="claim_id", how="inner")
         shown = joined.select(audit.COLUMNS)
-        yield audit.audit(model, arm, shown, settings.arms[arm], settings.checks.audit, settings.seed)
+        yield audit.audit(model, arm, shown, settings.arms[arm], settings.checks.audit)
 
 
 def _shortcuts(one: Audited, examples: int) -> Finding:

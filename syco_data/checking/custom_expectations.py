@@ -53,6 +53,27 @@ class ExpectColumnsToHaveNoNulls(BatchExpectation):
         return _sentence("no nulls in: $listed", {"listed": ", ".join(configuration.kwargs["columns"])})
 
 
+class ExpectColumnsToHoldListedValues(BatchExpectation):
+    """Expects of some columns that each holds values of its list alone, or nulls; `details` counts the others."""
+
+    listed: dict[str, list[str]]
+    metric_dependencies: ClassVar = ()
+    args_keys: ClassVar = ("listed",)
+
+    def _validate(self, metrics: dict, runtime_configuration: Any = None, execution_engine: Any = None) -> dict:
+        frame = _frame(execution_engine)
+        others = {name: frame[name].notna() & ~frame[name].isin(values) for name, values in self.listed.items()}
+        return _outcome_of_columns({name: int(rows.sum()) for name, rows in others.items()}, len(frame))
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    @render_suite_parameter_string
+    def _prescriptive_renderer(cls, configuration: Any = None, **_: Any) -> list:
+        listed = configuration.kwargs["listed"]
+        told = "; ".join(f"{name} is one of: {', '.join(values)}" for name, values in listed.items())
+        return _sentence("in every row: $listed", {"listed": told})
+
+
 class ExpectStatementsToHold(BatchExpectation):
     """Expects that each of a list of true-or-false columns is true in every row; `details` counts the others."""
 
