@@ -108,9 +108,10 @@ def _toss(name: str, counted: pl.DataFrame, column: str, value: str, share: floa
 
 def crossing(counted: pl.DataFrame, pair: tuple[str, str]) -> np.ndarray:
     """The contingency table of two columns from counted rows (column `len`), shape (values, values)."""
-    cells = counted.group_by(*pair).agg(pl.col("len").sum())
-    wide = cells.sort(*pair).pivot(on=pair[1], index=pair[0], values="len").drop(pair[0])
-    return wide.fill_null(0).to_numpy().astype(np.int64)
+    rows, columns = (np.unique(counted[name].to_numpy(), return_inverse=True)[1] for name in pair)
+    table = np.zeros((rows.max() + 1, columns.max() + 1), dtype=np.int64)
+    np.add.at(table, (rows, columns), counted["len"].to_numpy())
+    return table
 
 
 def p_value(table: np.ndarray) -> float:
