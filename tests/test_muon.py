@@ -35,6 +35,11 @@ def test_the_updates_are_those_of_torch(given):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-3)
 
 
+def test_another_adjustment_of_the_rate_is_refused():
+    with pytest.raises(ValueError, match="not as 'match_rms_adamw'"):
+        trained(Muon, adjust_lr_fn="match_rms_adamw")
+
+
 def test_a_matrix_of_every_scale_comes_near_an_orthogonal_one():
     for scale in (1e-4, 1.0, 1e4):
         found = orthogonal(scale * torch.randn(3, 8, 32, generator=torch.Generator().manual_seed(1)),

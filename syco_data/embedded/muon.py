@@ -12,12 +12,14 @@ from torch.nn import Parameter
 
 
 class Muon(torch.optim.Muon):
-    """`torch.optim.Muon` with its arguments and defaults, by fewer operations."""
+    """`torch.optim.Muon` with its arguments and defaults, by fewer operations; rates are adjusted as "original"."""
 
     @torch.no_grad()
     def step(self) -> None:
-        """One update of every matrix; each must have a gradient."""
+        """One update of every matrix; each must have a gradient. Raises ValueError for another `adjust_lr_fn`."""
         for group in self.param_groups:
+            if group["adjust_lr_fn"] not in (None, "original"):
+                raise ValueError(f"rates are adjusted as 'original' here, not as {group['adjust_lr_fn']!r}")
             ordered = sorted(group["params"], key=_shape)
             for _, same in groupby(ordered, key=_shape):
                 self._step(list(same), group)
