@@ -120,3 +120,8 @@ def test_a_column_of_one_value_is_not_tested():
     df = coins(500, 6).with_columns(label_kind=pl.lit("gold"))
     found = independence.tests({"prompts": df.lazy()}, PAIRS, {"prompts": independence.coins_of_training()})
     assert found and not [test for test in found if "label_kind" in test.pair]
+
+
+def test_a_table_without_rows_has_nothing_to_test():
+    counted = pl.DataFrame(schema={"opinion": pl.String, "truth": pl.Boolean, "len": pl.UInt32})
+    assert independence.crossing(counted, ("opinion", "truth")).shape == (0, 0)

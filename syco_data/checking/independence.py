@@ -108,9 +108,9 @@ def _toss(name: str, counted: pl.DataFrame, column: str, value: str, share: floa
 
 def crossing(counted: pl.DataFrame, pair: tuple[str, str]) -> np.ndarray:
     """The contingency table of two columns from counted rows (column `len`), shape (values, values)."""
-    rows, columns = (np.unique(counted[name].to_numpy(), return_inverse=True)[1] for name in pair)
-    table = np.zeros((rows.max() + 1, columns.max() + 1), dtype=np.int64)
-    np.add.at(table, (rows, columns), counted["len"].to_numpy())
+    values, places = zip(*(np.unique(counted[name].to_numpy(), return_inverse=True) for name in pair), strict=True)
+    table = np.zeros([len(found) for found in values], dtype=np.int64)
+    np.add.at(table, places, counted["len"].to_numpy())
     return table
 
 
