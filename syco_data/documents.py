@@ -1,0 +1,143 @@
+"""YAML and JSON that somebody else wrote, read within limits: whatever they hold, a fault of theirs is one line.
+
+YAML is looked at as events and as a graph before any value is made of it: its depth, the values it has once its
+aliases are written out, a name that contains itself, and keys that are given twice.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from syco_data import files
+from syco_data.errors import SycoError
+
+LARGEST = 1 << 20  # bytes of a YAML document that a person writes
+DEEPEST = 32  # levels of mappings and lists
+VALUES = 100_000  # of a YAML document, aliases written out
+LONGEST_NUMBER = 100  # characters
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MALFORMED = (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
+
+
+def read_yaml(path: Path, largest: int = LARGEST) -> Any:
+    """The value of a YAML file. Raises `SycoError`, and `FileNotFoundError` where there is none."""
+    return parse_yaml(files.read_text(path, largest), str(path), largest)
+
+
+def parse_yaml(text: str, name: str, largest: int = LARGEST) -> Any:
+    """The value of a YAML text; `name` is what its faults are reported of."""
+    if len(text) > largest:
+        raise SycoError(f"{name} has {len(text):,} characters, at most {largest:,} are read")
+    try:
+        _check_depth(text, name)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _check_graph(node, name)
+            return _constructed(loader, node, name)
+        finally:
+            loader.dispose()
+    except _MALFORMED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SycoError(f"{name} is not valid YAML: {reason:.300}") from error
+
+
+def _constructed(loader: Any, root: yaml.Node, name: str) -> Any:
+    """The value of a graph; a word that its tag or its form promises otherwise (2026-13-45) is named with its line."""
+    try:
+        return loader.construct_document(root)
+    except _MALFORMED:
+        for node in _nodes(root, name):
+            if isinstance(node, yaml.ScalarNode):
+                _check_word(loader, node, name)
+        raise
+
+
+def _check_word(loader: Any, node: yaml.ScalarNode, name: str) -> None:
+    try:
+        loader.construct_object(node)
+    except _MALFORMED as error:
+        kind = node.tag.rsplit(":", 1)[-1]
+        line = node.start_mark.line + 1
+        raise SycoError(f"{name}: {node.value!r:.60} in line {line} is not a valid {kind:.60}") from error
+
+
+def _nodes(root: yaml.Node, name: str) -> Iterator[yaml.Node]:
+    seen, waiting = set(), [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            waiting.extend(_children(node, name))
+            yield node
+
+
+def parse_json(content: str | bytes, name: str) -> Any:
+    """The value of a JSON text (in UTF-8, without a byte order mark)."""
+    try:
+        text = content.decode() if isinstance(content, bytes) else content
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise SycoError(f"{name} is not valid JSON: {reason:.300}") from error
+
+
+def read_json(path: Path, largest: int) -> Any:
+    """The value of a JSON file. Raises `SycoError`, and `FileNotFoundError` where there is none."""
+    return parse_json(files.read(path, largest), str(path))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _check_depth(text: str, name: str) -> None:
+    """Before the graph is made, which takes a level of the stack for each level of the document."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise SycoError(f"{name} is nested more than {DEEPEST} levels deep (line {event.start_mark.line + 1})")
+
+
+def _check_graph(root: yaml.Node, name: str) -> None:
+    sizes: dict[int, int] = {}
+    _size(root, sizes, set(), name)
+    if sizes[id(root)] > VALUES:
+        raise SycoError(f"{name} holds more than {VALUES:,} values once its aliases are written out")
+
+
+def _size(node: yaml.Node, sizes: dict[int, int], open_nodes: set[int], name: str) -> int:
+    """How many values a node stands for; one that is named several times is counted each time and visited once."""
+    if id(node) in open_nodes:
+        raise SycoError(f"{name} holds a value that contains itself (line {node.start_mark.line + 1})")
+    if id(node) not in sizes:
+        open_nodes.add(id(node))
+        sizes[id(node)] = 1 + sum(_size(child, sizes, open_nodes, name) for child in _children(node, name))
+        open_nodes.discard(id(node))
+    return sizes[id(node)]
+
+
+def _children(node: yaml.Node, name: str) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag.endswith((":int", ":float")) and len(node.value) > LONGEST_NUMBER:
+            line = node.start_mark.line + 1
+            raise SycoError(f"{name} holds a number of {len(node.value):,} characters (line {line})")
+    elif isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    raise SycoError(f"{name}: key '{key.value}' is given twice (line {key.start_mark.line + 1})")
+                seen.add((key.tag, key.value))
+            yield from (key, value)
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
