@@ -7,15 +7,14 @@ from pathlib import Path
 
 from stages import run
 from stages.folders import CODE
-from syco_data import modules
+from syco_data import files, modules
 from syco_data.settings import Settings
 
 
 def main(_: Settings) -> None:
-    CODE.mkdir(parents=True, exist_ok=True)
     for script in sorted(Path("stages").glob("*.py")):
         if "\n    run(main)\n" in script.read_text(encoding="utf-8"):
-            (CODE / f"{script.stem}.txt").write_text(modules.listing(script, Path()), encoding="utf-8")
+            files.write(CODE / f"{script.stem}.txt", modules.listing(script, Path()))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stages import run
 from stages.folders import RECEIPT, RELEASE
+from syco_data import files
 from syco_data.remote import publishing
 from syco_data.settings import Settings
 
@@ -12,8 +13,7 @@ def main(settings: Settings) -> None:
     previous = settings.release.previous
     done = publishing.as_configured(RELEASE, settings.publish, None if previous is None else Path(previous))
     print("\n".join(done.lines()))
-    RECEIPT.parent.mkdir(parents=True, exist_ok=True)
-    RECEIPT.write_text(done.to_json(), encoding="utf-8")
+    files.write(RECEIPT, done.to_json())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from stages import run
 from stages.folders import CHECKS, RAW
 from stages.tables import tables
-from syco_data import prompts
+from syco_data import files, prompts
 from syco_data.checking import checks, expectations, reports
 from syco_data.checking.checks import Checked
 from syco_data.releasing.configs import Tables
@@ -17,7 +17,7 @@ def main(settings: Settings) -> None:
     raw = {key: RAW / key / "rows.parquet" for key, choice in settings.sources.items() if choice.licence != "exclude"}
     checks.require(check(tables(settings), raw, settings, CHECKS, Path(settings.checks.docs)))
     # Always the same words: what waits for the checks does not run again because a report reads otherwise.
-    (CHECKS / "passed").write_text("every check holds\n", encoding="utf-8")
+    files.write(CHECKS / "passed", "every check holds\n")
 
 
 def check(build: Tables, raw: Mapping[str, Path], settings: Settings, reported: Path, docs: Path) -> Checked:

@@ -1,6 +1,5 @@
 """What a filtration leaves to be read: metrics and plots for DVC, and tables for the terminal."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from syco_data import files
 from syco_data.collecting import Collected
 from syco_data.filtration import Kept, Summary
 
@@ -15,15 +15,13 @@ from syco_data.filtration import Kept, Summary
 def write(folder: Path, found: Summary, margins: pl.DataFrame, collected: Collected) -> None:
     """Into `folder`: metrics.json and, apart because they differ from run to run, speed.json; margins.csv and
     keep_rates.csv for `dvc plots`."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = dict(collected.scores.group_by("path").len().sort("path").iter_rows())
-    _json(folder / "metrics.json", {**asdict(found), "paths": paths})
-    _json(folder / "speed.json", speed(collected))
-    margins.write_csv(folder / "margins.csv")
+    files.write_json(folder / "metrics.json", {**asdict(found), "paths": paths}, indent=2)
+    files.write_json(folder / "speed.json", speed(collected), indent=2)
+    files.write(folder / "margins.csv", margins.write_csv())
     sources = found.groups["source"]
-    pl.DataFrame({"source": list(sources), "keep_rate": [group.keep_rate for group in sources.values()]}).write_csv(
-        folder / "keep_rates.csv"
-    )
+    rates = pl.DataFrame({"source": list(sources), "keep_rate": [group.keep_rate for group in sources.values()]})
+    files.write(folder / "keep_rates.csv", rates.write_csv())
 
 
 def speed(collected: Collected) -> dict[str, float]:
@@ -37,10 +35,6 @@ def speed(collected: Collected) -> dict[str, float]:
         "tokens": collected.tokens,
         "tokens_per_second": round(collected.tokens / max(collected.seconds, 1e-9), 1),
     }
-
-
-def _json(path: Path, values: dict) -> None:
-    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def show(model: str, found: Summary, collected: Collected, console: Console) -> None:

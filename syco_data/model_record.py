@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from syco_data import files
 from syco_data.errors import SycoError
 from syco_data.scores import Space
 from syco_data.settings import Model
@@ -15,8 +16,7 @@ NAME = "model.json"
 def write(model: Model, space: Space, folder: Path) -> None:
     """Writes `source`, `revision` and all that a score depends on; no path of this machine."""
     record = {**asdict(space), "source": portable_source(model.source), "revision": model.revision}
-    text = json.dumps({"digest": record.pop("model"), **record}, indent=1, sort_keys=True) + "\n"
-    (folder / NAME).write_text(text, encoding="utf-8")
+    files.write_json(folder / NAME, {"digest": record.pop("model"), **record})
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -4,13 +4,12 @@
 `schemas`), and in a JSON file the headline rates by probe and metric, for `dvc metrics`.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from syco_data import capability, evaluation, metrics, schemas, tables
+from syco_data import capability, evaluation, files, metrics, schemas, tables
 from syco_data.reporting import published
 from syco_data.settings import Settings
 from syco_data.statistics import Precision
@@ -74,9 +73,7 @@ def write(results: Results, folder: Path, headline: Path) -> None:
     """Tables into `folder`, the headline rates to the file `headline`."""
     for name in ("answers", "capability", "metrics", "comparisons", "published"):
         tables.write(getattr(results, name), getattr(schemas, name.upper()), folder / f"{name}.parquet")
-    text = json.dumps(headlines(results.metrics), indent=2, sort_keys=True)
-    headline.parent.mkdir(parents=True, exist_ok=True)
-    headline.write_text(text + "\n", encoding="utf-8")
+    files.write_json(headline, headlines(results.metrics), indent=2)
 
 
 def headlines(rates: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:

@@ -26,12 +26,17 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import schemas, tables
+from syco_data import documents, schemas, tables
 from syco_data.draws import content_id
 from syco_data.errors import SycoError
 from syco_data.scoring import OptionScores, Request
 
 CHUNK = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
+SPACE = re.compile(r"[0-9a-f]{32}")
+_OURS = re.compile(
+    r"space\.json|index\.json|\d+-[0-9a-f]{32}\.(parquet|damaged)|\.[0-9a-f]{32}\.part|\..*\.part.*\.tmp"
+)
+_LARGEST_ABOUT = 64 * 1024
 ROWS_PER_CHUNK = 1_000_000  # of a compacted space
 ROWS_AT_ONCE = 8_000_000  # that a compaction holds in memory
 LEFTOVER_AGE = 3600.0  # seconds after which an unfinished file belongs to no living writer
@@ -232,19 +237,32 @@ class SpaceState:
 
 
 def spaces(root: Path) -> list[Path]:
-    """The folders of a store's spaces."""
-    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    """The folders of a store's spaces: no other folder of `root`, which may be shared with anything."""
+    return sorted(path for path in root.iterdir() if is_space(path)) if root.is_dir() else []
+
+
+def is_space(folder: Path) -> bool:
+    """Whether a folder is a space: its name is the id of what its `space.json` describes."""
+    if not SPACE.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+        return False
+    about = _about(folder)
+    return bool(about) and content_id(json.dumps(about, sort_keys=True)) == folder.name
+
+
+def _about(folder: Path) -> dict[str, object]:
+    """What a `space.json` describes; nothing where it is missing or damaged."""
+    try:
+        value = documents.read_json(folder / "space.json", _LARGEST_ABOUT)
+    except (OSError, SycoError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def state(folder: Path, check: bool) -> SpaceState:
     """Counts of a space; with `check` every chunk is read and compared with its digest."""
     chunks = list(_chunks(folder))
-    try:
-        about = json.loads((folder / "space.json").read_bytes())
-    except (OSError, ValueError):
-        about = {}
     return SpaceState(
-        folder, about, len(chunks), sum(chunk.rows for chunk in chunks),
+        folder, _about(folder), len(chunks), sum(chunk.rows for chunk in chunks),
         sum(map(_size, chunks)),
         tuple(chunk.path.name for chunk in chunks if check and _is_damaged(chunk)),
     )  # fmt: skip
@@ -313,8 +331,32 @@ def _merged(folder: Path, chunks: list[Chunk], keys: tuple[str, str]) -> Iterato
 
 def rubbish(root: Path, keep: set[str]) -> list[Path]:
     """What `gc` removes: spaces whose id is not in `keep`, damaged chunks, files no writer will finish."""
-    found = [folder for folder in spaces(root) if folder.name not in keep]
-    for folder in set(spaces(root)) - set(found):
-        found += folder.glob("*.damaged")
-        found += [path for path in folder.glob(".*.part*") if time.time() - path.stat().st_mtime > LEFTOVER_AGE]
-    return sorted(found)
+    dropped = [folder for folder in spaces(root) if folder.name not in keep]
+    for folder in set(spaces(root)) - set(dropped):
+        dropped += [path for path in folder.iterdir() if _is_ours(path) and _is_left(path)]
+    return sorted(dropped)
+
+
+def _is_ours(path: Path) -> bool:
+    return _OURS.fullmatch(path.name) is not None and path.is_file() and not path.is_symlink()
+
+
+def _is_left(path: Path) -> bool:
+    if path.suffix == ".damaged":
+        return True
+    with suppress(FileNotFoundError):  # its writer finished it meanwhile
+        return path.name.startswith(".") and time.time() - path.stat().st_mtime > LEFTOVER_AGE
+    return False
+
+
+def remove(path: Path) -> str | None:
+    """Removes a file or a space that `rubbish` named; the first name in a space that is not ours keeps its folder."""
+    if path.is_dir():
+        for own in filter(_is_ours, list(path.iterdir())):
+            own.unlink(missing_ok=True)
+        if foreign := next(path.iterdir(), None):
+            return foreign.name
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
+    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from syco_data import schemas, templates
+from syco_data import ownership, schemas, templates
 from syco_data.checking import checks, columns, expectations, offline, reports
 from syco_data.checking.checks import Checked
 from syco_data.errors import CheckFailed, SycoError
@@ -223,3 +223,23 @@ def test_a_leak_in_a_balanced_arm_stops_the_build(tmp_path):
     assert named <= {(table, law) for law in ("shortcut", "nothing_lost", "arm_balance", "independence")}
     broken = next(one for one in found.failed if one.law == "shortcut")
     assert broken.first[0].startswith("polarity predicts the stance: 100.0%")
+
+
+class TestThePagesFolder:
+    """`validate.docs` names a folder that is replaced at each run: never one of somebody else."""
+
+    @pytest.mark.parametrize("docs", ["docs", ".", ""])
+    def test_a_folder_of_somebody_is_refused_before_anything_is_checked(self, tmp_path, docs):
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / "scaling.md").write_text("mine")
+        with pytest.raises(SycoError, match=r"Nothing was removed. Name a folder of its own in validate\.docs"):
+            expectations.Pages(tmp_path / docs).__enter__()
+        assert (tmp_path / "docs" / "scaling.md").read_text() == "mine"
+
+    def test_a_run_that_fails_keeps_the_pages_of_before(self, tmp_path):
+        with ownership.replacing(tmp_path / "pages", "") as folder:
+            (folder / "index.html").write_text("before")
+        with pytest.raises(RuntimeError), expectations.Pages(tmp_path / "pages"):
+            raise RuntimeError
+        assert (tmp_path / "pages" / "index.html").read_text() == "before"
+        assert [path.name for path in tmp_path.iterdir()] == ["pages"]

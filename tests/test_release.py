@@ -13,7 +13,7 @@ import pytest
 
 from syco_data import schemas, tables
 from syco_data.errors import SycoError
-from syco_data.releasing import cards, manifest, release
+from syco_data.releasing import cards, manifest, release, verification
 from syco_data.releasing.released import SCHEMAS
 from tests.tables_for_tests import (
     MODEL,
@@ -288,3 +288,28 @@ class TestVersions:
         with pytest.raises(SycoError, match=r"1\.0\.5.*at least 1\.1\.0"):
             rebuilt(tmp_path / "other", larger, previous=previous, version="1.0.5")
         assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "candidates/mine.parquet"])
+def test_a_release_is_not_written_over_files_of_somebody(tmp_path, name):
+    target = copy_of_release(tmp_path / "release")
+    (target / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(SycoError, match=f"holds {name}, which this project did not put there"):
+        release.build(shared_build().build, shared_build().settings, target)
+    assert (target / name).read_text(encoding="utf-8") == "mine"
+    assert [problem.path for problem in verification.verify(target).problems] == [name]
+
+
+def test_the_old_release_stands_until_the_new_one_is_complete(tmp_path, monkeypatch):
+    target = copy_of_release(tmp_path / "release")
+    before = (target / "manifest.json").read_bytes()
+
+    def fail(*_: object) -> None:
+        assert (target / "manifest.json").read_bytes() == before
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(release, "_finish", fail)
+    with pytest.raises(SycoError, match="the disk is full"):
+        release.build(shared_build().build, shared_build().settings, target)
+    assert (target / "manifest.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["release"]

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -151,11 +151,36 @@ def test_several_writers_readers_and_a_compaction_at_once(tmp_path):
 def test_gc_keeps_living_writers_files_and_drops_dead_ones(tmp_path):
     shelf = scores.Shelf(tmp_path, SPACE)
     shelf.add(made([1]))
-    old, new = shelf.folder / ".old.part", shelf.folder / ".new.part"
+    old, new = shelf.folder / f".{'0' * 32}.part", shelf.folder / f".{'1' * 32}.part"
     old.touch(), new.touch()
     os.utime(old, (0, 0))
     assert scores.rubbish(tmp_path, {SPACE.id}) == [old]
     assert scores.rubbish(tmp_path, set()) == [shelf.folder]
+
+
+@pytest.mark.parametrize("name", ["thesis", "0" * 32, ".git", "data"])
+def test_a_folder_that_is_no_part_of_the_store_is_never_named_for_removal(tmp_path, name):
+    scores.Shelf(tmp_path, SPACE).add(made([1]))
+    stranger = tmp_path / name
+    stranger.mkdir()
+    (stranger / "space.json").write_text(json.dumps(asdict(SPACE)))
+    (stranger / f".{'0' * 32}.part").touch()
+    os.utime(stranger / f".{'0' * 32}.part", (0, 0))
+    (tmp_path / "linked").symlink_to(tmp_path / SPACE.id)
+    assert scores.rubbish(tmp_path, {SPACE.id}) == []
+    assert scores.rubbish(tmp_path, set()) == [tmp_path / SPACE.id]
+
+
+def test_removing_a_space_leaves_a_file_that_somebody_put_there(tmp_path):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made([1]))
+    (shelf.folder / "notes.txt").write_text("mine")
+    assert scores.remove(shelf.folder) == "notes.txt"
+    assert [path.name for path in shelf.folder.iterdir()] == ["notes.txt"]
+    shelf.add(made([1]))
+    (shelf.folder / "notes.txt").unlink()
+    assert scores.remove(shelf.folder) is None
+    assert not shelf.folder.exists()
 
 
 FULL_DISK = """

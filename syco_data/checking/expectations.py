@@ -10,7 +10,6 @@ clock times and random ids, so they stay outside what DVC tracks.
 import gc
 import importlib.util
 import os
-import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from syco_data import ownership
 from syco_data.checking import offline
 from syco_data.checking.checks import Checked, Finding, Table
 from syco_data.checking.columns import Rule
@@ -25,6 +25,7 @@ from syco_data.errors import SycoError
 
 RARE = (200_000, 20, 20)  # objects made between two searches for garbage
 NO_NULLS, LISTED, STATEMENTS = "no nulls", "listed values", "statements"
+HINT = "Name a folder of its own in validate.docs"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
@@ -33,7 +34,8 @@ def write_pages(checked: Checked, target: Path) -> Path:
     with Pages(target) as pages:
         for table in dict.fromkeys(finding.table for finding in checked.findings):
             pages.columns(checked.tables[table], [one for one in checked.findings if one.table == table])
-        return pages.finish(checked)
+        pages.finish(checked)
+    return target / offline.INDEX
 
 
 class Pages:
@@ -44,35 +46,36 @@ class Pages:
     """
 
     def __init__(self, target: Path) -> None:
-        self._target, self._thread = target, ThreadPoolExecutor(1)
+        self._replacing, self._thread = ownership.replacing(target, HINT), ThreadPoolExecutor(1)
         # It makes millions of small objects that stay: looking through them for garbage takes a tenth of its time.
         self._searches = gc.get_threshold()
-        gc.set_threshold(*RARE)
-        self._tasks = [self._thread.submit(self._open)]
 
     def __enter__(self) -> "Pages":
+        self._folder = self._replacing.__enter__()
+        gc.set_threshold(*RARE)
+        self._tasks = [self._thread.submit(self._open)]
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._thread.shutdown(cancel_futures=True)
         gc.set_threshold(*self._searches)
+        self._replacing.__exit__(*error)
 
     def columns(self, table: Table, findings: list[Finding]) -> None:
         """Takes the column rules of one table, and leaves its other findings to `finish`."""
         if rules := [one for one in findings if _is_column_check(one)]:
             self._tasks.append(self._thread.submit(self._columns, table, rules))
 
-    def finish(self, checked: Checked) -> Path:
-        """Validates the laws, writes the pages and returns their index."""
+    def finish(self, checked: Checked) -> None:
+        """Validates the laws and writes the pages, which are in their place when the block ends."""
         self._tasks.append(self._thread.submit(self._laws, [f for f in checked.findings if not _is_column_check(f)]))
-        return [task.result() for task in self._tasks][-1]
+        for task in self._tasks:
+            task.result()
 
     def _open(self) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
         _import_later("scipy.stats")
-        shutil.rmtree(self._target, ignore_errors=True)
-        self._target.mkdir(parents=True)
-        self._context = _context(self._target)
+        self._context = _context(self._folder)
         # One for all frames: each asset more is a copy of the whole configuration.
         asset = self._context.data_sources.add_pandas("build").add_dataframe_asset("frame")
         self._batch = asset.add_batch_definition_whole_dataframe("whole")
@@ -80,10 +83,10 @@ class Pages:
     def _columns(self, table: Table, rules: list[Finding]) -> None:
         _validate(self._context, self._batch, f"columns of {table.name}", _frame(table, rules), rules)
 
-    def _laws(self, findings: list[Finding]) -> Path:
+    def _laws(self, findings: list[Finding]) -> None:
         _validate(self._context, self._batch, "laws of the build", _offenders(findings), findings)
         self._context.build_data_docs()
-        return offline.make(self._target)
+        offline.make(self._folder)
 
 
 def _import_later(name: str) -> None:

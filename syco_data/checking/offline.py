@@ -9,8 +9,10 @@ import html
 import re
 from pathlib import Path
 
+from syco_data import files
 from syco_data.errors import SycoError
 
+INDEX = "index.html"
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 70rem; padding: 1rem; color: #1a1a1a }
 table { border-collapse: collapse; margin: 0 0 1rem } td, th { border: 1px solid #c8c8c8; padding: .3rem .6rem;
@@ -31,11 +33,11 @@ _FETCHES = re.compile(
 )
 
 
-def make(folder: Path) -> Path:
-    """Rewrites every page below `folder` and returns the index."""
+def make(folder: Path) -> None:
+    """Rewrites every page below `folder` and writes the index."""
     for path in sorted(folder.rglob("*.html")):
-        path.write_text(clean(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return _write_index(folder)
+        files.write(path, clean(path.read_text(encoding="utf-8")))
+    _write_index(folder)
 
 
 def clean(page: str) -> str:
@@ -48,7 +50,7 @@ def clean(page: str) -> str:
     return page
 
 
-def _write_index(folder: Path) -> Path:
+def _write_index(folder: Path) -> None:
     """A plain list of the pages of results, those with a failed expectation first."""
     rows = []
     for path in sorted(folder.glob("validations/**/*.html")):
@@ -60,14 +62,12 @@ def _write_index(folder: Path) -> Path:
     if not rows:
         raise SycoError(f"Great Expectations wrote no page of results below {folder}")
     body = "".join(row for _, row in sorted(rows))
-    index = folder / "index.html"
-    index.write_text(
+    files.write(
+        folder / INDEX,
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Checks of the build</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
         f"<h1>Checks of the build</h1><table><tr><th>checks</th><th>result</th></tr>{body}</table></body></html>\n",
-        encoding="utf-8",
     )
-    return index
 
 
 def _status(page: str) -> str:

@@ -1,6 +1,5 @@
 """`scores list`, `scores verify`, `scores compact`, `scores gc`."""
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +88,8 @@ def gc(
         typer.echo("nothing to remove")
     elif yes or typer.confirm(f"Remove these {len(found)}?"):
         for path in found:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            if foreign := scores.remove(path):
+                typer.echo(f"{path.relative_to(root)} stays: it holds {foreign}, which is not of the store")
 
 
 def _what(about: dict | None) -> str:

@@ -8,8 +8,6 @@ speak in many words and places, so that the gate hangs on no template's wording 
 """
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
+from syco_data import ownership
 from syco_data.embedded import examples, gate, items, tokenizer, training, wanted
 from syco_data.embedded.examples import Example
 from syco_data.embedded.items import World
@@ -45,6 +44,7 @@ def build(settings: Reference, prompts: Prompts, seed: int, target: Path) -> gat
 
     Raises SycoError when it does not pass its gate within the rounds allowed.
     """
+    ownership.require(target, wanted.HINT)
     folder = Path(prompts.template_folder)
     world = items.world("train", settings.inputs, seed, "pretraining", prompts.templates, folder)
     unseen = items.world("development", settings.gate.inputs, seed, "gate", prompts.templates, folder)
@@ -137,11 +137,9 @@ def _encoded(some: pl.DataFrame, number: int, size: int, made_tokenizer, targets
 
 def save(made: Made, settings: Reference, seed: int, target: Path) -> None:
     """A plain Hugging Face folder and `gate.json`; it appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     logging.disable_progress_bar()
-    try:
-        made.model.to(torch.float32).save_pretrained(temporary)
+    with ownership.replacing(target, wanted.HINT) as folder:
+        made.model.to(torch.float32).save_pretrained(folder)
         fast = PreTrainedTokenizerFast(
             tokenizer_object=made.tokenizer,
             eos_token=END,
@@ -149,11 +147,6 @@ def save(made: Made, settings: Reference, seed: int, target: Path) -> None:
             model_max_length=settings.model.positions,
             clean_up_tokenization_spaces=False,
         )
-        fast.save_pretrained(temporary)
-        said = {"figures": dataclasses.asdict(made.figures), "rounds": made.rounds, "seed": seed, "trained": True}
-        wanted.write_json(temporary / "gate.json", said)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.chmod(0o755)
-        temporary.replace(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        fast.save_pretrained(folder)
+        record = {"figures": dataclasses.asdict(made.figures), "rounds": made.rounds, "seed": seed, "trained": True}
+        wanted.write_json(folder / "gate.json", record)

@@ -1,10 +1,11 @@
 """Whether a build needs the embedded model at all; kept apart so that nothing heavy is imported to find out."""
 
-import json
-import shutil
 from pathlib import Path
 
+from syco_data import files, ownership
 from syco_data.settings import Settings
+
+HINT = "Move it away, then: dvc repro reference"
 
 
 def by(settings: Settings) -> bool:
@@ -14,12 +15,11 @@ def by(settings: Settings) -> bool:
 
 def write_unwanted(settings: Settings, target: Path) -> None:
     """A folder that says why no model was trained."""
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    said = {"models": list(settings.build.models), "trained": False, "why": "no model of the build is embedded"}
-    write_json(target / "gate.json", said)
+    reason = {"models": list(settings.build.models), "trained": False, "why": "no model of the build is embedded"}
+    with ownership.replacing(target, HINT) as folder:
+        write_json(folder / "gate.json", reason)
 
 
 def write_json(path: Path, values: dict) -> None:
     """Keys sorted, so that the same values give the same bytes."""
-    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    files.write_json(path, values, indent=2)

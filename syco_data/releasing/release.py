@@ -47,7 +47,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from syco_data import templates
+from syco_data import documents, files, ownership, templates
 from syco_data.errors import SycoError
 from syco_data.model_record import portable_source
 from syco_data.origins.provenance import Provenance
@@ -90,26 +90,25 @@ class Step:
 def build(made: Build, settings: Settings, target: Path) -> Manifest:
     """Writes a release of a finished build to `target`, whole or not at all, and returns its manifest."""
     grants = licences.grants(settings, made.provenance)
-    draft = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
+    with ownership.replacing(target, "Move it away, then: dvc repro release", _own_files) as draft:
         _require_passed(made.reports)
         found = _write_files(made, settings, grants, draft)
         step = _step(found, settings, draft)
-        if step.change == "none":
-            shutil.rmtree(draft)
-            shutil.copytree(settings.release.previous, draft, symlinks=True)
-            found = manifest.read(draft)
-        else:
-            found = _finish(found, made, settings, grants, step, draft)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.replace(target)
-    except OSError as error:
-        raise SycoError(f"release: {target} could not be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return found
+        if step.change != "none":
+            return _finish(found, made, settings, grants, step, draft)
+        before = Path(settings.release.previous)
+        shutil.rmtree(draft)
+        shutil.copytree(before, draft, symlinks=True)
+        return manifest.read(draft)
+
+
+def _own_files(folder: Path) -> set[str] | None:
+    """The files of a release that may be replaced, as its manifest names them, be it of an earlier schema."""
+    try:
+        values = documents.read_json(folder / manifest.NAME, manifest.LARGEST)
+        return {manifest.NAME, *(str(file["path"]) for file in values["files"])}
+    except (OSError, SycoError, KeyError, TypeError):
+        return None
 
 
 def _require_passed(reports: Path) -> None:
@@ -289,4 +288,4 @@ def _file(folder: Path, path: str, table: manifest.Table | None) -> File:
 
 
 def _write(target: Path, text: str) -> None:
-    target.write_text(text, encoding="utf-8", newline="\n")
+    files.write(target, text)

@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from syco_data import claims, probes, prompts, settings, tables
+from syco_data import claims, files, ownership, probes, prompts, settings, tables
 from syco_data.errors import SycoError
 from syco_data.releasing import cards, manifest, released
 from syco_data.releasing.manifest import CARD, File, Manifest, Table
@@ -92,38 +92,29 @@ def check_target(folder: Path, target: Path, found: Manifest) -> None:
     try:
         if target.exists():
             raise SycoError(f"{target} is there already", "Name a folder that does not exist yet")
-        source, written = folder.resolve(), (target.resolve(), _draft(target).resolve())
+        source, place = folder.resolve(), target.resolve()
     except (OSError, RuntimeError) as error:
         raise SycoError(f"restore: {target} cannot be looked at: {error}", "Name another folder") from error
-    if any(source.is_relative_to(place) or place.is_relative_to(source) for place in written):
+    if source.is_relative_to(place) or place.is_relative_to(source):
         raise SycoError(f"restore: {target} is no place beside {folder}, which is read", "Name a folder outside of it")
-
-
-def _draft(target: Path) -> Path:
-    """Where a release grows until it is whole."""
-    return target.with_name(f".{target.name}.tmp")
 
 
 def restore(folder: Path, target: Path, found_texts: Texts) -> Manifest:
     """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be found."""
     found = manifest.read(folder)
     check_target(folder, target, found)
-    draft = _draft(target)
-    try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        files = [_restored(folder, draft, file, found_texts) for file in found.files if file.path != CARD]
+    with ownership.replacing(target, "Name a folder that does not exist yet", _nothing) as draft:
+        entries = [_restored(folder, draft, file, found_texts) for file in found.files if file.path != CARD]
         card = (folder / CARD).read_text(encoding="utf-8")
-        (draft / CARD).write_text(_card(card, files), encoding="utf-8", newline="\n")
-        files.append(_entry(draft, CARD, None))
-        whole = found.model_copy(update={"text": "full", "files": sorted(files, key=lambda file: file.path)})
-        (draft / manifest.NAME).write_text(whole.to_json(), encoding="utf-8", newline="\n")
-        draft.replace(target)
-    except OSError as error:
-        raise SycoError(f"restore: {target} could not be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        files.write(draft / CARD, _card(card, entries))
+        entries.append(_entry(draft, CARD, None))
+        whole = found.model_copy(update={"text": "full", "files": sorted(entries, key=lambda file: file.path)})
+        files.write(draft / manifest.NAME, whole.to_json())
     return whole
+
+
+def _nothing(_: Path) -> None:
+    """Whatever a target holds, it is not replaced."""
 
 
 def _restored(folder: Path, draft: Path, file: File, found_texts: Texts) -> File:

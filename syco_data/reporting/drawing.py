@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+from syco_data import files
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -47,8 +49,8 @@ class Drawing:
     png: bytes
 
     def write(self, folder: Path) -> None:
-        (folder / f"{self.name}.svg").write_text(self.svg, encoding="utf-8")
-        (folder / f"{self.name}.png").write_bytes(self.png)
+        files.write(folder / f"{self.name}.svg", self.svg)
+        files.write(folder / f"{self.name}.png", self.png)
 
 
 def draw(name: str, title: str, chart: "alt.TopLevelMixin", scale: float) -> Drawing:

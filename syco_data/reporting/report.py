@@ -1,12 +1,12 @@
 """The report: one page that needs nothing beside itself, its figures as files, six lines for the terminal."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
+from syco_data import files
 from syco_data.evaluation import BASE
 from syco_data.reporting import ablations, changed, drawing, figures, headline, questions
 from syco_data.reporting import report_tables as words
@@ -80,13 +80,10 @@ def build(found: Build, settings: Settings) -> Page:
 
 def write(page: Page, folder: Path) -> None:
     """The page, PNG and SVG of every figure, and the six lines; the page comes last, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     for each in page.drawings:
         each.write(folder)
-    (folder / SUMMARY).write_text("\n".join(page.summary) + "\n", encoding="utf-8")
-    temporary = folder / f".{PAGE}.{os.getpid()}.tmp"
-    temporary.write_text(page.html, encoding="utf-8")
-    temporary.replace(folder / PAGE)
+    files.write(folder / SUMMARY, "\n".join(page.summary) + "\n")
+    files.write(folder / PAGE, page.html)
 
 
 def _panels(chapter: Chapter) -> tuple[Panel, ...]:

@@ -1,0 +1,139 @@
+"""Nothing is removed that the project did not put there; what is replaced stands until its successor is complete."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from syco_data import ownership, settings
+from syco_data.embedded import wanted
+from syco_data.errors import SycoError
+
+HINT = "Name another folder"
+
+
+def fill(target: Path, name: str = "page.html", text: str = "new") -> None:
+    with ownership.replacing(target, HINT) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / name).write_text(text)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+class TestWhatIsNotOurs:
+    @pytest.mark.parametrize("target", ["docs", ".", "docs/inner", "linked", "docs/notes.md", "dangling"])
+    def test_a_folder_a_file_or_a_link_of_somebody_is_refused_and_left_alone(self, tmp_path, target):
+        (tmp_path / "docs" / "inner").mkdir(parents=True)
+        (tmp_path / "docs" / "inner" / "deep.md").write_text("mine")
+        (tmp_path / "docs" / "notes.md").write_text("mine")
+        (tmp_path / "linked").symlink_to(tmp_path / "docs")
+        (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+        before = names(tmp_path)
+        with pytest.raises(SycoError, match="Nothing was removed") as error:
+            fill(tmp_path / target)
+        assert HINT in str(error.value)
+        assert names(tmp_path) == before
+
+    @pytest.mark.parametrize("foreign", ["notes.md", "inner/notes.md", "empty/", ".hidden", "link"])
+    def test_one_file_of_somebody_in_our_folder_is_named_and_kept(self, tmp_path, foreign):
+        target = tmp_path / "pages"
+        fill(target)
+        path = target / foreign
+        if foreign == "link":
+            path.symlink_to(tmp_path)
+        elif foreign.endswith("/"):
+            path.mkdir()
+        else:
+            path.write_text("mine")
+        with pytest.raises(SycoError, match=f"holds {foreign.rstrip('/')}"):
+            fill(target, text="second")
+        assert (target / "inner" / "page.html").read_text() == "new"
+        assert os.path.lexists(path)
+
+    def test_a_file_that_appears_meanwhile_stops_the_replacement(self, tmp_path):
+        fill(tmp_path / "pages")
+        with (
+            pytest.raises(SycoError, match=r"holds notes\.md"),
+            ownership.replacing(tmp_path / "pages", HINT),
+        ):
+            (tmp_path / "pages" / "notes.md").write_text("mine")
+        assert names(tmp_path / "pages") == {ownership.MARK, "inner/page.html", "notes.md"}
+
+    @pytest.mark.parametrize("mark", ["", "{", "[]", "{}", '{"files": 5}', '{"files": [["page.html"]]}', "\udcff"])
+    def test_a_mark_that_cannot_be_read_makes_nothing_ours(self, tmp_path, mark):
+        fill(tmp_path / "pages")
+        (tmp_path / "pages" / ownership.MARK).write_text(mark, errors="surrogateescape")
+        with pytest.raises(SycoError, match="Nothing was removed"):
+            fill(tmp_path / "pages")
+
+    def test_a_folder_that_looks_like_a_leftover_of_ours_stays(self, tmp_path):
+        stranger = tmp_path / ".pages.thesis.tmp"
+        stranger.mkdir()
+        (stranger / "thesis.tex").write_text("mine")
+        fill(tmp_path / "pages")
+        assert (stranger / "thesis.tex").exists()
+
+    def test_a_model_that_is_not_wanted_does_not_remove_what_lies_there(self, tmp_path):
+        (tmp_path / "reference").mkdir()
+        (tmp_path / "reference" / "model.safetensors").write_text("mine")
+        with pytest.raises(SycoError, match="Nothing was removed"):
+            wanted.write_unwanted(settings.load(), tmp_path / "reference")
+        assert (tmp_path / "reference" / "model.safetensors").exists()
+
+
+class TestReplacing:
+    def test_our_folder_is_replaced_with_all_that_it_held(self, tmp_path):
+        fill(tmp_path / "a" / "pages", "old.html")
+        fill(tmp_path / "a" / "pages", "new.html")
+        assert names(tmp_path) == {f"a/pages/{ownership.MARK}", "a/pages/inner/new.html"}
+
+    def test_an_empty_folder_is_taken(self, tmp_path):
+        (tmp_path / "pages").mkdir()
+        fill(tmp_path / "pages")
+        assert (tmp_path / "pages" / "inner" / "page.html").exists()
+
+    def test_the_old_folder_stands_until_the_new_one_is_complete(self, tmp_path):
+        fill(tmp_path / "pages", text="old")
+        with ownership.replacing(tmp_path / "pages", HINT) as folder:
+            (folder / "page.html").write_text("new")
+            assert (tmp_path / "pages" / "inner" / "page.html").read_text() == "old"
+        assert names(tmp_path / "pages") == {ownership.MARK, "page.html"}
+
+    @pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError("x")])
+    def test_a_block_that_fails_leaves_the_old_folder_and_nothing_else(self, tmp_path, fault):
+        fill(tmp_path / "pages", text="old")
+        expected = SycoError if isinstance(fault, OSError) else type(fault)
+        with pytest.raises(expected) as error, ownership.replacing(tmp_path / "pages", HINT) as folder:
+            (folder / "half.html").write_text("half")
+            raise fault
+        if expected is SycoError:
+            assert "pages could not be written: the disk is full" in str(error.value)
+        assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/inner/page.html"}
+
+    def test_the_next_run_removes_what_a_killed_one_left(self, tmp_path):
+        script = (
+            "import os, signal, sys; from pathlib import Path; from syco_data import ownership\n"
+            "with ownership.replacing(Path(sys.argv[1]), '') as folder:\n"
+            "    (folder / 'half.html').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        subprocess.run([sys.executable, "-c", script, tmp_path / "pages"], check=False)
+        assert len(names(tmp_path)) == 2
+        fill(tmp_path / "pages")
+        assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/inner/page.html"}
+
+    def test_what_another_living_run_makes_is_left_alone(self, tmp_path):
+        with ownership.replacing(tmp_path / "pages", HINT) as folder:
+            (folder / "slow.html").write_text("slow")
+            fill(tmp_path / "pages", "quick.html")
+            assert (folder / "slow.html").exists()
+        assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/slow.html"}
+
+    def test_the_same_files_give_the_same_mark(self, tmp_path):
+        for name in ("one", "two"):
+            fill(tmp_path / name)
+        assert (tmp_path / "one" / ownership.MARK).read_bytes() == (tmp_path / "two" / ownership.MARK).read_bytes()
