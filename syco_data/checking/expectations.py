@@ -25,7 +25,7 @@ from syco_data.errors import SycoError
 
 RARE = (200_000, 20, 20)  # objects made between two searches for garbage
 NO_NULLS, LISTED, STATEMENTS = "no nulls", "listed values", "statements"
-HINT = "Name a folder of its own in validate.docs"
+HINT = "Name a folder of its own in validate.docs (pages of an earlier version: remove them yourself)"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
