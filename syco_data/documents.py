@@ -43,7 +43,8 @@ def parse_yaml(text: str, name: str, largest: int = LARGEST) -> Any:
         finally:
             loader.dispose()
     except _MALFORMED as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).replace(' in "<unicode string>"', " in").replace(" in,", " in").split())
+        reason = reason or type(error).__name__
         raise SycoError(f"{name} is not valid YAML: {reason:.300}") from error
 
 

@@ -1,12 +1,12 @@
 """`sources lock`: names of revisions become commits in params.yaml, its comments and layout kept."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from syco_data import documents, editing, files
 from syco_data.errors import SycoError
 from syco_data.origins import upstream
 from syco_data.settings import Settings
@@ -44,21 +44,21 @@ def resolve(chosen: Sequence[Source], given: Settings, revision: str | None) -> 
 
 
 def write(locks: Sequence[Lock], params: Path) -> None:
-    """Puts the commits into the params file, whole or not at all; every other character of it stays."""
-    text = rewritten(params.read_text(encoding="utf-8"), {lock.source: lock.after for lock in locks})
-    temporary = params.with_name(f".{params.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(params)
+    """Puts the commits into the params file, whole or not at all; every other byte of it stays."""
+    content = files.read(params, documents.LARGEST)
+    text = files.decoded(content, str(params))
+    bom = editing.BOM if content.startswith(editing.BOM.encode()) else ""
+    editing.write(params, bom + rewritten(text, {lock.source: lock.after for lock in locks}))
 
 
 def rewritten(text: str, commits: Mapping[str, str]) -> str:
     """The text of a params file with `sources.<key>.revision` set to a commit for every key given."""
-    wanted = {**(_revisions(text) or {}), **commits}
+    wanted = {**_revisions(text), **commits}
     places = {key: _node(text, ("sources", key, "revision")) for key in commits}
     for key, node in sorted(places.items(), key=lambda item: item[1].start_mark.index, reverse=True):
         # In quotes: a commit of digits only, or with one "e" among them, would be a number to some YAML reader.
         text = f'{text[: node.start_mark.index]}"{commits[key]}"{text[node.end_mark.index :]}'
-    if _revisions(text) != wanted:
+    if not _holds(text, wanted):
         raise SycoError(
             f"params.yaml: the revisions of {', '.join(commits)} cannot be edited in place (shared by an anchor?)",
             f"Write them by hand: {', '.join(f'{key}: {commit}' for key, commit in commits.items())}",
@@ -66,12 +66,16 @@ def rewritten(text: str, commits: Mapping[str, str]) -> str:
     return text
 
 
-def _revisions(text: str) -> dict[str, str] | None:
-    """The revision of every source that the text of a params file sets; None for text that is no YAML."""
+def _holds(text: str, revisions: Mapping[str, str]) -> bool:
     try:
-        return {key: choice["revision"] for key, choice in yaml.safe_load(text)["sources"].items()}
-    except yaml.YAMLError:
-        return None
+        return _revisions(text) == revisions
+    except SycoError:
+        return False
+
+
+def _revisions(text: str) -> dict[str, str]:
+    """The revision of every source that the text of a params file sets."""
+    return {key: choice["revision"] for key, choice in documents.parse_yaml(text, "params.yaml")["sources"].items()}
 
 
 def _node(text: str, path: Sequence[str]) -> yaml.Node:

@@ -66,3 +66,32 @@ def test_a_value_that_comes_from_elsewhere_is_asked_for_in_its_own_place():
     )
     with pytest.raises(SycoError, match=r"sources\.cola\.revision does not stand in its own place"):
         locking.rewritten(merged, {"cola": "ab" * 20})
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"),
+        lambda text: text.replace(b"\n", b"\r\n", 40).rstrip(b"\n"),
+        lambda text: text.replace(b"# Every", "# \u00fc\U0001f600 Every".encode()),
+    ],
+    ids=["windows", "mark", "mixed_without_a_last_end", "wide_characters"],
+)
+def test_every_other_byte_stays(tmp_path, form):
+    params = tmp_path / "params.yaml"
+    before = form((ROOT / "params.yaml").read_bytes())
+    params.write_bytes(before)
+    params.chmod(0o604)
+    locking.write([Lock("sst2", "main", COMMITS["sst2"])], params)
+    new = f'sst2: {{revision: "{COMMITS["sst2"]}"'.encode()
+    assert params.read_bytes() == before.replace(b"sst2: {revision: main", new) != before
+    assert params.stat().st_mode & 0o777 == 0o604
+
+
+def test_a_link_is_kept(tmp_path):
+    real, link = tmp_path / "real.yaml", tmp_path / "params.yaml"
+    real.write_bytes((ROOT / "params.yaml").read_bytes())
+    link.symlink_to("real.yaml")
+    locking.write([Lock("sst2", "main", COMMITS["sst2"])], link)
+    assert link.is_symlink() and settings.load(real).sources["sst2"].revision == COMMITS["sst2"]

@@ -1,5 +1,7 @@
 """Profiles: every one gives valid settings, and using one keeps what it does not name."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -40,6 +42,66 @@ def test_the_default_profile_comes_back_to_the_byte(project):
     assert (project / "params.yaml").read_text(encoding="utf-8") != before
     profiles.use("default")
     assert (project / "params.yaml").read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_mark_of_params_stay(project, mark):
+    params = project / "params.yaml"
+    before = mark + params.read_bytes().replace(b"\n", b"\r\n")
+    params.write_bytes(before)
+    params.chmod(0o640)
+    profiles.use("ablations")
+    changed = params.read_bytes()
+    assert changed.startswith(mark) and changed.count(b"\n") == changed.count(b"\r\n") > before.count(b"\n")
+    profiles.use("default")
+    assert params.read_bytes() == before and params.stat().st_mode & 0o777 == 0o640
+
+
+def test_lines_that_a_profile_leaves_keep_their_ends_in_a_mixed_file(project):
+    params = project / "params.yaml"
+    before = params.read_bytes().replace(b"\n", b"\r\n", 100).rstrip(b"\n")
+    params.write_bytes(before)
+    profiles.use("real")
+    assert params.read_bytes() == before.replace(b"origin: embedded #", b"origin: directory #", 1).replace(
+        b": 4000\r\n", b": 20000\r\n"
+    )
+
+
+def test_params_that_are_not_there_or_broken_are_written_anew(project):
+    default = (project / "profiles/default.yaml").read_bytes()
+    (project / "params.yaml").unlink()
+    profiles.use("default")
+    assert (project / "params.yaml").read_bytes() == default
+    (project / "params.yaml").write_text("a: [", encoding="utf-8")
+    profiles.use("default")
+    assert (project / "params.yaml").read_text(encoding="utf-8").rstrip() == default.decode().rstrip()
+
+
+def test_a_full_disk_leaves_the_old_params(project, monkeypatch):
+    (project / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
+
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[:4096])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SycoError, match="could not be written: the disk is full"):
+        profiles.use("paper")
+    assert (project / "params.yaml").read_text(encoding="utf-8") == "seed: 1\n"
+    assert sorted(path.name for path in project.iterdir()) == ["params.yaml", "profiles"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
+def test_params_that_are_no_file_are_left_alone(project, kind):
+    params = project / "params.yaml"
+    params.unlink()
+    make = {"folder": params.mkdir, "pipe": lambda: os.mkfifo(params), "loop": lambda: params.symlink_to(params)}
+    make.get(kind, lambda: params.symlink_to("/dev/zero"))()
+    with pytest.raises(SycoError, match=r"params\.yaml (is not a regular file|cannot be read)") as refused:
+        profiles.use("paper")
+    assert "\n" not in str(refused.value)
+    assert sorted(path.name for path in project.iterdir()) == ["params.yaml", "profiles"]
 
 
 def test_an_unknown_profile_lists_the_valid_ones(project):

@@ -92,7 +92,7 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path):
     with pytest.raises(SycoError, match="Run from the root of the project"):
         settings.load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("a: [", encoding="utf-8")
-    with pytest.raises(SycoError, match="no valid YAML"):
+    with pytest.raises(SycoError, match="not valid YAML"):
         settings.load(tmp_path / "params.yaml")
     with pytest.raises(SycoError, match="expected a mapping, found list"):
         settings.parse([])

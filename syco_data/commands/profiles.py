@@ -1,13 +1,10 @@
 """`profile list`, `profile use`: ready-made variants of params.yaml."""
 
-import io
 from pathlib import Path
 
 import typer
-import yaml
 
-from syco_data import settings
-from syco_data.editing import layout_keeper
+from syco_data import documents, editing, files, settings
 from syco_data.errors import SycoError
 
 app = typer.Typer(help="Ready-made variants of params.yaml.")
@@ -22,8 +19,12 @@ def names() -> list[str]:
 def list_profiles() -> None:
     """Every profile and what it is for (the first line of its file)."""
     for name in names():
-        first = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+        first = files.read_text(_file(name), documents.LARGEST).split("\n")[0].rstrip()
         typer.echo(f"{name:<12} {first.removeprefix('# ')}")
+
+
+def _file(name: str) -> Path:
+    return FOLDER / f"{name}.yaml"
 
 
 @app.command("use")
@@ -32,20 +33,29 @@ def use(name: str) -> None:
     for wanted in ("default", name):
         if wanted not in names():
             raise SycoError(f"profile: {settings.unknown(wanted, names())}")
-    text = (FOLDER / "default.yaml").read_text(encoding="utf-8")
-    merged = text if name == "default" else _merged(text, (FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    settings.parse(yaml.safe_load(merged))
-    settings.PARAMS.write_text(merged, encoding="utf-8")
+    default = editing.read(_file("default"))
+    merged = default.plain if name == "default" else _merged(default.plain, editing.read(_file(name)).plain)
+    settings.parse(documents.parse_yaml(merged, f"profile '{name}'"))
+    editing.write(settings.PARAMS, _in_form_of_params(editing.lines(merged), default))
     typer.echo(f"params.yaml now holds profile '{name}'. Build it: dvc repro")
+
+
+def _in_form_of_params(lines: list[str], default: editing.Text) -> str:
+    """The lines with the byte order mark and the line ends of params.yaml, or of the default profile without one."""
+    try:
+        before = editing.read(settings.PARAMS)
+    except FileNotFoundError:
+        before = default
+    return before.with_lines(before.lines, lines)
 
 
 def _merged(default: str, changes: str) -> str:
     """The default profile's text with the values of another one; comments stay."""
-    editor, out = layout_keeper(), io.StringIO()
-    merged = editor.load(default)
-    _merge(merged, editor.load(changes) or {})
-    editor.dump(merged, out)
-    return out.getvalue()
+    for name, text in (("profile 'default'", default), ("the profile", changes)):
+        documents.parse_yaml(text, name)  # the editor knows no limits
+    merged = editing.loaded(default, "profile 'default'")
+    _merge(merged, editing.loaded(changes, "the profile") or {})
+    return editing.dumped(merged)
 
 
 def _merge(base: dict, changes: dict) -> None:

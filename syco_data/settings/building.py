@@ -7,22 +7,35 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syco_data.errors import SycoError
-from syco_data.settings.records import Positive, Record, Revision, Share
+from syco_data.settings.records import (
+    MOST_NAMES,
+    Characters,
+    Items,
+    Name,
+    PathText,
+    Record,
+    Revision,
+    Rows,
+    Seconds,
+    Share,
+    Templates,
+    Tries,
+)
 
 
 class EmbeddedRows(Record):
     """Rows made for each embedded source, per split."""
 
-    train: Positive
-    held_out: Positive
+    train: Items
+    held_out: Items
 
 
 class Retries(Record):
     """How often a call over the network is tried, and the seconds between tries: doubling from the first."""
 
-    attempts: Positive
-    first_wait: Annotated[float, Field(gt=0)]
-    longest_wait: Annotated[float, Field(gt=0)]
+    attempts: Tries
+    first_wait: Seconds
+    longest_wait: Seconds
 
 
 class Blemishes(Record):
@@ -33,12 +46,12 @@ class Blemishes(Record):
     borrowed: Share
     unlabelled: Share
     odd: Share
-    reach: Positive
+    reach: Items
 
 
 class Acquire(Record):
     origin: Literal["embedded", "directory", "hub"]
-    directory: str | None
+    directory: PathText | None
     embedded_rows: EmbeddedRows
     blemishes: Blemishes
     retries: Retries
@@ -64,14 +77,14 @@ class SourceChoice(Record):
 class Claims(Record):
     compat: Literal["none", "published"]
     other_share: Share
-    max_characters: Positive
+    max_characters: Characters
     conflicts: Literal["drop", "first"]
     double_negatives: Literal["clean", "published"]
 
 
 class Prompts(Record):
-    size: Positive
-    sampling: Literal["proportional", "balanced"] | dict[str, Share]
-    cap: Positive | None
-    templates: tuple[str, ...]
-    template_folder: str
+    size: Rows
+    sampling: Literal["proportional", "balanced"] | Annotated[dict[Name, Share], Field(max_length=MOST_NAMES)]
+    cap: Rows | None
+    templates: Templates
+    template_folder: PathText

@@ -7,26 +7,37 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syco_data.errors import SycoError
-from syco_data.settings.records import Count, Positive, Record
+from syco_data.settings.records import (
+    MOST_NAMES,
+    Batch,
+    Examples,
+    ExamplesOrNone,
+    Items,
+    ItemsOrNone,
+    PathText,
+    Record,
+    Text,
+    Tokens,
+)
 
 
 class Generation(Record):
     """The second reading: free generation on so many probes of each set, and how many tokens it may take."""
 
-    rows: Count
-    max_tokens: Positive
+    rows: ItemsOrNone
+    max_tokens: Tokens
 
 
 class Capability(Record):
     """lm-evaluation-harness: `tasks` are names of `syco_data.capability.TASKS`; an empty list runs none."""
 
-    tasks: tuple[str, ...]
+    tasks: Annotated[tuple[Text, ...], Field(max_length=MOST_NAMES)]
     origin: Literal["directory", "hub"]
-    directory: str | None
-    subjects: Positive | None
-    limit: Positive | None
-    max_tokens: Positive
-    batch: Positive
+    directory: PathText | None
+    subjects: Examples | None
+    limit: Items | None
+    max_tokens: Tokens
+    batch: Batch
 
     def folder(self) -> Path:
         """The directory with `mmlu` and `bbh`: from the params, else from the environment."""
@@ -45,7 +56,7 @@ class Evaluate(Record):
     engine: Literal["vllm", "transformers"]
     split: Literal["reported", "development"]
     level: Annotated[float, Field(gt=0, lt=1)]
-    resamples: Positive
+    resamples: Annotated[int, Field(gt=0, le=100_000)]
     generation: Generation
     capability: Capability
 
@@ -53,5 +64,5 @@ class Evaluate(Record):
 class Report(Record):
     """The page: examples of changed answers, and how many pixels of a PNG stand for one of the SVG."""
 
-    examples: Count
+    examples: ExamplesOrNone
     scale: Annotated[float, Field(gt=0, le=8)]

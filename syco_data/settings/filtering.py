@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from syco_data.settings.names import unknown
-from syco_data.settings.records import Positive, Record, Share
+from syco_data.settings.records import (
+    Batch,
+    GiB,
+    Items,
+    Nats,
+    PathText,
+    Portion,
+    Processes,
+    Record,
+    Revision,
+    Share,
+    Text,
+    Tokens,
+)
 
 HELPERS = {"__init__", "tokenizer"}
 ENGINES = tuple(
@@ -27,14 +40,14 @@ def _is_no_ray(name: str) -> str:
     return name
 
 
-Engine = Annotated[str, AfterValidator(_is_engine)]
+Engine = Annotated[str, Field(max_length=64), AfterValidator(_is_engine)]
 
 
 class Model(Record):
     """A model to build a training set for: `embedded`, a local folder, or a Hub id with a revision."""
 
-    source: str
-    revision: str | None
+    source: PathText
+    revision: Revision | None
     prompt_style: Literal["plain", "chat", "auto"]
     dtype: Literal["float32", "bfloat16", "float16", "auto"]
 
@@ -43,30 +56,30 @@ class TransformersEngine(Record):
     """`batch_tokens`: padded tokens per forward pass."""
 
     device: Literal["auto", "cpu", "cuda", "mps"]
-    batch_tokens: Positive
+    batch_tokens: Tokens
 
 
 class VllmEngine(Record):
     """How vLLM is started. `cpu_cache_gib` counts on a CPU, `gpu_memory` (a share) on a GPU."""
 
     gpu_memory: Share
-    cpu_cache_gib: Positive
-    tensor_parallel: Positive
+    cpu_cache_gib: GiB
+    tensor_parallel: Processes
     eager: bool
     prefix_caching: bool
-    max_sequences: Positive
-    max_batched_tokens: Positive
+    max_sequences: Batch
+    max_batched_tokens: Tokens
 
 
 class RayEngine(Record):
     """Replicas of another engine; `address` null starts Ray on this machine alone."""
 
     engine: Annotated[Engine, AfterValidator(_is_no_ray)]
-    address: str | None
-    actors: Positive
-    cpus_per_actor: Annotated[float, Field(ge=0)]
-    gpus_per_actor: Annotated[float, Field(ge=0)]
-    device: str | None
+    address: Text | None
+    actors: Processes
+    cpus_per_actor: Portion
+    gpus_per_actor: Portion
+    device: Text | None
 
 
 class Filter(Record):
@@ -74,12 +87,12 @@ class Filter(Record):
 
     engine: Engine
     rule: Literal["answered", "both_orders", "margin"]
-    margin: Annotated[float, Field(ge=0)]
-    unsure: Annotated[float, Field(ge=0)]
+    margin: Nats
+    unsure: Nats
     path: Literal["auto", "whole"]
-    max_length: Positive
-    batch: Positive
-    store: str
+    max_length: Tokens
+    batch: Items
+    store: PathText
     transformers: TransformersEngine
     vllm: VllmEngine
     ray: RayEngine

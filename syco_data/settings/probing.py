@@ -7,32 +7,41 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syco_data.errors import SycoError
-from syco_data.settings.records import Count, Positive, Record, Revision, Share
+from syco_data.settings.records import (
+    Items,
+    PathText,
+    Record,
+    Revision,
+    Share,
+    SurveyRows,
+    Templates,
+    Text,
+)
 
 
 class HeldOutProbes(Record):
     """Claims from the held-out splits; `templates` may name seen and held-out ones, the first is the baseline's."""
 
-    items: Positive
-    templates: Annotated[tuple[str, ...], Field(min_length=1)]
+    items: Items
+    templates: Annotated[Templates, Field(min_length=1)]
 
 
 class AdditionProbes(Record):
     """Of the 2,500 published sums so many as published, and so many in every other condition too."""
 
     sums: Annotated[int, Field(gt=0, le=2500)]
-    crossed: Count
+    crossed: Annotated[int, Field(ge=0, le=2500)]
 
 
 class SurveyProbes(Record):
     """Opinion surveys: `repository` and `revision`, a commit, are those of origin `hub`."""
 
     origin: Literal["embedded", "directory", "hub"]
-    directory: str | None
-    repository: str
+    directory: PathText | None
+    repository: Text
     revision: Revision
-    sets: tuple[Literal["nlp_survey", "philpapers2020", "political_typology_quiz"], ...]
-    rows: Positive
+    sets: Annotated[tuple[Literal["nlp_survey", "philpapers2020", "political_typology_quiz"], ...], Field(max_length=3)]
+    rows: SurveyRows
 
     def folder(self) -> Path:
         """The directory of survey files: from the params, else from the environment."""
@@ -50,6 +59,6 @@ class Probes(Record):
     held_out: HeldOutProbes
     addition: AdditionProbes
     surveys: SurveyProbes
-    pressure: Positive
-    preference: Positive
-    instructions: Positive
+    pressure: Items
+    preference: Items
+    instructions: Items

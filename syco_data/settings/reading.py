@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from syco_data import documents
 from syco_data.errors import SycoError
 from syco_data.settings.whole import Settings, explain
 
@@ -15,40 +15,54 @@ PARAMS = Path("params.yaml")
 def load(path: Path = PARAMS) -> Settings:
     """Reads and checks the settings; every fault of the file is one line."""
     try:
-        return parse(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return parse(documents.read_yaml(path))
     except FileNotFoundError as error:
+        if path.is_symlink():
+            raise SycoError(f"{path} is a link to a file that is not there", "Put it right, or remove it") from error
         raise SycoError(f"there is no {path} here", "Run from the root of the project") from error
-    except yaml.YAMLError as error:
-        raise SycoError(f"{path} is no valid YAML: {error}") from error
 
 
 def parse(values: Any) -> Settings:
+    """Checks plain values. Raises `SycoError` that names the key."""
     if not isinstance(values, dict):
         raise SycoError(f"params.yaml: expected a mapping, found {type(values).__name__}")
+    plain = _plain(values, "params.yaml")
     try:
-        # YAML has lists and no tuples: strictness stays for every other type.
-        return Settings.model_validate(_tuples(values))
+        return Settings.model_validate(plain)
     except ValidationError as error:
-        raise SycoError(explain(error, values)) from error
+        raise SycoError(explain(error, plain)) from error
 
 
-def parse_groups(values: dict[str, Any]) -> Settings:
+def parse_groups(values: dict[str, Any], name: str = "settings") -> Settings:
     """Settings of some groups alone, as a release carries them; asking for another group is a programmer's fault."""
-    fields = {(field.alias or name): (name, field) for name, field in Settings.model_fields.items()}
-    parsed = {}
-    for group, value in values.items():
-        name, field = fields[group]
+    fields = {(field.alias or attribute): (attribute, field) for attribute, field in Settings.model_fields.items()}
+    plain, parsed = _plain(values, name), {}
+    for group, value in plain.items():
+        attribute, field = fields[group]
         kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         try:
-            parsed[name] = TypeAdapter(kind).validate_python(_tuples(value), strict=True)
+            parsed[attribute] = TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in (group, *first["loc"]))
-            raise SycoError(f"settings: '{where}': {first['msg']} (found: {first['input']!r})") from error
+            raise SycoError(explain(error, plain, name, group)) from error
     return Settings.model_construct(**parsed)
 
 
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def _plain(values: Any, name: str) -> Any:
+    """Lists as tuples: YAML has none, and strictness stays for every other type.
+
+    A value that is named many times is written out each time, so they are counted; one that contains itself is deep.
+    """
+    left = documents.VALUES
+
+    def converted(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise SycoError(f"{name} holds more than {documents.VALUES:,} values")
+        if depth > documents.DEEPEST:
+            raise SycoError(f"{name} is nested more than {documents.DEEPEST} levels deep")
+        if isinstance(value, dict):
+            return {key: converted(item, depth + 1) for key, item in value.items()}
+        return tuple(converted(item, depth + 1) for item in value) if isinstance(value, list | tuple) else value
+
+    return converted(values, 0)

@@ -1,8 +1,25 @@
 """How the embedded model is trained from scratch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from syco_data.settings.records import Count, Positive, Record, Share
+from pydantic import Field, model_validator
+
+from syco_data.settings.records import (
+    Batch,
+    BatchOrNone,
+    Decay,
+    Items,
+    Layers,
+    LayersOrNone,
+    Norm,
+    Processes,
+    Rate,
+    Record,
+    Share,
+    Steps,
+    StepsOrNone,
+    Width,
+)
 
 ShortKind = Literal[
     "fact", "match", "verdict", "map", "no_opinion", "short_opinion", "survey", "label", "question"
@@ -12,21 +29,27 @@ ShortKind = Literal[
 class ReferenceStep(Record):
     """One stage of the reference model's training: items a step, and what kinds of claims and items they are."""
 
-    steps: Positive
-    short_items: Positive
-    long_items: Count
+    steps: Steps
+    short_items: Batch
+    long_items: BatchOrNone
     additions: Share
     is_not: Share
     wrong_label: Share
     mixture: dict[ShortKind, Share]
+
+    @model_validator(mode="after")
+    def _something(self) -> "ReferenceStep":
+        if not sum(self.mixture.values()) > 0:
+            raise ValueError("the shares of the mixture sum to nothing")
+        return self
 
 
 class ReferenceTargets(Record):
     """What is told beside the answer: the weight of the end; how many layers early belief and verdict must stand."""
 
     end_weight: Share
-    belief_early: Count
-    verdict_early: Count
+    belief_early: LayersOrNone
+    verdict_early: LayersOrNone
 
 
 class LongItems(Record):
@@ -41,51 +64,51 @@ class LongItems(Record):
 
 
 class ReferenceModel(Record):
-    hidden: Positive
-    layers: Positive
-    heads: Positive
-    head_size: Positive
-    feed_forward: Positive
-    vocabulary: Positive
-    tokenizer_prompts: Positive
-    positions: Positive
+    hidden: Width
+    layers: Layers
+    heads: Layers
+    head_size: Width
+    feed_forward: Width
+    vocabulary: Items
+    tokenizer_prompts: Items
+    positions: Width
 
 
 class ReferenceOptimiser(Record):
     """Rates of Muon (matrices of the blocks) and AdamW (embedding, norms); `cool_down` is a share of all steps."""
 
-    muon: float
+    muon: Rate
     momentum: Share
-    decay: float
-    adam: float
-    clip: float
-    warm_up: Count
+    decay: Decay
+    adam: Rate
+    clip: Norm
+    warm_up: StepsOrNone
     cool_down: Share
 
 
 class ReferenceGate(Record):
     """Accuracies that the model must show on a development split, and how long to go on when it does not."""
 
-    items: Positive
+    items: Items
     no_opinion: Share
     expert_wrong: Share
     unfamiliar_wrong: Share
     modest_wrong: Share
     survey: Share
-    inputs: Positive
-    rounds: Count
-    steps: Positive
+    inputs: Items
+    rounds: Annotated[int, Field(ge=0, le=1000)]
+    steps: Steps
     peak: Share
 
 
 class Reference(Record):
     """The embedded model, trained from scratch by stage `reference`."""
 
-    threads: Positive
-    inputs: Positive
+    threads: Processes
+    inputs: Items
     model: ReferenceModel
     optimiser: ReferenceOptimiser
-    stages: tuple[ReferenceStep, ...]
+    stages: Annotated[tuple[ReferenceStep, ...], Field(min_length=1, max_length=100)]
     targets: ReferenceTargets
     long: LongItems
     gate: ReferenceGate

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from syco_data.settings.building import Retries
-from syco_data.settings.records import Name, Positive, Record
+from syco_data.settings.records import MOST_NAMES, Examples, Items, Name, PathText, Record, Rows, Text
 
 VERSION = r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$"
 """Of releases, here and in their manifests; not `\\d`, which takes the digits of every script."""
@@ -14,30 +14,30 @@ VERSION = r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$"
 class Build(Record):
     """Which models and arms the graph runs over."""
 
-    models: tuple[Name, ...]
-    arms: tuple[Name, ...]
+    models: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)]
+    arms: Annotated[tuple[Name, ...], Field(max_length=MOST_NAMES)]
 
 
 class Arm(Record):
     """One training condition: which label kinds and verdicts count, and whether truth is balanced afterwards."""
 
-    label_kinds: tuple[Literal["gold", "other"], ...]
+    label_kinds: Annotated[tuple[Literal["gold", "other"], ...], Field(min_length=1, max_length=2)]
     filtered: bool
     balanced: bool
     # Keys of `finetune` that this arm sets otherwise, e.g. {steps: 500}.
-    finetune: dict[str, Any] = Field(default_factory=dict)
+    finetune: dict[Name, Any] = Field(default_factory=dict)
 
 
 class Select(Record):
-    size: Positive | Literal["matched"]
+    size: Rows | Literal["matched"]
 
 
 class Audit(Record):
     """The shortcut audit: rows per arm at most, folds of the cross-validation, words in the bag of words."""
 
-    rows: Positive
-    folds: Annotated[int, Field(ge=2)]
-    words: Positive
+    rows: Items
+    folds: Annotated[int, Field(ge=2, le=100)]
+    words: Annotated[int, Field(gt=0, le=100_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
 
 
@@ -45,8 +45,8 @@ class Validate(Record):
     """`false_alarm_rate`: how often all independence tests together may fail a sound table."""
 
     false_alarm_rate: Annotated[float, Field(gt=0, lt=0.5)]
-    examples: Positive
-    docs: str
+    examples: Examples
+    docs: PathText
     audit: Audit
 
 
@@ -54,14 +54,14 @@ class Release(Record):
     """What a release shows, the folder of the release before it, and a card whose hand-written part is kept."""
 
     text: Literal["full", "none"]
-    version: Annotated[str, Field(pattern=VERSION)] | None
-    previous: str | None
-    card: str | None
+    version: Annotated[str, Field(pattern=VERSION, max_length=29)] | None
+    previous: PathText | None
+    card: PathText | None
 
 
 class Publish(Record):
     """Where releases go: OWNER/NAME on the Hub, or null for a dry run; the privacy that the repository must have."""
 
-    repository: str | None
+    repository: Text | None
     private: bool
     retries: Retries

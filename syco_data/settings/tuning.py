@@ -8,26 +8,47 @@ from pydantic import Field, model_validator
 
 from syco_data.errors import SycoError
 from syco_data.settings.building import Retries
-from syco_data.settings.records import Count, Positive, Record, Share
+from syco_data.settings.records import (
+    MOST_NAMES,
+    Batch,
+    Decay,
+    Norm,
+    PathText,
+    Processes,
+    Rank,
+    Rate,
+    Record,
+    Revision,
+    Rows,
+    Seed,
+    Share,
+    Steps,
+    StepsOrNone,
+    Text,
+    Tokens,
+)
+
+MOST_ROWS_A_TURN = 1000
+MOST_ROWS_TRAINED = 100_000_000
 
 
 class Columns(Record):
     """Where a file keeps an instruction: texts that are joined by a blank line, the answer, the name of its task."""
 
-    prompt: Annotated[tuple[str, ...], Field(min_length=1)]
-    completion: str
-    task: str | None
+    prompt: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_NAMES)]
+    completion: Text
+    task: Text | None
 
 
 class Instructions(Record):
     """Instruction rows to mix in. `columns` null: recognised from the column names."""
 
     origin: Literal["embedded", "directory", "hub"]
-    directory: str | None
-    hub_id: str | None
-    revision: str | None
+    directory: PathText | None
+    hub_id: Text | None
+    revision: Revision | None
     columns: Columns | None
-    rows: Positive
+    rows: Rows
     exclude_sources: bool
     over_length: Literal["stop", "drop"]
     retries: Retries
@@ -53,8 +74,8 @@ class Instructions(Record):
 class Parts(Record):
     """How many generated rows come with how many instruction rows."""
 
-    generated: Count
-    instruction: Count
+    generated: Annotated[int, Field(ge=0, le=MOST_ROWS_A_TURN)]
+    instruction: Annotated[int, Field(ge=0, le=MOST_ROWS_A_TURN)]
 
     @model_validator(mode="after")
     def _something(self) -> "Parts":
@@ -67,10 +88,10 @@ class Lora(Record):
     """Low-rank adapters. `targets`: names of linear layers, or `all-linear`. `save`: merged into the base model,
     or the adapter alone."""
 
-    rank: Positive
-    alpha: Positive
+    rank: Rank
+    alpha: Rank
     dropout: Share
-    targets: tuple[str, ...] | Literal["all-linear"]
+    targets: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_NAMES)] | Literal["all-linear"]
     save: Literal["merged", "adapter"]
 
 
@@ -80,8 +101,8 @@ class Launcher(Record):
     `config` is a configuration file of accelerate (profiles/accelerate); it wins over `processes`.
     """
 
-    processes: Positive
-    config: str | None
+    processes: Processes
+    config: PathText | None
 
 
 class Finetune(Record):
@@ -89,25 +110,32 @@ class Finetune(Record):
     `accumulation` forward passes; `weights` is the type that weights are kept in, `compute` that of the passes."""
 
     parts: Parts
-    steps: Positive
-    batch: Positive
-    accumulation: Positive
+    steps: Steps
+    batch: Batch
+    accumulation: Batch
     optimizer: Literal["adamw", "adafactor"]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Rate
     schedule: Literal["linear", "constant", "cosine"]
-    warmup_steps: Count
-    weight_decay: Annotated[float, Field(ge=0)]
-    clip: Annotated[float, Field(gt=0)]
-    max_length: Positive
+    warmup_steps: StepsOrNone
+    weight_decay: Decay
+    clip: Norm
+    max_length: Tokens
     weights: Literal["float32", "bfloat16"]
     compute: Literal["float32", "bfloat16"]
     gradient_checkpointing: bool
     method: Literal["full", "lora"]
     lora: Lora
-    seed: Count
+    seed: Seed
     device: Literal["auto", "cpu"]
-    threads: Positive
-    checkpoint_steps: Positive
-    checkpoints: Annotated[int, Field(ge=2)]
-    log_steps: Positive
+    threads: Processes
+    checkpoint_steps: Steps
+    checkpoints: Annotated[int, Field(ge=2, le=1000)]
+    log_steps: Steps
     launcher: Launcher
+
+    @model_validator(mode="after")
+    def _rows_can_be_ordered(self) -> "Finetune":
+        if self.steps * self.batch > MOST_ROWS_TRAINED:
+            rows = f"steps x batch is {self.steps * self.batch:,} rows"
+            raise ValueError(f"{rows}, at most {MOST_ROWS_TRAINED:,} are put in order")
+        return self

@@ -1,5 +1,7 @@
 """The settings as one record, and what is said of a fault in them."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -8,24 +10,28 @@ from syco_data.errors import SycoError
 from syco_data.settings.building import Acquire, Claims, Prompts, SourceChoice
 from syco_data.settings.evaluating import Evaluate, Report
 from syco_data.settings.filtering import Filter, Model
-from syco_data.settings.names import unknown
+from syco_data.settings.names import key_shown, shown, unknown
 from syco_data.settings.probing import Probes
-from syco_data.settings.records import Count, Name, Record
+from syco_data.settings.records import MOST_NAMES, Name, Record, Seed
 from syco_data.settings.reference import Reference
 from syco_data.settings.releasing import Arm, Build, Publish, Release, Select, Validate
 from syco_data.settings.tuning import Finetune, Instructions
 from syco_data.sources import SOURCES
 
+RESERVED_MODELS = {"verdicts": "a release has its verdicts under that name"}
+RESERVED_ARMS = {"base": "the answers of the model before tuning lie under that name"}
+"""Names that this program gives: a model `verdicts` with an arm `x` would be one config with the verdicts of `x`."""
+
 
 class Settings(Record):
-    seed: Count
+    seed: Seed
     acquire: Acquire
-    sources: Annotated[dict[str, SourceChoice], Field(min_length=1)]
+    sources: Annotated[dict[Name, SourceChoice], Field(min_length=1, max_length=MOST_NAMES)]
     claims: Claims
     prompts: Prompts
     build: Build
-    models: dict[Name, Model]
-    arms: dict[Name, Arm]
+    models: Annotated[dict[Name, Model], Field(max_length=MOST_NAMES)]
+    arms: Annotated[dict[Name, Arm], Field(max_length=MOST_NAMES)]
     reference: Reference
     filter: Filter
     select: Select
@@ -42,8 +48,12 @@ class Settings(Record):
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
         _known("sources", self.sources, SOURCES)
+        _distinct("models", self.models, RESERVED_MODELS)
+        _distinct("arms", self.arms, RESERVED_ARMS)
         _known("build.models", self.build.models, self.models)
         _known("build.arms", self.build.arms, self.arms)
+        _distinct("build.models", self.build.models)
+        _distinct("build.arms", self.build.arms)
         if isinstance(self.prompts.sampling, dict):
             _known("prompts.sampling", self.prompts.sampling, self.sources)
             if not sum(self.prompts.sampling.values()) > 0:
@@ -66,15 +76,26 @@ class Settings(Record):
         try:
             return Finetune.model_validate(both)
         except ValidationError as error:
-            raise SycoError(
-                explain(error, both).replace("params.yaml: ", f"params.yaml: arms.{arm}.finetune: ")
-            ) from error
+            raise SycoError(explain(error, both, f"params.yaml: arms.{arm}.finetune", root=Finetune)) from error
 
 
 def _known(where: str, names: Any, valid: Any) -> None:
     for name in names:
         if name not in valid:
             raise SycoError(f"{where}: {unknown(name, valid)}")
+
+
+def _distinct(where: str, names: Iterable[str], reserved: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Refuses names that are one file for a system that does not tell upper and lower case apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        lower = name.lower()
+        if lower in reserved:
+            raise SycoError(f"{where}: '{name}' cannot be a name: {reserved[lower]}", "Choose another one")
+        if lower in seen:
+            how = "is named twice" if seen[lower] == name else f"differs from '{seen[lower]}' in upper case alone"
+            raise SycoError(f"{where}: '{name}' {how}", "Rename or remove one: both would be the same folder")
+        seen[lower] = name
 
 
 def _over(base: dict, changes: dict) -> dict:
@@ -84,30 +105,35 @@ def _over(base: dict, changes: dict) -> dict:
     return {**base, **changes, **both}
 
 
-def explain(error: ValidationError, values: Any) -> str:
-    """The first fault of `values`, by the full name of its key."""
-    faults = [(_keys(fault, values), fault) for fault in error.errors()]
+def explain(
+    error: ValidationError, values: Any, name: str = "params.yaml", group: str = "", root: type[Record] = Settings
+) -> str:
+    """The first fault of `values`, which are those of a `root`, or of one group of them, by the full name of its key.
+
+    `name` is what the values are called.
+    """
+    above = (group,) if group else ()
+    faults = [(_keys((*above, *fault["loc"]), fault, values), fault) for fault in error.errors(include_url=False)]
     # A value that may be of several kinds has a fault for each: those that lie deepest speak of the nearest kind.
     about = [(keys, fault) for keys, fault in faults if keys[: len(faults[0][0])] == faults[0][0]]
     location, first = max(about, key=lambda one: len(one[0]))
-    full = ".".join(location)
+    full = ".".join(map(key_shown, location))
     if first["type"] == "extra_forbidden":
-        valid = _fields_at(location[:-1])
-        return f"params.yaml: unknown key '{full}': {unknown(location[-1], valid)}"
+        return f"{name}: unknown key '{full}': {unknown(location[-1], _fields_at(location[:-1], root))}"
     if first["type"] == "missing":
-        return f"params.yaml: key '{full}' is missing. profiles/default.yaml shows every key"
-    said = dict.fromkeys(fault["msg"] for keys, fault in about if keys == location)
-    return f"params.yaml: '{full}': {', or: '.join(said)} (found: {first['input']!r})"
+        return f"{name}: key '{full}' is missing. profiles/default.yaml shows every key"
+    reasons = dict.fromkeys(fault["msg"] for keys, fault in about if keys == location)
+    return f"{name}: '{full}': {', or: '.join(reasons)} (found: {shown(first['input'])})"
 
 
-def _keys(fault: Any, values: Any) -> list[str]:
+def _keys(location: tuple, fault: Any, values: Any) -> list[str]:
     """The keys of the file on the way to a fault, without pydantic's names for the kinds that it tried."""
     keys = []
-    for part in fault["loc"]:
+    for part in location:
         if isinstance(values, dict):
             there = part in values
         else:
-            there = isinstance(values, list | tuple) and isinstance(part, int) and part < len(values)
+            there = isinstance(values, tuple) and isinstance(part, int) and part < len(values)
         if there:
             values = values[part]
         if there or (fault["type"] == "missing" and part == fault["loc"][-1]):
@@ -115,9 +141,9 @@ def _keys(fault: Any, values: Any) -> list[str]:
     return keys
 
 
-def _fields_at(location: list[str]) -> list[str]:
+def _fields_at(location: list[str], root: type[Record]) -> list[str]:
     """The valid keys of the record that a path of keys leads to."""
-    record, named = Settings, False
+    record, named = root, False
     for part in location:
         if named:  # the name of a row in a mapping of records: the record itself is known already
             named = False
