@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import yaml
-
 from stages import run
 from stages.folders import CHECKS, CODE, RAW, RELEASE, VERDICTS
 from stages.tables import tables
-from syco_data import model_record, modules
+from syco_data import documents, model_record, modules
 from syco_data.origins import provenance
 from syco_data.releasing import environment, release
 from syco_data.settings import Settings
@@ -32,7 +30,7 @@ def main(settings: Settings) -> None:
 
 def code() -> set[str]:
     """The files of the repository that make a release: settings, and what the stages up to this one are made of."""
-    graph = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    graph = documents.read_yaml(Path("dvc.yaml"))["stages"]
     declared = {dep for name in STAGES for dep in graph[name].get("do", graph[name])["deps"]}
     imported = {path for name in STAGES for path in modules.listed((CODE / f"{name}.txt").read_text(encoding="utf-8"))}
     return {"params.yaml", *imported, *(dep for dep in declared if not dep.startswith("data/"))}

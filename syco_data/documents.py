@@ -27,12 +27,12 @@ def read_yaml(path: Path, largest: int = LARGEST) -> Any:
     return parse_yaml(files.read_text(path, largest), str(path), largest)
 
 
-def parse_yaml(text: str, name: str, largest: int = LARGEST) -> Any:
-    """The value of a YAML text; `name` is what its faults are reported of."""
+def parse_yaml(text: str, name: str, largest: int = LARGEST, aliases: bool = True) -> Any:
+    """The value of a YAML text; `name` is what its faults are reported of, `aliases` whether it may hold any."""
     if len(text) > largest:
         raise SycoError(f"{name} has {len(text):,} characters, at most {largest:,} are read")
     try:
-        _check_depth(text, name)
+        _check_events(text, name, aliases)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -97,14 +97,16 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _check_depth(text: str, name: str) -> None:
-    """Before the graph is made, which takes a level of the stack for each level of the document."""
+def _check_events(text: str, name: str, aliases: bool) -> None:
+    """The depth, before the graph is made, which takes a level of the stack for each level of the document."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        elif isinstance(event, yaml.AliasEvent) and not aliases:
+            raise SycoError(f"{name} holds an alias (line {event.start_mark.line + 1})")
         if depth > DEEPEST:
             raise SycoError(f"{name} is nested more than {DEEPEST} levels deep (line {event.start_mark.line + 1})")
 

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import jinja2
 import polars as pl
-import yaml
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from syco_data import transcripts
+from syco_data import documents, files, transcripts
 from syco_data.errors import SycoError
 from syco_data.settings import unknown
 
@@ -93,7 +92,8 @@ class Template:
 
 def load(name: str, folder: Path | None = None) -> Template:
     """A template by name: a file of the user's folder if it is there, else a built-in one."""
-    return parse(name, find(name, folder).read_text(encoding="utf-8"))
+    text = files.read_text(find(name, folder), documents.LARGEST)
+    return parse(name, text.replace("\r\n", "\n"))
 
 
 def find(name: str, folder: Path | None = None) -> Path:
@@ -125,10 +125,7 @@ def parse(name: str, text: str) -> Template:
 
 def _split_head(text: str) -> tuple[dict, str]:
     match = re.match(r"---\n(.*?)\n---\n(.*)\Z", text, re.DOTALL)
-    try:
-        head = yaml.safe_load(match[1]) if match else None
-    except yaml.YAMLError as error:
-        raise SycoError("the head between two lines `---` is no valid YAML") from error
+    head = documents.parse_yaml(match[1], "the head between two lines `---`") if match else None
     wanted = {"description": str, "held_out": bool, "agree": str, "disagree": str}
     if not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != wanted:
         found = ", ".join(str(key)[:40] for key in list(head)[:9]) if isinstance(head, dict) else "no keys"

@@ -1,5 +1,8 @@
 """The card: a head that the Hub's reader takes, counts from the build, a hand-written part that survives."""
 
+import os
+import time
+
 import pytest
 import yaml
 from huggingface_hub import DatasetCard
@@ -94,3 +97,45 @@ def test_a_head_that_stands_for_itself_a_billion_times_is_refused():
     bomb = f"---\na0: &a0 [x, x]\n{levels}configs: [*a9]\n---\n"
     with pytest.raises(SycoError, match="holds an alias"):
         list(cards.shown(bomb))
+
+
+ODD_HEADS = {
+    "bool": "license: !!bool x", "timestamp": "license: !!timestamp x", "date": "license: 2026-13-45",
+    "digits": "size: " + "9" * 5000, "deep": "a: " + "[" * 5000, "twice": "license: a\nlicense: b", "a list": "- a",
+    "alias": "a: &a x\nb: *a", "large": "a: " + "x" * (1 << 20), "object": "a: !!python/name:os.system x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ODD_HEADS)
+def test_an_odd_head_is_one_line(kind):
+    text = f"---\n{ODD_HEADS[kind]}\n---\n\n# Title\n"
+    for read in (cards.split, cards.check, lambda card: list(cards.shown(card))):
+        with pytest.raises(SycoError, match="YAML head") as refused:
+            read(text)
+        assert "\n" not in str(refused.value) and len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("megabytes", [1, 2, 4, 10])
+def test_a_large_head_is_refused_at_once(tmp_path, megabytes):
+    entry = "- {config_name: a, data_files: [{split: train, path: a/train.parquet}]}\n"
+    head = "configs:\n" + entry * (megabytes * 1_050_000 // len(entry))
+    started = time.monotonic()
+    with pytest.raises(SycoError, match=r"at most [\d,]+ are read"):
+        cards.split(f"---\n{head}\n---\n\n# Title\n")
+    path = tmp_path / "README.md"
+    path.write_text(f"---\n{head}\n---\n", encoding="utf-8")
+    with pytest.raises(SycoError, match=r"at most [\d,]+ are read"):
+        cards.split(cards.read(path))
+    assert time.monotonic() - started < 3
+
+
+def test_a_card_that_is_no_file_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in (("pipe", "not a regular file"), ("none", "there is no"), (".", "is a directory")):
+        with pytest.raises(SycoError, match=message):
+            cards.read(tmp_path / name)
+
+
+def test_a_head_that_could_not_be_read_again_is_not_written():
+    with pytest.raises(SycoError, match="at most 1,048,576 are read"):
+        cards.joined({"license": "other", "tags": ["x" * (1 << 20)]}, "# Title\n")

@@ -202,7 +202,7 @@ CONTRADICTIONS = {
     "no file at all": (manifest_says(lambda v: v.update(files=[])), "not named by the manifest"),
     "a card with a broken head": (lambda f: replace_file(f, CARD, b"---\nlicense: [\n---\n"), "YAML head"),
     "a card without a head": (lambda f: replace_file(f, CARD, b"# Hello"), "no YAML head"),
-    "a card that is no text": (lambda f: replace_file(f, CARD, b"\xff\xfe"), "utf-8"),
+    "a card that is no text": (lambda f: replace_file(f, CARD, b"\xff\xfe"), "UTF-16"),
     "a card that shows another file": (shows(path="../../secret.parquet"), "no such table"),
     "a card that shows the web": (shows(path="hf://datasets/a/b/x.parquet"), "no such table"),
     "a card that swaps splits": (shows(split="held_out"), "no such table"),

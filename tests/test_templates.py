@@ -75,3 +75,23 @@ def test_a_faulty_head_is_refused():
 def test_an_unknown_name_lists_the_valid_ones():
     with pytest.raises(SycoError, match="Valid: .*professor"):
         templates.load("nothing")
+
+
+@pytest.mark.parametrize("value", ["!!bool x", "2026-13-45", "[" * 5000, "&a [*a]", "9" * 5000])
+def test_an_odd_head_is_one_line(value):
+    head = f"---\ndescription: {value}\nheld_out: false\nagree: a\ndisagree: b\n---\n"
+    with pytest.raises(SycoError, match="template 'mine': .*head") as refused:
+        parse("Human: {{ claim }}" + OPTIONS, head=head)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 1000
+
+
+def test_a_template_that_is_no_utf_8_text_is_one_line(tmp_path):
+    (tmp_path / "odd.jinja").write_bytes((HEAD + "Human: f\u00fcr {{ claim }}" + OPTIONS).encode("latin-1"))
+    with pytest.raises(SycoError, match=r"odd\.jinja is not UTF-8 text: byte 0xfc"):
+        templates.load("odd", tmp_path)
+
+
+def test_a_template_with_windows_line_ends_is_the_same_template(tmp_path):
+    text = HEAD + "Human: {{ claim }}" + OPTIONS
+    (tmp_path / "odd.jinja").write_bytes(text.replace("\n", "\r\n").encode())
+    assert templates.load("odd", tmp_path) == templates.parse("odd", text)

@@ -5,16 +5,21 @@ Upstream states them in the `huggingface` metadata of a Parquet schema (a `Class
 must stop the build.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import yaml
 
+from syco_data import documents, files
+from syco_data.errors import SycoError
 from syco_data.sources import Source
+
+LARGEST_CARD = 2 << 20  # bytes
+MOST_NAMES, LONGEST_NAME = 200, 200  # what is kept of a statement; no source has as many labels
+_HEAD = re.compile(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+_ID = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -39,31 +44,40 @@ def expected(source: Source) -> str:
 def of_schema(where: str, schema: pa.Schema, column: str) -> Statement | None:
     """What the `huggingface` metadata of a Parquet schema says of a column; None where it names no labels."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = documents.parse_json((schema.metadata or {})[b"huggingface"], where)["info"]["features"]
         feature = features[column]
-        names = feature["names"] if feature["_type"] == "ClassLabel" else None
-    except (KeyError, TypeError, ValueError):
+        return _statement(where, feature["names"]) if feature["_type"] == "ClassLabel" else None
+    except (KeyError, TypeError, SycoError):
         return None
-    return Statement(where, tuple(map(str, names))) if isinstance(names, list) else None
 
 
 def of_card(card: Path, source: Source) -> Statement | None:
-    """What the `dataset_info:` of a dataset card says of the source's config; None where it names no labels."""
-    for info in _infos(card):
-        if info.get("config_name", source.config) != source.config and len(_infos(card)) > 1:
+    """What the `dataset_info:` of a dataset card says of the source's config; None where it names no labels.
+
+    Raises `SycoError` for a card that is no file of a readable size.
+    """
+    infos = _infos(card)
+    for info in infos:
+        if info.get("config_name", source.config) != source.config and len(infos) > 1:
             continue
-        for feature in info.get("features") or ():
+        features = info.get("features")
+        for feature in features if isinstance(features, list) else ():
             if isinstance(feature, dict) and feature.get("name") == source.label_column:
                 return _of_feature(card.name, feature)
     return None
 
 
 def _infos(card: Path) -> list[dict[str, Any]]:
-    """The `dataset_info` entries of a card: one mapping, or a list with one per config."""
-    front = re.match(r"\ufeff?---\s*\n(.*?)\n---\s*(?:\n|$)", card.read_text(encoding="utf-8", errors="replace"), re.S)
+    """The `dataset_info` entries of a card: a mapping, or a list of them. None where its head is not valid YAML."""
     try:
-        values = yaml.safe_load(front[1]) if front else None
-    except yaml.YAMLError:
+        content = files.read(card, LARGEST_CARD)
+    except FileNotFoundError as error:
+        raise SycoError(f"{card} is a link to a file that is not there", "Fetch the source again") from error
+    text = content.decode(errors="replace").removeprefix("\ufeff").replace("\r\n", "\n")
+    front = _HEAD.match(text)
+    try:
+        values = documents.parse_yaml(front[1], card.name) if front else None
+    except SycoError:
         return []
     info = values.get("dataset_info") if isinstance(values, dict) else None
     return [entry for entry in (info if isinstance(info, list) else [info]) if isinstance(entry, dict)]
@@ -75,8 +89,13 @@ def _of_feature(where: str, feature: dict[str, Any]) -> Statement | None:
     label = kind.get("class_label") if isinstance(kind, dict) else None
     names = label.get("names") if isinstance(label, dict) else None
     if isinstance(names, dict):
-        ids = sorted(names, key=lambda key: int(key) if str(key).isdigit() else -1)
-        if [str(key) for key in ids] != [str(number) for number in range(len(ids))]:
-            return Statement(where, tuple(f"{key}={names[key]}" for key in names))
-        names = [names[key] for key in ids]
-    return Statement(where, tuple(map(str, names))) if isinstance(names, list) else None
+        ids = sorted(names, key=lambda key: int(key) if _ID.fullmatch(str(key)) else -1)
+        in_order = [str(key) for key in ids] == [str(number) for number in range(len(ids))]
+        names = [names[key] if in_order else f"{key}={names[key]}" for key in (ids if in_order else names)]
+    return _statement(where, names)
+
+
+def _statement(where: str, names: Any) -> Statement | None:
+    if not isinstance(names, list):
+        return None
+    return Statement(where, tuple(str(name)[:LONGEST_NAME] for name in names[:MOST_NAMES]))

@@ -5,11 +5,13 @@ What stands between the two fences is written by hand and survives: it is taken 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
+from importlib import resources
+from pathlib import Path
 
 import jinja2
 import yaml
 
+from syco_data import documents, files
 from syco_data.errors import SycoError
 from syco_data.releasing import licences, released
 from syco_data.releasing.manifest import File
@@ -20,7 +22,8 @@ END = "<!-- hand-written: end -->"
 TEXT_BEGIN, TEXT_END = "<!-- texts: begin -->", "<!-- texts: end -->"
 TITLE = "Judge the claim, not the user"
 NOTHING_WRITTEN = "Notes by hand go here."
-LARGEST = 2 * 1024 * 1024
+LARGEST = 2 << 20  # bytes of a card
+LARGEST_HEAD = documents.LARGEST  # characters of its head: some 800 configs
 CONFIG_KEYS = {"config_name", "data_files", "default"}
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -87,7 +90,7 @@ def render(facts: Facts) -> str:
     """The whole card. Raises `SycoError` where the Hub's own reader would not take its head."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
     template = environment.from_string(
-        (files("syco_data") / "data" / "cards" / "README.md.jinja").read_text(encoding="utf-8")
+        (resources.files("syco_data") / "data" / "cards" / "README.md.jinja").read_text(encoding="utf-8")
     )
     body = template.render(
         **{name: getattr(facts, name) for name in Facts.__dataclass_fields__},
@@ -227,17 +230,22 @@ class Split:
     body: str
 
 
+def read(path: Path) -> str:
+    """The card in a file. Raises `SycoError` for one that is larger than a card can be, or no UTF-8 text."""
+    try:
+        return files.read_text(path, LARGEST)
+    except FileNotFoundError as error:
+        raise SycoError(f"there is no {path}", "Name the folder of a release") from error
+
+
 def split(card: str) -> Split:
-    """Raises `SycoError` where the head is missing or no YAML mapping."""
+    """Raises `SycoError` where the head is missing, too large, or no YAML mapping within limits."""
+    if len(card) > LARGEST:
+        raise SycoError(f"the card has {len(card):,} characters, at most {LARGEST:,} are read")
     start, _, rest = card.partition("---\n")
     head_text, fence, body = rest.partition("\n---\n")
-    try:
-        # A name that stands for another part can stand for it a billion times.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(head_text)):
-            raise SycoError("the card's YAML head holds an alias, which no card of a release does")
-        values = yaml.safe_load(head_text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SycoError(f"the card's YAML head cannot be read: {error}") from error
+    # No card of a release holds an alias: what it stands for would be changed in both places at once.
+    values = documents.parse_yaml(head_text, "the card's YAML head", LARGEST_HEAD, aliases=False)
     if start or not fence or not isinstance(values, dict):
         raise SycoError("the card has no YAML head between two lines `---`")
     return Split(values, body)
@@ -267,6 +275,7 @@ def check(card: str) -> None:
     """Whether huggingface_hub reads the head of a card; a broken one is refused with one line."""
     from huggingface_hub import DatasetCard
 
+    split(card)  # what this program could not read again is not written either
     try:
         data = DatasetCard(card).data.to_dict()
     except (ValueError, TypeError, yaml.YAMLError) as error:

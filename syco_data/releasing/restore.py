@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from syco_data import claims, files, ownership, probes, prompts, settings, tables
 from syco_data.errors import SycoError
-from syco_data.releasing import cards, manifest, released
+from syco_data.releasing import cards, configs, manifest, released
 from syco_data.releasing.manifest import CARD, File, Manifest, Table
 from syco_data.releasing.released import Place, with_text_id
 from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN, Schema
@@ -25,6 +25,8 @@ from syco_data.sources import SOURCES
 
 _LEFT_OUT, _INCLUDED = "| left out |", "| included |"
 """A cell of the card's licence table (`cards`)."""
+REPEATED, FEW = 2, 10_000
+"""How many made rows one probe may stand for, and how many rows are made without asking."""
 GROUPS = ("seed", "acquire", "sources", "claims", "prompts", "probes")
 
 
@@ -70,7 +72,36 @@ def recipe(found: Manifest, folder: Path, places: Places) -> Settings:
             values["sources"][key] = {**choice, "revision": record.get("revision") or choice["revision"]}
     except (KeyError, TypeError) as error:
         raise SycoError(f"the manifest's settings cannot be read: {error}", "Get the release again") from error
-    return settings.parse_groups(values)
+    chosen = settings.parse_groups(values, "the manifest's settings")
+    _check_sizes(chosen, found)
+    return chosen
+
+
+def _check_sizes(chosen: Settings, found: Manifest) -> None:
+    """Refuses settings that make more rows than the release has: what is made for it is in its tables, or dropped.
+
+    Some rows of a survey or an instruction are made twice and kept once, so there may be more of them.
+    """
+    candidates, probed, dropped = (
+        found.table(place.config, place.split).table.rows
+        for place in (configs.CANDIDATES, configs.PROBES, configs.DROPPED)
+    )
+    rows, surveys = chosen.acquire.embedded_rows, chosen.probes.surveys
+    made = {
+        "acquire.embedded_rows": (rows.train + rows.held_out)
+        * len(found.sources)
+        * (chosen.acquire.origin == "embedded"),
+        "probes.surveys.rows": surveys.rows * len(surveys.sets) * (surveys.origin == "embedded"),
+        "probes.instructions": chosen.probes.instructions,
+    }
+    stated = {"acquire.embedded_rows": candidates + probed + dropped}
+    for key, count in made.items():
+        most = stated.get(key, REPEATED * probed + FEW)
+        if count > most:
+            raise SycoError(
+                f"the manifest's settings: '{key}' makes {count:,} rows, a release of its size can have {most:,}",
+                "Get the release again",
+            )
 
 
 def texts(raw: Mapping[str, pl.DataFrame], materials: probes.Materials, chosen: Settings) -> Texts:
@@ -105,7 +136,7 @@ def restore(folder: Path, target: Path, found_texts: Texts) -> Manifest:
     check_target(folder, target, found)
     with ownership.replacing(target, "Name a folder that does not exist yet", _nothing) as draft:
         entries = [_restored(folder, draft, file, found_texts) for file in found.files if file.path != CARD]
-        card = (folder / CARD).read_text(encoding="utf-8")
+        card = cards.read(folder / CARD)
         files.write(draft / CARD, _card(card, entries))
         entries.append(_entry(draft, CARD, None))
         whole = found.model_copy(update={"text": "full", "files": sorted(entries, key=lambda file: file.path)})

@@ -171,7 +171,7 @@ def _check_card(folder: Path, found: Manifest) -> Iterator[Problem]:
     """A card says what `load_dataset` reads: it must name tables of this release, and nothing else."""
     tables_of = {(file.table.config, file.table.split): file.path for file in found.tables}
     try:
-        for shown in cards.shown((folder / CARD).read_text(encoding="utf-8")):
+        for shown in cards.shown(cards.read(folder / CARD)):
             if tables_of.get((shown.config, shown.split)) != shown.path:
                 yield Problem(CARD, f"config {shown.config!r} shows {shown.path!r}, which is no such table")
     except (SycoError, ValueError) as error:

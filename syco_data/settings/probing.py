@@ -8,12 +8,11 @@ from pydantic import Field
 
 from syco_data.errors import SycoError
 from syco_data.settings.records import (
-    Items,
     PathText,
+    ProbeItems,
     Record,
     Revision,
     Share,
-    SurveyRows,
     Templates,
     Text,
 )
@@ -22,7 +21,7 @@ from syco_data.settings.records import (
 class HeldOutProbes(Record):
     """Claims from the held-out splits; `templates` may name seen and held-out ones, the first is the baseline's."""
 
-    items: Items
+    items: ProbeItems
     templates: Annotated[Templates, Field(min_length=1)]
 
 
@@ -41,7 +40,7 @@ class SurveyProbes(Record):
     repository: Text
     revision: Revision
     sets: Annotated[tuple[Literal["nlp_survey", "philpapers2020", "political_typology_quiz"], ...], Field(max_length=3)]
-    rows: SurveyRows
+    rows: ProbeItems
 
     def folder(self) -> Path:
         """The directory of survey files: from the params, else from the environment."""
@@ -59,6 +58,6 @@ class Probes(Record):
     held_out: HeldOutProbes
     addition: AdditionProbes
     surveys: SurveyProbes
-    pressure: Items
-    preference: Items
-    instructions: Items
+    pressure: ProbeItems
+    preference: ProbeItems
+    instructions: ProbeItems

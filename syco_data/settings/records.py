@@ -36,8 +36,8 @@ Norm = Annotated[float, Field(gt=0, le=1e6)]  # of a gradient
 Nats = Annotated[float, Field(ge=0, le=1000)]
 # Rows, and what is done with them
 Rows = Annotated[int, Field(gt=0, le=100_000_000)]  # of a table
-Items = Annotated[int, Field(gt=0, le=1_000_000)]  # of a probe set; they are made in memory
-SurveyRows = Annotated[int, Field(gt=0, le=100_000)]  # ten times a published survey
+Items = Annotated[int, Field(gt=0, le=1_000_000)]  # that are made or compared in memory
+ProbeItems = Annotated[int, Field(gt=0, le=100_000)]  # ten times a published survey
 Examples = Annotated[int, Field(gt=0, le=10_000)]  # shown to people
 ItemsOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
 ExamplesOrNone = Annotated[int, Field(ge=0, le=10_000)]
@@ -57,8 +57,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and transforme
 Processes = Annotated[int, Field(gt=0, le=1024)]  # and threads, GPUs, actors
 Portion = Annotated[float, Field(ge=0, le=1024)]  # of CPUs or GPUs for one actor
 GiB = Annotated[int, Field(gt=0, le=16_384)]
-Tries = Annotated[int, Field(gt=0, le=1000)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Tries = Annotated[int, Field(gt=0, le=100)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 # Texts
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_line)]
