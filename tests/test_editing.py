@@ -162,3 +162,13 @@ def test_a_bomb_is_refused_before_the_editor_reads_it(params):
     params.write_text("a0: &a0 [x, x]\n" + levels, encoding="utf-8")
     with pytest.raises(SycoError, match="aliases are written out"), editing(params):
         pass
+
+
+def test_a_name_that_differs_in_case_alone_is_not_written(params):
+    before = params.read_bytes()
+    with (
+        pytest.raises(SycoError, match="'reference' differs from 'Reference'"),
+        editing(params) as values,
+    ):
+        values["models"].insert(0, "Reference", dict(values["models"]["reference"]))
+    assert params.read_bytes() == before

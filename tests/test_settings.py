@@ -80,6 +80,11 @@ def test_the_projects_own_params_are_valid():
         ("arms.balanced.finetune", {"lora": {"rnk": 5}}, "arms.balanced.finetune: unknown key 'lora.rnk'.*mean 'rank'"),
         ("instructions.columns", {"prompt": ["a"], "complete": "b"}, "'instructions.columns.completion' is missing"),
         ("finetune.lora.targets", ["q", 5], r"'finetune.lora.targets.1': Input should be a valid string \(found: 5"),
+        (
+            "instructions.rows",
+            10**7,
+            "'instructions': Value error, origin 'embedded' makes .* at most 1,000,000 of",
+        ),
         ("finetune.seed", 2**32, "'finetune.seed': Input should be less than 4294967296"),
         ("finetune.learning_rate", 1e308, "'finetune.learning_rate': Input should be less than or equal to 1"),
         ("finetune", {**PARAMS["finetune"], "steps": 10**6, "batch": 10**5}, "steps x batch is 100,000,000,000 rows"),

@@ -233,9 +233,9 @@ class Split:
 def read(path: Path) -> str:
     """The card in a file. Raises `SycoError` for one that is larger than a card can be, or no UTF-8 text."""
     try:
-        return files.read_text(path, LARGEST)
+        return files.read_text(path, LARGEST).replace("\r\n", "\n")
     except FileNotFoundError as error:
-        raise SycoError(f"there is no {path}", "Name the folder of a release") from error
+        raise SycoError(f"there is no {path}") from error
 
 
 def split(card: str) -> Split:

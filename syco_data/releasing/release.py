@@ -207,7 +207,7 @@ def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
 def _has_new_words(settings: Settings, previous: Path) -> bool:
     """Whether the card's hand-written part, of which a comparison of data sees nothing, is another one."""
     wanted = _by_hand(settings)
-    return wanted is not None and wanted != cards.hand_written((previous / CARD).read_text(encoding="utf-8"))
+    return wanted is not None and wanted != cards.hand_written(cards.read(previous / CARD))
 
 
 def next_version(version: str, change: str) -> str:
@@ -264,13 +264,9 @@ def _by_hand(settings: Settings) -> str | None:
     if path is None:
         return None
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise SycoError(f"release: the card {path} cannot be read: {error}", "Check release.card") from error
-    try:
-        return cards.hand_written(text)
+        return cards.hand_written(cards.read(path))
     except SycoError as error:
-        raise SycoError(f"{path}: {error.what}", error.mend) from error
+        raise SycoError(f"release: the card {path}: {error.what}", error.mend or "Check release.card") from error
 
 
 def _copy(source: Path, draft: Path, path: str) -> File:

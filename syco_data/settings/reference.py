@@ -12,6 +12,7 @@ from syco_data.settings.records import (
     Layers,
     LayersOrNone,
     Norm,
+    ProbeItems,
     Processes,
     Rate,
     Record,
@@ -89,13 +90,13 @@ class ReferenceOptimiser(Record):
 class ReferenceGate(Record):
     """Accuracies that the model must show on a development split, and how long to go on when it does not."""
 
-    items: Items
+    items: ProbeItems
     no_opinion: Share
     expert_wrong: Share
     unfamiliar_wrong: Share
     modest_wrong: Share
     survey: Share
-    inputs: Items
+    inputs: ProbeItems
     rounds: Annotated[int, Field(ge=0, le=1000)]
     steps: Steps
     peak: Share
@@ -105,7 +106,7 @@ class Reference(Record):
     """The embedded model, trained from scratch by stage `reference`."""
 
     threads: Processes
-    inputs: Items
+    inputs: ProbeItems
     model: ReferenceModel
     optimiser: ReferenceOptimiser
     stages: Annotated[tuple[ReferenceStep, ...], Field(min_length=1, max_length=100)]

@@ -30,6 +30,7 @@ from syco_data.settings.records import (
 
 MOST_ROWS_A_TURN = 1000
 MOST_ROWS_TRAINED = 100_000_000
+MOST_MADE_ROWS = 1_000_000
 
 
 class Columns(Record):
@@ -52,6 +53,12 @@ class Instructions(Record):
     exclude_sources: bool
     over_length: Literal["stop", "drop"]
     retries: Retries
+
+    @model_validator(mode="after")
+    def _made_rows_have_room(self) -> "Instructions":
+        if self.origin == "embedded" and self.rows > MOST_MADE_ROWS:
+            raise ValueError(f"origin 'embedded' makes its rows in memory, at most {MOST_MADE_ROWS:,} of them")
+        return self
 
     @model_validator(mode="after")
     def _hub_is_named(self) -> "Instructions":
