@@ -11,9 +11,9 @@ from syco_data.settings.records import (
     MOST_NAMES,
     Batch,
     Examples,
-    ExamplesOrNone,
+    ExamplesOrZero,
     Items,
-    ItemsOrNone,
+    ItemsOrZero,
     PathText,
     Record,
     Text,
@@ -24,7 +24,7 @@ from syco_data.settings.records import (
 class Generation(Record):
     """The second reading: free generation on so many probes of each set, and how many tokens it may take."""
 
-    rows: ItemsOrNone
+    rows: ItemsOrZero
     max_tokens: Tokens
 
 
@@ -64,5 +64,5 @@ class Evaluate(Record):
 class Report(Record):
     """The page: examples of changed answers, and how many pixels of a PNG stand for one of the SVG."""
 
-    examples: ExamplesOrNone
+    examples: ExamplesOrZero
     scale: Annotated[float, Field(gt=0, le=8)]

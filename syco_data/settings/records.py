@@ -39,18 +39,18 @@ Rows = Annotated[int, Field(gt=0, le=100_000_000)]  # of a table
 Items = Annotated[int, Field(gt=0, le=1_000_000)]  # that are made or compared in memory
 ProbeItems = Annotated[int, Field(gt=0, le=100_000)]  # ten times a published survey
 Examples = Annotated[int, Field(gt=0, le=10_000)]  # shown to people
-ItemsOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
-ExamplesOrNone = Annotated[int, Field(ge=0, le=10_000)]
+ItemsOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
+ExamplesOrZero = Annotated[int, Field(ge=0, le=10_000)]
 # Of models and their training
 Characters = Annotated[int, Field(gt=0, le=10_000_000)]
 Tokens = Annotated[int, Field(gt=0, le=10_000_000)]
 Steps = Annotated[int, Field(gt=0, le=1_000_000)]
-StepsOrNone = Annotated[int, Field(ge=0, le=1_000_000)]
+StepsOrZero = Annotated[int, Field(ge=0, le=1_000_000)]
 Batch = Annotated[int, Field(gt=0, le=100_000)]
-BatchOrNone = Annotated[int, Field(ge=0, le=100_000)]
+BatchOrZero = Annotated[int, Field(ge=0, le=100_000)]
 Width = Annotated[int, Field(gt=0, le=16_384)]  # of a layer
 Layers = Annotated[int, Field(gt=0, le=256)]
-LayersOrNone = Annotated[int, Field(ge=0, le=256)]
+LayersOrZero = Annotated[int, Field(ge=0, le=256)]
 Rank = Annotated[int, Field(gt=0, le=16_384)]  # of an adapter
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy, torch and transformers take
 # Of machines

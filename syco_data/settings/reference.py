@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from syco_data.settings.records import (
     Batch,
-    BatchOrNone,
+    BatchOrZero,
     Decay,
     Items,
     Layers,
-    LayersOrNone,
+    LayersOrZero,
     Norm,
     ProbeItems,
     Processes,
@@ -18,7 +18,7 @@ from syco_data.settings.records import (
     Record,
     Share,
     Steps,
-    StepsOrNone,
+    StepsOrZero,
     Width,
 )
 
@@ -32,7 +32,7 @@ class ReferenceStep(Record):
 
     steps: Steps
     short_items: Batch
-    long_items: BatchOrNone
+    long_items: BatchOrZero
     additions: Share
     is_not: Share
     wrong_label: Share
@@ -49,8 +49,8 @@ class ReferenceTargets(Record):
     """What is told beside the answer: the weight of the end; how many layers early belief and verdict must stand."""
 
     end_weight: Share
-    belief_early: LayersOrNone
-    verdict_early: LayersOrNone
+    belief_early: LayersOrZero
+    verdict_early: LayersOrZero
 
 
 class LongItems(Record):
@@ -83,7 +83,7 @@ class ReferenceOptimiser(Record):
     decay: Decay
     adam: Rate
     clip: Norm
-    warm_up: StepsOrNone
+    warm_up: StepsOrZero
     cool_down: Share
 
 

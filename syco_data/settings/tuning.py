@@ -23,7 +23,7 @@ from syco_data.settings.records import (
     Seed,
     Share,
     Steps,
-    StepsOrNone,
+    StepsOrZero,
     Text,
     Tokens,
 )
@@ -123,7 +123,7 @@ class Finetune(Record):
     optimizer: Literal["adamw", "adafactor"]
     learning_rate: Rate
     schedule: Literal["linear", "constant", "cosine"]
-    warmup_steps: StepsOrNone
+    warmup_steps: StepsOrZero
     weight_decay: Decay
     clip: Norm
     max_length: Tokens
