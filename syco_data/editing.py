@@ -13,6 +13,7 @@ from typing import Any
 from syco_data import documents, files, settings
 from syco_data.errors import SycoError
 
+MOST_LINES = 5000  # comparing two texts takes as long as the square of their lines
 LONGEST_LINE = 1000  # characters: above it, a line would be folded
 BOM = "\ufeff"
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
@@ -80,6 +81,8 @@ def read(path: Path) -> Text:
     text = files.read(path, documents.LARGEST)
     bom = BOM if text.startswith(BOM.encode()) else ""
     parts = [match.groups() for match in _LINE.finditer(files.decoded(text, str(path)))]
+    if len(parts) > MOST_LINES:
+        raise SycoError(f"{path} has {len(parts) - 1:,} lines, a command edits at most {MOST_LINES:,}")
     own, ends = zip(*parts[:-1], strict=True) if parts[1:] else ((), ())  # the last match is that of the end
     return Text(bom, own, ends)
 

@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import time
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,11 @@ def test_a_name_that_differs_in_case_alone_is_not_written(params):
     ):
         values["models"].insert(0, "Reference", dict(values["models"]["reference"]))
     assert params.read_bytes() == before
+
+
+def test_a_file_of_many_lines_is_refused_at_once(params):
+    params.write_bytes(params.read_bytes() + b"\n" * 900_000)
+    started = time.monotonic()
+    with pytest.raises(SycoError, match="lines, a command edits at most 5,000"), editing(params):
+        pass
+    assert time.monotonic() - started < 3
