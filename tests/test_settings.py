@@ -207,10 +207,12 @@ def places(values, path=()):
 
 
 def test_any_value_anywhere_is_taken_or_refused_with_one_bounded_line():
-    refused = 0
-    for path in places(PARAMS):
+    refused, everything = 0, changed("arms.balanced.finetune", PARAMS["finetune"])
+    everything["instructions"]["columns"] = {"prompt": ["question"], "completion": "answer", "task": "kind"}
+    everything["prompts"]["sampling"] = {"sst2": 0.5, "cb": 0.5}
+    for path in places(everything):
         for value in HOSTILE:
-            changed_values = place = dict(PARAMS)
+            changed_values = place = dict(everything)
             for key in path[:-1]:
                 place[key] = copy.copy(place[key])
                 place = place[key]
