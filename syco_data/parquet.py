@@ -1,0 +1,209 @@
+"""Parquet files that somebody else wrote, read within limits: whatever they hold, a fault of theirs is one line.
+
+A file of a few kilobytes can stand for gigabytes: equal rows take next to nothing, and so does a long text that
+every row repeats. So its footer is held against `Limits` before any data is read; texts that a file keeps once
+stay so while they are read, are counted at the length that they unfold to, and are unfolded in pieces.
+Files are read by pyarrow: polars ends with a panic, which no `except Exception` stops, where a footer is damaged.
+
+    with parquet.opened(path, name) as file:          # footer only: schema, rows; nothing unfolds
+    for batch in parquet.batches(path, name):         # data in bounded pieces, plain types, valid UTF-8
+    df = parquet.frame(path, name, columns=["text"])  # the same as one polars frame
+    with parquet.one_line(name):                      # any other reading by pyarrow or polars
+
+`name` is what faults are reported of. All of them raise `SycoError`, and `FileNotFoundError` where there is no file.
+"""
+
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from syco_data.errors import SycoError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may hold: `rows`, and `size` bytes of values once they are unfolded in memory."""
+
+    rows: int = 10_000_000
+    size: int = 4 << 30
+
+
+LIMITS = Limits()
+_FOOTER = 16 << 20  # bytes
+_COLUMNS = 10_000  # and row groups
+_DEEPEST = 32  # levels of lists and records
+_BATCH = 65_536  # rows
+_PIECE = 64 << 20  # bytes of unfolded values that are handed on at once
+_SMALLEST = 4  # bytes that a value takes in memory, however well it is packed in the file
+_MALFORMED = (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, TypeError, KeyError, OverflowError)
+
+
+@contextmanager
+def one_line(name: str) -> Iterator[None]:
+    """Turns what pyarrow and polars raise of a damaged file, a panic of polars too, into one line that names it."""
+    try:
+        yield
+    except (SycoError, FileNotFoundError):
+        raise
+    except (*_MALFORMED, MemoryError, pl.exceptions.PanicException) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SycoError(f"{name} cannot be read: {reason:.200}", "Fetch or make it anew") from error
+
+
+@contextmanager
+def opened(path: Path, name: str, limits: Limits = LIMITS, packed: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """A Parquet file whose footer is within the limits; the leaf columns in `packed` come as dictionaries."""
+    with one_line(name):
+        _check_end(path, name)
+        file = pq.ParquetFile(
+            path,
+            read_dictionary=list(packed),
+            thrift_string_size_limit=_FOOTER,
+            thrift_container_size_limit=_COLUMNS,
+            schema_depth_limit=_DEEPEST,
+            arrow_extensions_enabled=False,
+        )
+        with file:
+            _check_footer(file.metadata, name, limits)
+            yield file
+
+
+def batches(
+    path: Path, name: str, columns: Sequence[str] | None = None, limits: Limits = LIMITS
+) -> Iterator[pa.RecordBatch]:
+    """The file's rows in order, in pieces of at most `_PIECE` bytes or one row, without metadata of the schema.
+
+    Values are unfolded to plain types and texts are valid UTF-8. The limit of size counts over the whole file, so a
+    caller that must not begin with a file that is over it goes through all pieces first.
+    """
+    with opened(path, name, limits) as file:
+        packed, rows = _packed(file.metadata)
+    with opened(path, name, limits, packed) as file:
+        size = 0
+        for batch in file.iter_batches(batch_size=rows, columns=None if columns is None else list(columns)):
+            size += _size(batch)
+            if size > limits.size:
+                raise _too_large(name, f"its values unfold to more than {limits.size:,} bytes")
+            for piece in _pieces(batch.select(list(columns)) if columns is not None else batch):
+                piece.validate(full=True)
+                yield piece
+
+
+def read(path: Path, name: str, columns: Sequence[str] | None = None, limits: Limits = LIMITS) -> pa.Table:
+    """The file's rows, or some of its columns, as `batches` gives them."""
+    with opened(path, name, limits) as file:
+        schema = _plain_schema(file.schema_arrow)
+    with one_line(name):
+        schema = schema if columns is None else pa.schema([schema.field(column) for column in columns])
+        return pa.Table.from_batches(list(batches(path, name, columns, limits)), schema)
+
+
+def frame(path: Path, name: str, columns: Sequence[str] | None = None, limits: Limits = LIMITS) -> pl.DataFrame:
+    """The file's rows, or some of its columns, as a polars frame."""
+    with one_line(name):
+        return pl.from_arrow(read(path, name, columns, limits))
+
+
+def _check_end(path: Path, name: str) -> None:
+    """The last eight bytes: how long the footer is, and the mark that a Parquet file ends with."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise SycoError(f"{name} is not a regular file")
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 8))
+        end = file.read(8)
+        if end[4:] != b"PAR1":
+            raise SycoError(f"{name} is not a whole Parquet file: it does not end with 'PAR1'", "Fetch or make it anew")
+        if (length := int.from_bytes(end[:4], "little")) > _FOOTER:
+            raise _too_large(name, f"its footer has {length:,} bytes, at most {_FOOTER:,} are read")
+
+
+def _check_footer(footer: pq.FileMetaData, name: str, limits: Limits) -> None:
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    if footer.num_rows != sum(group.num_rows for group in groups) or any(group.num_rows < 0 for group in groups):
+        raise SycoError(f"{name} is damaged: its footer counts its rows in two ways", "Fetch or make it anew")
+    if footer.num_rows > limits.rows:
+        raise _too_large(name, f"it has {footer.num_rows:,} rows, at most {limits.rows:,} are read")
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    if any(chunk.num_values < 0 or chunk.total_uncompressed_size < 0 for chunk in chunks):
+        raise SycoError(f"{name} is damaged: its footer states a negative size", "Fetch or make it anew")
+    size = sum(max(chunk.total_uncompressed_size, chunk.num_values * _SMALLEST) for chunk in chunks)
+    if size > limits.size:
+        raise _too_large(name, f"its footer states {size:,} bytes of values, at most {limits.size:,} are read")
+
+
+def _too_large(name: str, what: str) -> SycoError:
+    return SycoError(f"{name} is not read: {what}", "Split it into smaller files, if it is what it should be")
+
+
+def _packed(footer: pq.FileMetaData) -> tuple[list[str], int]:
+    """Leaf columns whose texts the file keeps once each, and how many rows may be read at a time.
+
+    Texts that are written as what they share with the one before (DELTA_BYTE_ARRAY) cannot be read packed: of these,
+    as many rows as would stay below a piece if each were as long as the whole column.
+    """
+    packed, rows = set(), _BATCH
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            if chunk.physical_type == "BYTE_ARRAY" and "DELTA_BYTE_ARRAY" in chunk.encodings:
+                rows = min(rows, max(1, _PIECE // max(1, chunk.total_uncompressed_size)))
+            elif chunk.physical_type == "BYTE_ARRAY" and not {"RLE_DICTIONARY", "PLAIN_DICTIONARY"}.isdisjoint(
+                chunk.encodings
+            ):
+                packed.add(chunk.path_in_schema)
+    return sorted(packed), rows
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in plain types, halved until a part is small enough."""
+    if len(batch) > 1 and _size(batch) > _PIECE:
+        for part in (batch.slice(0, len(batch) // 2), batch.slice(len(batch) // 2)):
+            yield from _pieces(part)
+    else:
+        schema = _plain_schema(batch.schema)
+        columns = [
+            column if column.type == field.type else column.cast(field.type)
+            for column, field in zip(batch.columns, schema, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _size(values: pa.RecordBatch | pa.Array) -> int:
+    """Bytes that values take once nothing is packed any more."""
+    if isinstance(values, pa.RecordBatch):
+        return sum(map(_size, values.columns))
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        if pa.types.is_binary(kind.value_type) or pa.types.is_string(kind.value_type):
+            lengths = pc.binary_length(values.dictionary).take(values.indices)
+            return (pc.sum(lengths.cast(pa.int64())).as_py() or 0) + 4 * len(values)
+        return values.dictionary.nbytes + 16 * len(values)
+    if pa.types.is_struct(kind):
+        return sum(map(_size, values.flatten()))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _size(values.flatten()) + 8 * len(values)
+    return values.nbytes
+
+
+def _plain_schema(schema: pa.Schema) -> pa.Schema:
+    """The schema with dictionaries as what they hold, and without metadata: polars panics where it is not UTF-8."""
+    return pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(field.name, _plain(field.type)) for field in kind])
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_plain(kind.value_type))
+    if pa.types.is_list(kind):
+        return pa.list_(_plain(kind.value_type))
+    return kind
