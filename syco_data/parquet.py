@@ -24,7 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from syco_data import parquet_footer
 from syco_data.errors import SycoError
+from syco_data.parquet_footer import Footer
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,13 @@ class Limits:
 
 
 LIMITS = Limits()
-_FOOTER = 16 << 20  # bytes
 _COLUMNS = 10_000  # and row groups
 _DEEPEST = 32  # levels of lists and records
 _BATCH = 65_536  # rows
 _PIECE = 64 << 20  # bytes of unfolded values that are handed on at once
+_SHORT = 1024  # bytes of a dictionary whose texts may be unfolded at once
 _SMALLEST = 4  # bytes that a value takes in memory, however well it is packed in the file
+_ANEW = "Fetch or make it anew"
 _MALFORMED = (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, TypeError, KeyError, OverflowError)
 
 
@@ -54,24 +57,23 @@ def one_line(name: str) -> Iterator[None]:
         raise
     except (*_MALFORMED, MemoryError, pl.exceptions.PanicException) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise SycoError(f"{name} cannot be read: {reason:.200}", "Fetch or make it anew") from error
+        raise SycoError(f"{name} cannot be read: {reason:.200}", _ANEW) from error
 
 
 @contextmanager
 def opened(path: Path, name: str, limits: Limits = LIMITS, packed: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     """A Parquet file whose footer is within the limits; the leaf columns in `packed` come as dictionaries."""
     with one_line(name):
-        _check_end(path, name)
+        _check(path, name, limits)
         file = pq.ParquetFile(
             path,
             read_dictionary=list(packed),
-            thrift_string_size_limit=_FOOTER,
+            thrift_string_size_limit=parquet_footer.LARGEST,
             thrift_container_size_limit=_COLUMNS,
             schema_depth_limit=_DEEPEST,
             arrow_extensions_enabled=False,
         )
         with file:
-            _check_footer(file.metadata, name, limits)
             yield file
 
 
@@ -83,15 +85,17 @@ def batches(
     Values are unfolded to plain types and texts are valid UTF-8. The limit of size counts over the whole file, so a
     caller that must not begin with a file that is over it goes through all pieces first.
     """
+    with one_line(name):
+        packed, rows = _plan(_check(path, name, limits), name, columns, limits)
     with opened(path, name, limits) as file:
-        packed, rows = _packed(file.metadata)
+        schema = _plain_schema(file.schema_arrow, columns)
     with opened(path, name, limits, packed) as file:
         size = 0
         for batch in file.iter_batches(batch_size=rows, columns=None if columns is None else list(columns)):
             size += _size(batch)
             if size > limits.size:
                 raise _too_large(name, f"its values unfold to more than {limits.size:,} bytes")
-            for piece in _pieces(batch.select(list(columns)) if columns is not None else batch):
+            for piece in _pieces(batch, schema):
                 piece.validate(full=True)
                 yield piece
 
@@ -99,9 +103,8 @@ def batches(
 def read(path: Path, name: str, columns: Sequence[str] | None = None, limits: Limits = LIMITS) -> pa.Table:
     """The file's rows, or some of its columns, as `batches` gives them."""
     with opened(path, name, limits) as file:
-        schema = _plain_schema(file.schema_arrow)
+        schema = _plain_schema(file.schema_arrow, columns)
     with one_line(name):
-        schema = schema if columns is None else pa.schema([schema.field(column) for column in columns])
         return pa.Table.from_batches(list(batches(path, name, columns, limits)), schema)
 
 
@@ -111,66 +114,56 @@ def frame(path: Path, name: str, columns: Sequence[str] | None = None, limits: L
         return pl.from_arrow(read(path, name, columns, limits))
 
 
-def _check_end(path: Path, name: str) -> None:
-    """The last eight bytes: how long the footer is, and the mark that a Parquet file ends with."""
+def _check(path: Path, name: str, limits: Limits) -> Footer:
+    """The file's sizes, if they are within the limits."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise SycoError(f"{name} is not a regular file")
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 8))
-        end = file.read(8)
-        if end[4:] != b"PAR1":
-            raise SycoError(f"{name} is not a whole Parquet file: it does not end with 'PAR1'", "Fetch or make it anew")
-        if (length := int.from_bytes(end[:4], "little")) > _FOOTER:
-            raise _too_large(name, f"its footer has {length:,} bytes, at most {_FOOTER:,} are read")
-
-
-def _check_footer(footer: pq.FileMetaData, name: str, limits: Limits) -> None:
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    if footer.num_rows != sum(group.num_rows for group in groups) or any(group.num_rows < 0 for group in groups):
-        raise SycoError(f"{name} is damaged: its footer counts its rows in two ways", "Fetch or make it anew")
-    if footer.num_rows > limits.rows:
-        raise _too_large(name, f"it has {footer.num_rows:,} rows, at most {limits.rows:,} are read")
-    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
-    if any(chunk.num_values < 0 or chunk.total_uncompressed_size < 0 for chunk in chunks):
-        raise SycoError(f"{name} is damaged: its footer states a negative size", "Fetch or make it anew")
-    size = sum(max(chunk.total_uncompressed_size, chunk.num_values * _SMALLEST) for chunk in chunks)
+    try:
+        footer = parquet_footer.read(path)
+    except parquet_footer.Malformed as error:
+        raise SycoError(f"{name} is not a whole Parquet file: {error}", _ANEW) from error
+    if footer.rows > limits.rows:
+        raise _too_large(name, f"it has {footer.rows:,} rows, at most {limits.rows:,} are read")
+    size = sum(max(column.size, column.values * _SMALLEST) for column in footer.columns)
     if size > limits.size:
-        raise _too_large(name, f"its footer states {size:,} bytes of values, at most {limits.size:,} are read")
+        raise _too_large(name, f"it unfolds to {size:,} bytes, at most {limits.size:,} are read")
+    return footer
 
 
 def _too_large(name: str, what: str) -> SycoError:
     return SycoError(f"{name} is not read: {what}", "Split it into smaller files, if it is what it should be")
 
 
-def _packed(footer: pq.FileMetaData) -> tuple[list[str], int]:
-    """Leaf columns whose texts the file keeps once each, and how many rows may be read at a time.
+def _plan(footer: Footer, name: str, columns: Sequence[str] | None, limits: Limits) -> tuple[list[str], int]:
+    """Columns that are read as dictionaries, and how many rows may be read at a time.
 
-    Texts that are written as what they share with the one before (DELTA_BYTE_ARRAY) cannot be read packed: of these,
-    as many rows as would stay below a piece if each were as long as the whole column.
+    A column whose dictionary holds short texts alone is read faster as it is. What cannot be read as a dictionary
+    (texts in lists and records, texts that are written as what they share with the one before) is read in as many
+    rows as stay below a piece if each is as long as it can be.
     """
     packed, rows = set(), _BATCH
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        for chunk in map(group.column, range(group.num_columns)):
-            if chunk.physical_type == "BYTE_ARRAY" and "DELTA_BYTE_ARRAY" in chunk.encodings:
-                rows = min(rows, max(1, _PIECE // max(1, chunk.total_uncompressed_size)))
-            elif chunk.physical_type == "BYTE_ARRAY" and not {"RLE_DICTIONARY", "PLAIN_DICTIONARY"}.isdisjoint(
-                chunk.encodings
-            ):
-                packed.add(chunk.path_in_schema)
+    for column in footer.columns:
+        if column.longest <= _SHORT or (columns is not None and column.path[0] not in columns):
+            continue
+        if column.by_dictionary and len(column.path) == 1:
+            packed.add(column.path[0])
+        elif column.longest_row > limits.size:
+            raise _too_large(name, f"one row of column {column.path[0]!r} may unfold to {column.longest_row:,} bytes")
+        else:
+            rows = min(rows, max(1, min(_PIECE, limits.size) // column.longest))
     return sorted(packed), rows
 
 
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in plain types, halved until a part is small enough."""
+def _pieces(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The batch in the schema's plain types, halved until a part is small enough."""
     if len(batch) > 1 and _size(batch) > _PIECE:
         for part in (batch.slice(0, len(batch) // 2), batch.slice(len(batch) // 2)):
-            yield from _pieces(part)
+            yield from _pieces(part, schema)
     else:
-        schema = _plain_schema(batch.schema)
+        columns = [batch.column(field.name) for field in schema]
+        kinds = [field.type for field in schema]
         columns = [
-            column if column.type == field.type else column.cast(field.type)
-            for column, field in zip(batch.columns, schema, strict=True)
+            column if column.type == kind else column.cast(kind) for column, kind in zip(columns, kinds, strict=True)
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -192,9 +185,13 @@ def _size(values: pa.RecordBatch | pa.Array) -> int:
     return values.nbytes
 
 
-def _plain_schema(schema: pa.Schema) -> pa.Schema:
+def _plain_schema(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     """The schema with dictionaries as what they hold, and without metadata: polars panics where it is not UTF-8."""
-    return pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
+    for column in columns if columns is not None else schema.names:
+        if schema.names.count(column) != 1:
+            raise KeyError(f"column {column!r} is {'given twice' if column in schema.names else 'missing'}")
+    fields = schema if columns is None else [schema.field(column) for column in columns]
+    return pa.schema([pa.field(field.name, _plain(field.type)) for field in fields])
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
