@@ -1,15 +1,18 @@
 """Instruction rows: families of files recognised, the 17 sources kept out, nothing dropped without a reason."""
 
+import bz2
 import gzip
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from syco_data import schemas, tables
+from syco_data import schemas, tables, textfiles
 from syco_data.embedded import instructions as embedded_instructions
 from syco_data.errors import SycoError
 from syco_data.settings import Columns
@@ -39,7 +42,7 @@ def only_row(folder: Path, **changes) -> dict:
     ("row", "prompt", "completion", "source"),
     [
         ({"instruction": "Add.", "input": "1 and 2", "output": "3"}, "Add.\n\n1 and 2", "3", "rows.jsonl.gz"),
-        ({"instruction": "Say hello.", "input": "", "output": " hello "}, "Say hello.", "hello", "rows.jsonl.gz"),
+        ({"instruction": "Say hello.", "input": "", "output": " hello "}, "Say hello.", " hello ", "rows.jsonl.gz"),
         ({"instruction": "Say.", "context": None, "response": "x", "category": "talk"}, "Say.", "x", "talk"),
         ({"prompt": "One?", "completion": "Yes", "template": "qa_1"}, "One?", "Yes", "qa_1"),
         ({"prompt": "One?", "completion": "Yes"}, "One?", "Yes", "rows.jsonl.gz"),
@@ -95,7 +98,7 @@ MESSAGES = [{"role": "user", "content": "hello"}]
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"prompt": MESSAGES, "completion": MESSAGES}, "expected text, found lists or records"),
+        ({"prompt": MESSAGES, "completion": MESSAGES}, "line 1, column 'prompt': expected text, found a list"),
         ({"prompt": "p", "completion": {"text": "c"}}, "column 'completion': expected text"),
         ({"prompt": ["p"], "completion": "c"}, "column 'prompt': expected text"),
         (
@@ -113,9 +116,226 @@ def test_rows_that_are_no_texts_are_one_line(tmp_path, row, said):
     assert "\n" not in str(refused.value)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(SycoError, match="holds no"):
+CODE = "    return x\n\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [CODE, "\u2028a\u2029\x0b\x0c\x85", "tab\t", "\x00", "\ufeffa", "a\r\n", "4.0", "1e400", "🙂", "\\ud83d", "é"],
+)
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "JSONL.BZ2", "ndjson.zst", "json", "parquet"])
+def test_a_text_is_trained_on_exactly_as_it_stands(tmp_path, text, ending):
+    rows = [{"prompt": f"p{text}", "completion": text + "c", "template": "t"}]
+    packed_file(tmp_path / f"rows.{ending}", rows, end="\r\n")
+    row = only_row(tmp_path)
+    assert (row["prompt"], row["completion"], row["source"]) == (f"p{text}", text + "c", "t")
+
+
+def packed_file(path: Path, rows: list[dict], end: str = "\n", mark: str = "\ufeff") -> None:
+    """Rows in the form that the file's ending says, JSON lines with a mark before and these ends."""
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings[-1] == ".parquet":
+        pl.DataFrame(rows).write_parquet(path)
+        return
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    content = (mark + ("[" + ",\n".join(lines) + "]" if endings[-1] == ".json" else end.join([*lines, ""]))).encode()
+    pack = {
+        ".gz": gzip.compress,
+        ".bz2": bz2.compress,
+        ".zst": lambda plain: pa.Codec("zstd").compress(plain, asbytes=True),
+    }
+    path.write_bytes(pack.get(endings[-1], lambda plain: plain)(content))
+
+
+def test_many_rows_take_seconds(tmp_path):
+    packed_file(tmp_path / "rows.json", [{"prompt": f"p{n}", "completion": "c" * 200} for n in range(20_000)])
+    started = time.monotonic()
+    assert instructions.load(from_folder(tmp_path, rows=50_000), 0).rows.height == 20_000
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (r'{"prompt": "half \ud83d emoji", "completion": "c"}', r"'prompt': \\ud83d is half of a surrogate pair"),
+        (r'{"prompt": "p", "completion": "\udc00"}', r"column 'completion': \\udc00 is half"),
+        (r'{"prompt": "p", "completion": "c", "template": "\ud83d\u0041"}', "column 'template': .*is half"),
+        ('{"prompt": "p", "completion": 4}', "column 'completion': expected text, found the number 4"),
+        ('{"prompt": 3.50, "completion": "c"}', "column 'prompt': expected text, found the number 3.5"),
+        ('{"prompt": "p", "completion": true}', "column 'completion': expected text, found true"),
+        ('{"prompt": "p", "completion": NaN}', "column 'completion': expected text, found the number nan"),
+        ('{"prompt": "p", "completion": {"a": 1}}', "column 'completion': expected text, found a record"),
+        ('{"prompt": "p", "completion": "c", "template": 7}', "column 'template': expected text, found the number 7"),
+        ('{"prompt": "p", "prompt": "q", "completion": "c"}', "not valid JSON: key 'prompt' is given twice"),
+        ('["p", "c"]', "expected a JSON object, found a list"),
+        ('{"prompt": "p", "completion": "c"} x', "not valid JSON: Extra data"),
+        ('{"prompt": "p", "completion": ' + "[" * 100_000, "nested too deeply"),
+        ('{"prompt": "p", "completion": ' + "7" * 5_000 + "}", "not valid JSON: Exceeds the limit"),
+    ],
+)  # fmt: skip
+def test_what_is_not_text_is_one_line_with_its_place(tmp_path, line, said):
+    good = '{"prompt": "p", "completion": "c", "template": "t"}\n'
+    (tmp_path / "rows.jsonl").write_text(good + "\n" + line + "\n" + good, encoding="utf-8")
+    with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl, line 3.*{said}") as refused:
         only_row(tmp_path)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pl.Series([1, 2]), "row 0, column 'completion': expected text, found the number 1"),
+        (pl.Series(["c", None]), None),
+        (pl.Series([None, [1]]), "row 1, column 'completion': expected text, found a list"),
+        (pl.Series([b"c", b"c"]), "row 0, column 'completion': expected text, found a value of type bytes"),
+        (pl.Series([None, None], dtype=pl.Null), "no row is left of 2: 2 without a prompt or a completion"),
+    ],
+)
+def test_columns_of_a_parquet_file_are_text_or_one_line(tmp_path, column, said):
+    pl.DataFrame({"prompt": ["p", "q"], "completion": column}).write_parquet(tmp_path / "rows.parquet")
+    if said is None:
+        assert only_row(tmp_path)["completion"] == "c"
+    else:
+        with pytest.raises(SycoError, match=said) as refused:
+            only_row(tmp_path)
+        assert "exclude_sources" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfep\x00", "is in UTF-16"),
+        (b'{"prompt": "a", "completion": "b"}\n{"prompt": "\xe9"}', "not UTF-8 text: byte 0xe9 in line 2"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*git lfs pull"),
+        (b"", "holds no row"),
+        (b"\n \n", "holds no row"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_json_lines_is_one_line(tmp_path, content, said):
+    (tmp_path / "rows.jsonl").write_bytes(content)
+    with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl.*{said}"):
+        only_row(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["jsonl.gz", "jsonl.bz2", "jsonl.zst", "parquet"])
+def test_a_file_cut_in_half_is_one_line(tmp_path, ending):
+    path = tmp_path / f"rows.{ending}"
+    packed_file(path, [{"prompt": f"p{n}", "completion": "c"} for n in range(500)])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(SycoError, match=rf"^instructions: rows\.{ending} (cannot be read|is not a whole)"):
+        only_row(tmp_path)
+
+
+def test_a_file_that_unpacks_without_end_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(textfiles, "LONGEST", 1 << 20)
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(b" " * 3_000_000))
+    with pytest.raises(SycoError, match="holds a line of more than 1,048,576 bytes"):
+        only_row(tmp_path)
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(b"\n" * 3_000_000))
+    with pytest.raises(SycoError, match="unpacks to more than 1,000,000 bytes"):
+        list(textfiles.lines(tmp_path / "rows.jsonl.gz", "rows", 1_000_000))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.csv",
+        "a.tsv",
+        "a.txt",
+        "a.arrow",
+        "a.parquet.gz",
+        "a.jsonl.xz",
+        "a.jsonl.lz4",
+        "a.zip",
+        "more/A.CSV.gz",
+        "a.pkl",
+    ],
+)
+def test_data_that_is_not_read_is_named(tmp_path, name):
+    write_jsonl(tmp_path / "rows.jsonl", {"prompt": "p", "completion": "c"})
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("x")
+    with pytest.raises(
+        SycoError, match=rf"{re.escape(name)} is not read: rows are taken from .*Convert it, or take it"
+    ):
+        only_row(tmp_path)
+
+
+def test_documents_and_hidden_files_are_no_data(tmp_path, capsys):
+    write_jsonl(tmp_path / "rows.jsonl", {"prompt": "p", "completion": "c"})
+    for name in ("README.md", "LICENSE.txt", "dataset_infos.json", "._rows.jsonl", ".ipynb_checkpoints/rows.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x00\x05\x16\x07")
+    assert only_row(tmp_path)["prompt"] == "p"
+    assert capsys.readouterr().err == ""
+    (tmp_path / "Makefile").touch()
+    assert only_row(tmp_path)["prompt"] == "p"
+    assert "instructions: not read: Makefile; rows are taken from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "held_out"),
+    [
+        ("test.jsonl", True), ("data/validation-00000-of-00001.jsonl", True), ("task1_dev.jsonl", True),
+        ("test/a.jsonl", True), ("Val_2.jsonl", True), ("human.eval.jsonl", True), ("x/testing/train.jsonl", True),
+        ("train.jsonl", False), ("train/test_cases.jsonl", False), ("p3_t0_train_sample.jsonl", False),
+        ("contest.jsonl", False), ("attest_a.jsonl", False), ("devil.jsonl", False), ("valley.jsonl", False),
+    ],
+)  # fmt: skip
+def test_validation_and_test_splits_are_not_trained_on(tmp_path, capsys, name, held_out):
+    write_jsonl(tmp_path / "rows.jsonl", {"prompt": "p", "completion": "c"})
+    (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+    write_jsonl(tmp_path / name, {"prompt": "q", "completion": "c"})
+    assert instructions.load(from_folder(tmp_path), 0).rows.height == (1 if held_out else 2)
+    said = f"instructions: not trained on, as they are named as validation or test: {name}\n" if held_out else ""
+    assert capsys.readouterr().err == said
+    (tmp_path / "rows.jsonl").unlink()
+    if held_out:
+        with pytest.raises(SycoError, match=f"nothing to train on but files of validation and test.*{name}"):
+            only_row(tmp_path)
+
+
+def test_linked_folders_are_read_once(tmp_path):
+    folder, disk = tmp_path / "rows", tmp_path / "disk"
+    (disk / "deep").mkdir(parents=True), folder.mkdir()
+    write_jsonl(folder / "a.jsonl", {"prompt": "a", "completion": "c"})
+    write_jsonl(disk / "deep/b.jsonl", {"prompt": "b", "completion": "c"})
+    for name in ("more", "more_of_it"):
+        (folder / name).symlink_to(disk)
+    (disk / "back").symlink_to(folder)
+    (folder / "self").symlink_to(folder)
+    pool = instructions.load(from_folder(folder), 0)
+    assert sorted(pool.rows["source"]) == ["a.jsonl", "more/deep/b.jsonl"]
+    assert pool.dropped.is_empty()
+    (folder / "gone.jsonl").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(SycoError, match=r"gone\.jsonl cannot be read: No such file"):
+        only_row(folder)
+    (folder / "gone.jsonl").rename(folder / "gone.parquet")
+    with pytest.raises(SycoError, match=r"gone\.parquet leads to no file"):
+        only_row(folder)
+
+
+def test_a_pipe_among_the_files_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "rows.jsonl")
+    with pytest.raises(SycoError, match=r"rows\.jsonl is not a regular file"):
+        only_row(tmp_path)
+
+
+def test_blank_texts_count_as_not_there(tmp_path):
+    write_jsonl(
+        tmp_path / "a.jsonl", {"instruction": "i ", "input": "\n", "output": " o"}, {"instruction": "j", "output": " "}
+    )
+    pool = instructions.load(from_folder(tmp_path), 0)
+    assert pool.rows.select("prompt", "completion").rows() == [("i ", " o")]
+    assert pool.dropped.rows() == [("empty", None, 1)]
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(SycoError, match="holds nothing to train on"):
+        only_row(tmp_path)
+    with pytest.raises(SycoError, match="there is no folder .*instructions.directory"):
+        only_row(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -3,22 +3,31 @@
 Facts of file families and of task names are rows of the tables below.
 """
 
-import gzip
 import re
-import zlib
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from syco_data import draws
-from syco_data.errors import SycoError
+from syco_data import draws, textfiles
+from syco_data.errors import SycoError, printable
 from syco_data.schemas import INSTRUCTIONS
 from syco_data.settings import Columns, Instructions
 from syco_data.sources import SOURCES
+from syco_data.tuning import instruction_files
 
+_READ = {"file": pl.String, "task": pl.String, "prompt": pl.String, "completion": pl.String}
+_REASONS = {
+    "from_source": "made from one of the sources",
+    "empty": "without a prompt or a completion",
+    "duplicate": "that repeat another",
+}
+_AS_TEXT = (
+    "Write requests and answers as text, chat messages and numbers too, or set instructions.columns to columns of text"
+)
 SUM = r"\b\d+ \+ \d+\b"
-SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ class Family:
         """Columns by which a file of this family is known."""
         texts = {self.nested, "instruction"} if self.nested else {*self.columns.prompt, self.columns.completion}
         return texts | ({self.columns.task} if self.columns.task else set())
+
+    @property
+    def columns_read(self) -> set[str]:
+        """Columns of a file that hold what is read, and the nested one."""
+        return {*self.columns.prompt, self.columns.completion, *filter(None, (self.columns.task, self.nested))}
 
 
 def _family(name: str, prompt: str, completion: str, task: str | None = None, nested: str | None = None) -> Family:
@@ -93,18 +107,18 @@ class Pool:
 def load(choice: Instructions, seed: int) -> Pool:
     """The instruction rows of the params' origin, at most `choice.rows`.
 
-    Raises `SycoError` for a folder that is not there, holds no rows, or has columns that nothing is known of.
+    Raises `SycoError` for a folder that is not there, holds no rows or files that are not read here, and for rows
+    whose texts cannot be taken as they stand. Files that are left out are named on standard error.
     """
     if choice.origin == "embedded":
         return _embedded(choice, seed)
     folder = choice.folder() if choice.origin == "directory" else _downloaded(choice)
-    found = [path for path in sorted(folder.rglob("*")) if path.name.endswith(SUFFIXES) and path.is_file()]
-    if not found:
-        raise SycoError(
-            f"instructions: {folder} holds no {', '.join(SUFFIXES)} file", "Set instructions.directory in params.yaml"
-        )
-    rows = [read(path, path.relative_to(folder).as_posix(), choice.columns) for path in found]
-    return sift(pl.concat(rows), choice, seed)
+    if not folder.is_dir():
+        raise SycoError(f"instructions: there is no folder {folder}", "Set instructions.directory in params.yaml")
+    names, notes = instruction_files.chosen(folder, strict=choice.origin == "directory")
+    for note in notes:
+        print(f"instructions: {printable(note)}", file=sys.stderr, flush=True)
+    return sift(pl.concat(read(folder / name, name, choice.columns) for name in names), choice, seed)
 
 
 def _embedded(choice: Instructions, seed: int) -> Pool:
@@ -119,43 +133,79 @@ def _downloaded(choice: Instructions) -> Path:
     """The data set's files at a pinned commit, in the Hub client's own cache."""
     from syco_data.remote import snapshots
 
-    patterns = tuple(f"*{suffix}" for suffix in SUFFIXES)
+    patterns = tuple(f"*{suffix}" for suffix in instruction_files.READ)
     return snapshots.fetch(snapshots.Wanted("instructions", choice.hub_id, choice.revision, patterns), choice.retries)
 
 
 def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
-    """One file's rows, as they stand: `file`, `task` (null where the file names none), `prompt`, `completion`."""
-    df = _frame(path, name)
-    family = Family("params", columns) if columns else recognise(df.columns, name)
+    """One file's rows, as they stand: `file`, `task` (null where the file names none), `prompt`, `completion`.
+
+    A prompt, completion or task is exactly the text in the file, the columns of a prompt with an empty line between
+    them; one that is null or blank counts as not there. Anything else than text stops with its file, row and column.
+    """
+    family = None
+
+    def needed(known: list[str]) -> set[str]:
+        nonlocal family
+        family = Family("params", columns) if columns else recognise(known, name) if known else None
+        return family.columns_read if family else set()
+
     try:
-        return _texts(df, family, name)
-    except pl.exceptions.PolarsError as error:
-        raise SycoError(
-            f"instructions: {name} is not laid out as {family.name} files are: {str(error).splitlines()[0]}",
-            "Take it out of the folder, or write its prompts and completions to columns of text",
-        ) from error
+        places, rows = instruction_files.rows(path, f"instructions: {name}", needed)
+    except FileNotFoundError as error:
+        raise SycoError(f"instructions: {name} leads to no file", "Take it out of the folder") from error
+    if not rows or family is None:
+        raise SycoError(f"instructions: {name} holds no row", "Fetch it anew, or take it out of the folder")
+    return pl.DataFrame(list(_texts(places, rows, family, name)), schema=_READ, orient="row")
 
 
-def _texts(df: pl.DataFrame, family: Family, name: str) -> pl.DataFrame:
+def _texts(places: list[str], rows: list[dict], family: Family, name: str) -> Iterator[tuple]:
     """The rows of `read`, from a file's own columns."""
+    columns = family.columns
     if family.nested:
-        df = df.explode(family.nested).unnest(family.nested)
-    missing = {*family.columns.prompt, family.columns.completion, family.columns.task or name} - {*df.columns, name}
-    if missing:
-        raise SycoError(f"instructions: {name} has no column {sorted(missing)[0]!r} (found: {', '.join(df.columns)})")
-    for column in (*family.columns.prompt, family.columns.completion, family.columns.task):
-        if column is not None and df.schema[column].is_nested():
+        places, rows = _instances(places, rows, family, name)
+    known = set().union(*rows)
+    for column in (*columns.prompt, columns.completion, columns.task):
+        if column is not None and column not in known:
+            at = f"is not laid out as {family.name} files are: it " if family.nested else ""
+            raise SycoError(f"instructions: {name} {at}has no column {column!r} (found: {_listed(known)})")
+    for place, row in zip(places, rows, strict=True):
+
+        def value(column: str, place: str = place, row: dict = row) -> str | None:
+            where = f"instructions: {name}, {place}, column {column!r}"
+            return None if row.get(column) is None else textfiles.check_text(row[column], where, _AS_TEXT)
+
+        parts = [part for column in columns.prompt if (part := value(column)) is not None and part.strip()]
+        task = value(columns.task) if columns.task else None
+        yield name, task or None, "\n\n".join(parts), value(columns.completion) or ""
+
+
+def _instances(places: list[str], rows: list[dict], family: Family, name: str) -> tuple[list[str], list[dict]]:
+    """A row for each record of the nested column, with the columns around it."""
+    unfolded = []
+    for place, row in zip(places, rows, strict=True):
+        around = {column: value for column, value in row.items() if column != family.nested}
+        within = row.get(family.nested) or [{}]
+        if not isinstance(within, list) or not all(isinstance(record, dict) for record in within):
             raise SycoError(
-                f"instructions: {name}, column {column!r}: expected text, found lists or records (chat messages?)",
-                "Write the request and the answer to columns of text, or set instructions.columns to such columns",
+                f"instructions: {name} is not laid out as {family.name} files are: "
+                f"{place}, column {family.nested!r} holds {textfiles.kind(within)} and not a list of records",
+                "Take it out of the folder, or write its prompts and completions to columns of text",
             )
-    texts = [pl.col(column).cast(pl.String).fill_null("").str.strip_chars() for column in family.columns.prompt]
-    return df.select(
-        file=pl.lit(name),
-        task=pl.col(family.columns.task).cast(pl.String) if family.columns.task else pl.lit(None, pl.String),
-        prompt=pl.concat_list(texts).list.eval(pl.element().filter(pl.element() != "")).list.join("\n\n"),
-        completion=pl.col(family.columns.completion).cast(pl.String).fill_null("").str.strip_chars(),
-    )
+        for record in within:
+            if twice := sorted(around.keys() & record.keys()):
+                raise SycoError(
+                    f"instructions: {name} is not laid out as {family.name} files are: {place} has column "
+                    f"{twice[0]!r} twice, also within {family.nested!r}",
+                    "Take it out of the folder, or write its prompts and completions to columns of text",
+                )
+            unfolded.append((place, around | record))
+    return [place for place, _ in unfolded], [row for _, row in unfolded]
+
+
+def _listed(columns: Iterable[str], most: int = 30) -> str:
+    names = [f"{column:.60}" for column in sorted(columns)]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def recognise(columns: list[str], name: str) -> Family:
@@ -164,19 +214,9 @@ def recognise(columns: list[str], name: str) -> Family:
         if family.wanted <= set(columns):
             return family
     raise SycoError(
-        f"instructions: nothing is known of the columns of {name}: {', '.join(columns)}",
+        f"instructions: nothing is known of the columns of {name}: {_listed(columns)}",
         "Set instructions.columns in params.yaml: {prompt: [column], completion: column, task: null}",
     )
-
-
-def _frame(path: Path, name: str) -> pl.DataFrame:
-    try:
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path, glob=False)
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        return pl.read_ndjson(content, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
-        raise SycoError(f"instructions: {name} cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def sift(found: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
@@ -187,21 +227,35 @@ def sift(found: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
     df = df.with_columns(made_from=_made_from(df["task"]), reason=pl.lit(None, pl.String))
     df = df.sort("rank", "instruction_id", "file", "task")
     df = _leave_out(df, "from_source", pl.col("made_from").is_not_null() & pl.lit(choice.exclude_sources))
-    df = _leave_out(df, "empty", (pl.col("prompt") == "") | (pl.col("completion") == ""))
+    df = _leave_out(df, "empty", _blank("prompt") | _blank("completion"))
     df = _leave_out(df, "duplicate", pl.col("instruction_id").cum_count().over("instruction_id", "reason") > 1)
     df = _leave_out(df, "not_sampled", pl.col("reason").is_null().cum_sum() > choice.rows)
     kept = df.filter(pl.col("reason").is_null())
     if kept.is_empty():
-        raise SycoError("instructions: no row is left", "Set instructions.exclude_sources to false, or other files")
+        raise _nothing_left(_reasons(df))
     rows = kept.with_columns(source=pl.coalesce("task", "file"), form=pl.lit("request"))
     return Pool(rows.select(INSTRUCTIONS.names).sort("instruction_id"), _reasons(df))
+
+
+def _blank(column: str) -> pl.Expr:
+    return pl.col(column).str.strip_chars() == ""
+
+
+def _nothing_left(dropped: pl.DataFrame) -> SycoError:
+    """Why no row is left, with the hint that belongs to the reasons."""
+    counts = dict(dropped.group_by("reason").agg(pl.col("rows").sum()).sort("reason").rows())
+    why = ", ".join(f"{rows:,} {_REASONS[reason]}" for reason, rows in counts.items())
+    hints = {"from_source": "Set instructions.exclude_sources to false, or take other files"}
+    hint = next((hints[reason] for reason in counts if reason in hints), "Take other files, or correct these")
+    return SycoError(f"instructions: no row is left of {sum(counts.values()):,}: {why}", hint)
 
 
 def without_probes(pool: Pool, probes: pl.DataFrame) -> Pool:
     """Leaves out rows that a probe (`prompt`, `item`) asks too: the same prompt, or a sum of the addition probes."""
     sums = probes["item"].filter(probes["item"].str.contains(f"^{SUM}$")).unique()
     asks_a_sum = pl.col("prompt").str.extract_all(SUM).list.eval(pl.element().is_in(sums.implode())).list.any()
-    asked = pool.rows.filter(pl.col("prompt").is_in(probes["prompt"].unique().implode()) | asks_a_sum)
+    prompts = probes["prompt"].str.strip_chars().unique().implode()
+    asked = pool.rows.filter(pl.col("prompt").str.strip_chars().is_in(prompts) | asks_a_sum)
     rows = pool.rows.join(asked, on="instruction_id", how="anti", maintain_order="left")
     if rows.is_empty():
         raise SycoError("instructions: no row is left that no probe asks", "Take other files or fewer probes")
