@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from syco_data import parquet_footer
 from syco_data.errors import SycoError
 from syco_data.parquet_footer import Footer
+from syco_data.textfiles import POINTER
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,9 @@ def _check(path: Path, name: str, limits: Limits) -> Footer:
     try:
         footer = parquet_footer.read(path)
     except parquet_footer.Malformed as error:
+        with path.open("rb") as file:
+            if file.read(len(POINTER)) == POINTER:
+                raise SycoError(f"{name} is a pointer of Git LFS, not the file itself", "git lfs pull") from error
         raise SycoError(f"{name} is not a whole Parquet file: {error}", _ANEW) from error
     if footer.rows > limits.rows:
         raise _too_large(name, f"it has {footer.rows:,} rows, at most {limits.rows:,} are read")

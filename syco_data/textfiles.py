@@ -29,7 +29,8 @@ PACKINGS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 LARGEST = 1 << 30  # bytes of a file once it is unpacked
 LONGEST = 64 << 20  # bytes of one line
 _JSON = re.compile(r"\.json(\.[a-z0-9]+)?$")
-_POINTER = b"version https://git-lfs.github.com/"
+POINTER = b"version https://git-lfs.github.com/"
+"""How the small file begins that Git LFS leaves in place of a large one."""
 _DAMAGED = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException)
 
 
@@ -84,7 +85,7 @@ def parsed(content: str, where: str) -> Any:
     except RecursionError as error:
         raise SycoError(f"{where}: nested too deeply for JSON") from error
     except json.JSONDecodeError as error:
-        hint = "git lfs pull" if content.encode(errors="replace").startswith(_POINTER) else None
+        hint = "git lfs pull" if content.encode(errors="replace").startswith(POINTER) else None
         place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise SycoError(f"{where}: not valid JSON: {error.msg} ({place})", hint) from error
     except ValueError as error:
@@ -121,9 +122,9 @@ def _opened(path: Path, name: str) -> Iterator[IO[bytes]]:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SycoError(f"{name} is not a regular file")
         with path.open("rb") as plain:
-            start = plain.read(len(_POINTER))
+            start = plain.read(len(POINTER))
             plain.seek(0)
-            if start == _POINTER:
+            if start == POINTER:
                 raise SycoError(f"{name} is a pointer of Git LFS, not the file itself", "git lfs pull")
             yield PACKINGS[path.suffix.lower()](plain) if path.suffix.lower() in PACKINGS else plain
     except _DAMAGED as error:

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from syco_data import acquire, schemas, settings, tables
+from syco_data import acquire, listing, schemas, settings, tables
 from syco_data.errors import SycoError
-from syco_data.origins import provenance
+from syco_data.origins import examination, provenance
+from syco_data.parquet import Limits
 from syco_data.sources import SOURCES
 from tests import repositories
 
@@ -206,11 +207,14 @@ def test_rows_that_are_not_the_records_stop_the_build(breaking, message, tmp_pat
 
 
 BROKEN_FILES = {
-    "empty": (lambda whole: b"", "Parquet file size is 0 bytes"),
-    "truncated": (lambda whole: whole[: len(whole) // 2], "magic bytes not found"),
+    "empty": (lambda whole: b"", "does not end as a whole Parquet file"),
+    "truncated": (lambda whole: whole[: len(whole) // 2], "does not end as a whole Parquet file"),
     "without its head": (lambda whole: b"\0" * 200 + whole[200:], "cannot be read"),
-    "no Parquet": (lambda whole: b"text,label\nhello,1\n" * 20, "magic bytes not found"),
-    "a Git LFS pointer": (lambda whole: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "magic bytes"),
+    "no Parquet": (lambda whole: b"text,label\nhello,1\n" * 20, "does not end as a whole Parquet file"),
+    "a Git LFS pointer": (
+        lambda whole: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+        "pointer of Git LFS",
+    ),
 }
 
 
@@ -221,6 +225,80 @@ def test_broken_files_stop_the_build_and_leave_no_output(breaking, message, tmp_
     path.write_bytes(breaking(path.read_bytes()))
     line = refused(TREC, root)
     assert "default/test.parquet cannot be read" in line and re.search(message, line)
+
+
+def test_every_flipped_byte_of_a_footer_is_one_line_or_the_same_rows(tmp_path):
+    """polars panics at metadata that is not UTF-8, and pyarrow's own view of such a footer ends the process."""
+    root = repositories.root_with(tmp_path, TREC)
+    path = tmp_path / TREC_FOLDER / "default/test.parquet"
+    content, rows = path.read_bytes(), acquire.acquire(TREC, given(directory=root)).rows
+    start, lines = len(content) - 8 - int.from_bytes(content[-8:-4], "little"), 0
+    for place in range(start, len(content), 7):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert acquire.acquire(TREC, given(directory=root)).rows.equals(rows)
+        except SycoError as error:
+            lines += 1
+            assert "\n" not in str(error) and str(error).startswith("source 'trec': ")
+    assert lines > 10
+
+
+@pytest.mark.parametrize("metadata", [{b"huggingface": b"\xff\xfe"}, {b"\xff": b"x"}])
+def test_metadata_that_is_not_utf8_stops_no_build_that_a_card_can_name_labels_for(metadata, tmp_path):
+    root = repositories.root_with(tmp_path, TREC)
+    path = tmp_path / TREC_FOLDER / "default/test.parquet"
+    whole = acquire.acquire(TREC, given(directory=root)).rows
+    repositories.save(path, pq.read_table(path).replace_schema_metadata(metadata))
+    assert acquire.acquire(TREC, given(directory=root)).rows.equals(whole)
+
+
+def test_a_small_file_that_stands_for_millions_of_rows_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(examination, "LIMITS", Limits(rows=100, size=1_000_000))
+    root = repositories.root_with(tmp_path, TREC)
+    path = tmp_path / TREC_FOLDER / "default/test.parquet"
+    whole = pq.read_table(path)
+    repositories.save(path, pa.concat_tables([whole] * 11))
+    assert "default/test.parquet is not read: it has 110 rows, at most 100 are read" in refused(TREC, root)
+    one = whole.slice(0, 1).set_column(whole.column_names.index("text"), "text", pa.array(["x" * 100_000]))
+    repositories.save(path, pa.concat_tables([one] * 90).combine_chunks())
+    assert "its values unfold to more than 1,000,000 bytes" in refused(TREC, root)
+
+
+def test_the_shards_of_a_split_share_its_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(examination, "LIMITS", Limits(rows=45, size=1_000_000))
+    folder = tmp_path / TREC_FOLDER / "default"
+    root = repositories.root_with(tmp_path, TREC)
+    assert len(acquire.acquire(TREC, given(directory=root)).rows) == 50
+    whole = pq.read_table(folder / "train.parquet")
+    (folder / "train.parquet").unlink()
+    for number in range(2):
+        repositories.save(folder / f"train-0000{number}-of-00002.parquet", whole)
+    assert "train-00001-of-00002.parquet is not read: it has 40 rows, at most 5 are read" in refused(TREC, root)
+
+
+def test_linked_folders_of_a_repository_are_entered(tmp_path):
+    root = repositories.root_with(tmp_path, TREC)
+    whole = acquire.acquire(TREC, given(directory=root)).rows
+    folder, disk = tmp_path / TREC_FOLDER / "default", tmp_path / "disk"
+    folder.rename(disk)
+    folder.symlink_to(disk)
+    (disk / "back").symlink_to(tmp_path / TREC_FOLDER)
+    assert acquire.acquire(TREC, given(directory=root)).rows.equals(whole)
+    (disk / "test.parquet").rename(tmp_path / "test.parquet")
+    (disk / "test.parquet").symlink_to(tmp_path / "nowhere")
+    assert "default/test.parquet cannot be read (found: there is no such file" in refused(TREC, root)
+    (disk / "test.parquet").unlink()
+    os.mkfifo(disk / "test.parquet")
+    assert "default/test.parquet is not a regular file" in refused(TREC, root)
+
+
+def test_a_folder_that_holds_more_than_a_repository_does_is_one_line(tmp_path, monkeypatch):
+    root = repositories.root_with(tmp_path, TREC)
+    monkeypatch.setattr(listing.files, "__defaults__", (1,))
+    with pytest.raises(SycoError, match="^source 'trec': .* holds more than 1 files"):
+        acquire.acquire(TREC, given(directory=root))
 
 
 def test_folders_that_are_not_there_are_told_apart(tmp_path, monkeypatch):

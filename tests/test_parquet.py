@@ -138,10 +138,13 @@ def test_every_flipped_bit_of_a_footer_is_one_line_or_sound(tmp_path):
 
 def test_what_is_no_parquet_file_is_one_line(tmp_path):
     path = tmp_path / "t.parquet"
-    for content in (b"", b"PAR1", b"version https://git-lfs.github.com/spec/v1\n", b"PAR1\xff\xff\xff\xffPAR1"):
+    for content in (b"", b"PAR1", b"PAR1\xff\xff\xff\xffPAR1"):
         path.write_bytes(content)
         with pytest.raises(SycoError, match="^t is not a whole Parquet file"):
             parquet.frame(path, "t")
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    with pytest.raises(SycoError, match="^t is a pointer of Git LFS.*git lfs pull"):
+        parquet.frame(path, "t")
     with pytest.raises(SycoError, match="^t is not a regular file"):
         parquet.frame(tmp_path, "t")
     os.mkfifo(tmp_path / "pipe")

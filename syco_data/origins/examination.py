@@ -3,20 +3,22 @@
 `acquire` stops at the first finding; `sources check` shows them all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from syco_data import schemas
+from syco_data import parquet, schemas
 from syco_data.errors import SycoError
 from syco_data.origins import labelnames
 from syco_data.origins.labelnames import Statement
+from syco_data.parquet import Limits
 from syco_data.sources import Source
 
+LIMITS = Limits(rows=5_000_000, size=1 << 30)
+"""Of one split. The largest source has some 550,000 rows of 80 MB."""
 UNLABELLED = -1
 """The label id that upstream gives to a row without a gold label."""
 
@@ -71,11 +73,11 @@ class _File:
 
 def examine(source: Source, fetched: Fetched) -> Examined:
     """Reads every file and compares columns, types, label names and label ids with the record."""
-    statements = [labelnames.of_card(card, source) for card in fetched.cards]
     findings: list[Finding] = []
+    statements = [_card(source, card, findings) for card in fetched.cards]
     frames = [pl.DataFrame(schema=schemas.raw(source).columns)]
     for split in fetched.splits:
-        files = [_file(source, path) for path in split.paths]
+        files = list(_files(source, split.paths))
         findings += [finding for file in files for finding in file.findings]
         statements += [file.statement for file in files]
         if all(file.frame is not None for file in files):
@@ -109,21 +111,38 @@ def rows_findings(source: Source, split: str, rows: pl.DataFrame) -> list[Findin
     return findings
 
 
-def _file(source: Source, path: Path) -> _File:
-    """One file's frame, label names and faults; text columns and `label` in the raw table's types."""
-    wanted = [*source.text_columns, source.label_column]
+def _card(source: Source, card: Path, findings: list[Finding]) -> Statement | None:
     try:
-        file = pq.ParquetFile(path)
-        faults = _column_findings(source, path, file.schema_arrow)
-        if faults:
+        return labelnames.of_card(card, source)
+    except SycoError as error:
+        findings.append(Finding(f"{shown(card)} cannot be read", error.what, "a dataset card"))
+        return None
+
+
+def _files(source: Source, paths: Sequence[Path]) -> Iterator[_File]:
+    """The shards of a split, which together may have as many rows as one file."""
+    most = LIMITS.rows
+    for path in paths:
+        file = _file(source, path, most)
+        most -= 0 if file.frame is None else len(file.frame)
+        yield file
+
+
+def _file(source: Source, path: Path, most_rows: int) -> _File:
+    """One file's frame, label names and faults; text columns and `label` in the raw table's types."""
+    name, columns = shown(path), [*source.text_columns, source.label_column]
+    limits = Limits(most_rows, LIMITS.size)
+    try:
+        with parquet.opened(path, name, limits) as file:
+            schema = file.schema_arrow
+        if faults := _column_findings(source, path, schema):
             return _File(None, None, tuple(faults))
-        table = file.read(columns=wanted)
-        table.validate(full=True)  # text that is no valid UTF-8 would otherwise be noticed far away, or never
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:160]
-        return _File(None, None, (Finding(f"{path} cannot be read", reason, "a whole Parquet file"),))
-    frame = pl.from_arrow(table.select(wanted)).with_columns(pl.col(source.label_column).cast(pl.Int64))
-    statement = labelnames.of_schema(shown(path), file.schema_arrow, source.label_column)
+        frame = parquet.frame(path, name, columns, limits).with_columns(pl.col(source.label_column).cast(pl.Int64))
+    except (SycoError, FileNotFoundError) as error:
+        reason = error.what if isinstance(error, SycoError) else "there is no such file"
+        most = f"a whole Parquet file of at most {LIMITS.rows:,} rows and {LIMITS.size:,} bytes of values in a split"
+        return _File(None, None, (Finding(f"{path} cannot be read", reason, most),))
+    statement = labelnames.of_schema(name, schema, source.label_column)
     return _File(frame.rename({source.label_column: "label"}), statement, ())
 
 
@@ -173,4 +192,6 @@ def _name_findings(source: Source, stated: tuple[Statement, ...]) -> list[Findin
 
 
 def _listed(names: Sequence[str], limit: int = 30) -> str:
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+    return ", ".join(f"{name:.60}" for name in names[:limit]) + (
+        f" and {len(names) - limit} more" if len(names) > limit else ""
+    )

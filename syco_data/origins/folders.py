@@ -12,6 +12,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from syco_data import files, listing
 from syco_data.errors import SycoError
 from syco_data.origins import layouts
 from syco_data.origins.examination import Fetched, SplitFiles
@@ -19,6 +20,7 @@ from syco_data.sources import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full git commit: the only kind of revision that cannot move."""
+_RECORD = 4096  # bytes of a record of `hf download`
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -29,16 +31,16 @@ def find(source: Source, root: Path, wanted: str) -> Fetched:
     that is an error. Raises `SycoError` for a missing folder, a missing, doubled or incomplete split.
     """
     folder = _repository(source, root)
-    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    paths = listing.files(folder, f"source '{source.key}'")
     names = {split: layouts.data_files(paths, source, split) for split in (source.train, source.held_out)}
-    revision = _revision(folder, [name for files in names.values() for name in files])
+    revision = _revision(folder, [name for shards in names.values() for name in shards])
     if revision and COMMIT.fullmatch(wanted) and revision != wanted:
         raise SycoError(
             f"source '{source.key}': {folder} holds commit {revision}, params.yaml pins {wanted}. Nothing was written",
             f"Fetch the pinned one: hf download {source.hub_id} --repo-type dataset --revision {wanted} "
             f"--local-dir {folder}",
         )
-    splits = tuple(SplitFiles(split, tuple(folder / name for name in files)) for split, files in names.items())
+    splits = tuple(SplitFiles(split, tuple(folder / name for name in shards)) for split, shards in names.items())
     return Fetched(splits, tuple(folder / name for name in layouts.cards(paths, source)), revision)
 
 
@@ -67,9 +69,9 @@ def _revision(folder: Path, names: list[str]) -> str | None:
 def _commit_of(folder: Path, name: str) -> str | None:
     """The commit from `hf download`'s record of a file, if the file's hash is still the recorded one."""
     record = folder / ".cache" / "huggingface" / "download" / f"{name}.metadata"
-    if not record.is_file():
+    if not record.is_file() or not (folder / name).is_file():
         return None
-    commit, recorded, *_ = [*record.read_text(encoding="utf-8", errors="replace").split(), "", ""]
+    commit, recorded, *_ = [*files.read(record, _RECORD).decode(errors="replace").split(), "", ""]
     known = COMMIT.fullmatch(commit) and _SHA256.fullmatch(recorded)
     return commit if known and sha256(folder / name) == recorded else None
 
