@@ -6,10 +6,8 @@ Questions come from the Hub, or from local files in the layouts that upstream pu
 """
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from syco_data import harness, statistics
+from syco_data import files, harness, statistics, textfiles
 from syco_data.errors import SycoError
 from syco_data.evaluation import Subject
 from syco_data.schemas import CAPABILITY, COMPARISONS, METRICS
@@ -28,6 +26,7 @@ from syco_data.settings import Capability, Filter, unknown
 from syco_data.statistics import Precision
 
 LETTERS = "ABCD"
+_LARGEST = 64 << 20  # bytes of a file of questions; the largest published one has 2 MB
 SPLITS = {"mmlu": ("test", "dev"), "bbh": ("test",)}
 """The files of a subject by suite; BIG-Bench Hard's examples stand in the harness."""
 
@@ -164,32 +163,51 @@ def _found(settings: Capability, task: Task, name: str, split: str) -> Path:
 def _file(settings: Capability, task: Task, name: str, split: str) -> Path | None:
     """The local file of one subject."""
     stem = f"mmlu/{split}/{name}_{split}.csv" if task.suite == "mmlu" else f"bbh/{name}.json"
-    paths = (settings.folder() / f"{stem}{packed}" for packed in ("", ".gz"))
+    paths = (settings.folder() / f"{stem}{packed}" for packed in ("", *textfiles.PACKINGS))
     return next((path for path in paths if path.is_file()), None)
 
 
 def _prepared(path: Path, target: Path) -> str:
     """The questions of one upstream file as JSON lines with the columns that the harness's task reads."""
+    name = f"evaluate.capability: {path.name}"
+    text = textfiles.text(path, name, _LARGEST)
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-        rows = list(_mmlu(text) if ".csv" in path.name else _bbh(text))
-    except (OSError, EOFError, zlib.error, csv.Error, ValueError, KeyError, TypeError) as error:
-        raise SycoError(f"evaluate.capability: {path.name} is not in the published layout: {error}") from error
-    target.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        rows = list(_mmlu(text) if ".csv" in path.name else _bbh(text, name))
+        if not rows:
+            raise ValueError("it holds no question")
+    except (csv.Error, ValueError, KeyError, TypeError) as error:
+        reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+        raise SycoError(f"{name} is not in the published layout: {reason}", "Fetch it anew") from error
+    files.write(target, "".join(json.dumps(row) + "\n" for row in rows))
     return str(target)
 
 
 def _mmlu(text: str) -> Iterator[dict]:
-    for question, *choices, letter in csv.reader(io.StringIO(text)):
-        if len(choices) != len(LETTERS):
-            raise ValueError(f"{len(choices)} options instead of {len(LETTERS)}: {question[:60]!r}")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    for row in filter(None, _with_line(reader)):
+        if len(row) != len(LETTERS) + 2:
+            count = max(0, len(row) - 2)
+            raise ValueError(f"line {reader.line_num}: {count} options instead of {len(LETTERS)}: {row[0][:60]!r}")
+        question, *choices, letter = row
+        if letter not in tuple(LETTERS):
+            raise ValueError(f"line {reader.line_num}: {letter[:20]!r} is none of the letters {', '.join(LETTERS)}")
         yield {"question": question, "choices": choices, "answer": LETTERS.index(letter)}
 
 
-def _bbh(text: str) -> Iterator[dict]:
-    for example in json.loads(text)["examples"]:
-        yield {"input": example["input"], "target": example["target"]}
+def _with_line(reader: Any) -> Iterator[list[str]]:
+    """The reader's rows; what is wrong with one is said with the line that it ends in."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from error
+
+
+def _bbh(text: str, name: str) -> Iterator[dict]:
+    for number, example in enumerate(textfiles.parsed(text, name)["examples"], start=1):
+        columns = ("input", "target")
+        yield {
+            column: textfiles.check_text(example[column], f"{name}, example {number}, {column!r}") for column in columns
+        }
 
 
 def measure(solved: pl.DataFrame, precision: Precision) -> pl.DataFrame:

@@ -158,16 +158,80 @@ def test_no_task_leaves_empty_tables(subject):
     ("content", "said"),
     [
         (b"question,a,b,A\n", "2 options instead of 4"),
-        (b"question,a,b,c,d,E\n", "substring not found"),
-        (b"\xff\xfe", "decode"),
-        (b"question,a,b,c," + b"d" * 131_073 + b",A\n", "field limit"),
+        (b"q,a,b,c,d,A\nquestion,a,b,c,d,E\n", "line 2: 'E' is none of the letters A, B, C, D"),
+        (b"question,a,b,c,d,\n", "line 1: '' is none of the letters"),
+        (b"question,a,b,c,d,AB\n", "line 1: 'AB' is none of the letters"),
+        (b"question,A,B,C,D,answer\n", "line 1: 'answer' is none of the letters"),
+        (b"q,a,b,c,d,A\nA\n", "line 2: 0 options instead of 4"),
+        (b'q,a,b,c,d,A\n"no end,a,b,c,d,A\nq,a,b,c,d,A\n', "line 3: unexpected end of data"),
+        (b"question,a,b,c," + b"d" * 131_073 + b",A\n", "line 1: field larger than field limit"),
+        (b"", "it holds no question"),
+        (b"\r\n\r\n", "it holds no question"),
     ],
 )
-def test_a_broken_file_is_one_line(subject, tmp_path, content, said):
+def test_a_broken_file_is_one_line(tmp_path, content, said):
+    path = tmp_path / "anatomy_test.csv"
+    path.write_bytes(content)
+    with pytest.raises(SycoError, match=f"anatomy_test.csv is not in the published layout: .*{said}"):
+        capability._prepared(path, tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfeq\x00", "anatomy_test.csv is in UTF-16"),
+        (b"q,a,b,c,d,A\nq,a,b,c,\xe9,A\n", "not UTF-8 text: byte 0xe9 in line 2"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*git lfs pull"),
+    ],
+)
+def test_a_file_that_is_no_text_is_one_line(subject, tmp_path, content, said):
     (tmp_path / "mmlu" / "test").mkdir(parents=True)
     (tmp_path / "mmlu" / "test" / "anatomy_test.csv").write_bytes(content)
-    with pytest.raises(SycoError, match=f"anatomy_test.csv is not in the published layout: .*{said}"):
+    with pytest.raises(SycoError, match=said):
         capability.solve(subject, wanted(tmp_path, "mmlu_0shot"), ENGINE)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"canary": "x"}', "there is no 'examples'"),
+        (b'{"examples": [{"input": "x"}]}', "there is no 'target'"),
+        (b'{"examples": []}', "it holds no question"),
+        (b"[]", "not in the published layout"),
+        (b"null", "not in the published layout"),
+        (b'{"examples": ["x"]}', "not in the published layout"),
+        (b'{"examples": [{"input": "x", "target": 4}]}', "example 1, 'target': expected text, found the number 4"),
+        (rb'{"examples": [{"input": "\ud83d", "target": "x"}]}', "example 1, 'input': .*half of a surrogate pair"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"examples": [', "not valid JSON"),
+    ],
+)
+def test_a_broken_file_of_examples_is_one_line(tmp_path, content, said):
+    path = tmp_path / "boolean_expressions.json.gz"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(SycoError, match=rf"boolean_expressions\.json\.gz.*{said}") as refused:
+        capability._prepared(path, tmp_path / "out.jsonl")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_the_first_question_begins_behind_the_byte_order_mark(tmp_path, mark, end):
+    path = tmp_path / "anatomy_test.csv"
+    path.write_bytes(mark + end.join([b'"What\xe2\x80\xa8, now?",a, b,c,"d\r\n",B', b"", b"Two?,a,b,c,d,D", b""]))
+    rows = Path(capability._prepared(path, tmp_path / "out.jsonl")).read_text(encoding="utf-8").splitlines()
+    assert [json.loads(row) for row in rows] == [
+        {"question": "What\u2028, now?", "choices": ["a", " b", "c", "d\r\n"], "answer": 1},
+        {"question": "Two?", "choices": ["a", "b", "c", "d"], "answer": 3},
+    ]
+
+
+@pytest.mark.parametrize("name", ["anatomy_test.csv.gz", "boolean_expressions.json.gz"])
+def test_a_packed_file_cut_in_half_is_one_line(tmp_path, name):
+    content = gzip.compress(b"".join(b"question %d,a,b,c,d,A\n" % number for number in range(500)))
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(SycoError, match=rf"{name} cannot be read"):
+        capability._prepared(tmp_path / name, tmp_path / "out.jsonl")
 
 
 @pytest.mark.parametrize("name", ["anatomy_test.csv.gz", "boolean_expressions.json.gz"])
@@ -175,7 +239,7 @@ def test_a_flipped_byte_is_one_line(tmp_path, name):
     content = bytearray(gzip.compress(b"question,a,b,c,d,A\n"))
     content[10] ^= 0x06  # the kind of the first block: none that there is
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(SycoError, match=rf"{name} is not in the published layout: Error -3"):
+    with pytest.raises(SycoError, match=rf"{name} cannot be read: Error -3"):
         capability._prepared(tmp_path / name, tmp_path / "out.jsonl")
 
 

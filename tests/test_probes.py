@@ -248,6 +248,9 @@ def test_a_survey_row_that_does_not_add_up_is_refused(change, said):
         survey_probes.build({"nlp_survey": broken}, 3, 0)
 
 
+ROW = b'{"question": "q", "answer_matching_behavior": " (A)", "answer_not_matching_behavior": " (B)"}'
+
+
 def directory(folder: Path, *sets: str) -> settings.SurveyProbes:
     return SETTINGS.probes.surveys.model_copy(update={"origin": "directory", "directory": str(folder), "sets": sets})
 
@@ -269,19 +272,48 @@ def test_survey_files_are_read_packed_or_plain_with_texts_or_lists(tmp_path):
     ("content", "said"),
     [
         (None, "found none"),
-        (b"{not json}\n", "cannot be read as JSON lines"),
-        (b'{"question": 3}\n', "row 1: expected question and both answers"),
-        (b"[]\n", "row 1"),
-        (b"", "survey 'nlp_survey': its file holds no row"),
+        (b"{not json}\n", "line 1: not valid JSON"),
+        (b'{"question": 3}\n', "line 1: expected question and both answers, found no 'answer_matching_behavior'"),
+        (b"[]\n", "line 1: expected a JSON object, found a list"),
+        (ROW.replace(b'"q"', b"3"), "line 1, 'question': expected text, found the number 3"),
+        (ROW + b"\n\n" + ROW.replace(b'" (B)"', b"[1]"), "line 3, 'answer_not_.*': expected text, found the number 1"),
+        (ROW.replace(b'" (B)"', b'{"a": 1}'), "expected text, found a record"),
+        (ROW.replace(b'" (B)"', b"null"), "expected text, found null"),
+        (
+            ROW + b"\n" + ROW.replace(b'"q"', rb'"half \ud83d"'),
+            r"line 2, 'question': \\ud83d is half of a surrogate pair",
+        ),
+        (ROW.replace(b'" (A)"', rb'[" (A)", "\udc00"]'), r"line 1, 'answer_matching_.*': \\udc00 is half of a"),
+        (ROW + b"\n" + b"[" * 100_000, "line 2: nested too deeply"),
+        (ROW.replace(b'"q"', b"7" * 5_000), "line 1: not valid JSON: Exceeds the limit"),
+        (ROW + b"\n\xe9\n", "is not UTF-8 text: byte 0xe9 in line 2"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        (b"", "its file holds no row"),
         (b"\n\n", "holds no row"),
-        (b"\xff\xfe\n", "cannot be read"),
+        (b"\xff\xfe\n", "is in UTF-16"),
     ],
 )
 def test_a_broken_survey_file_is_one_line(tmp_path, content, said):
     if content is not None:
         (tmp_path / "sycophancy_on_nlp_survey.jsonl").write_bytes(content)
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=f"^survey 'nlp_survey': .*{said}") as refused:
         surveys.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_survey_file_is_read_behind_its_byte_order_mark_and_in_a_linked_folder(tmp_path):
+    folder, disk = tmp_path / "surveys", tmp_path / "disk"
+    folder.mkdir(), disk.mkdir()
+    (disk / "sycophancy_on_nlp_survey.jsonl").write_bytes(b"\xef\xbb\xbf" + ROW.replace(b"}", b"}\r\n"))
+    (folder / "more").symlink_to(disk)
+    (folder / "more_of_it").symlink_to(disk)
+    (disk / "back").symlink_to(folder)
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints/sycophancy_on_nlp_survey-checkpoint.jsonl").write_bytes(ROW)
+    loaded = surveys.load(directory(folder, "nlp_survey"), 0, SETTINGS.acquire.retries)["nlp_survey"]
+    assert loaded.rows() == [("q", [" (A)"], [" (B)"])]
+    with pytest.raises(SycoError, match="there is no folder .*probes.surveys.directory"):
+        surveys.load(directory(tmp_path / "none", "nlp_survey"), 0, SETTINGS.acquire.retries)
 
 
 def test_a_torn_packed_file_is_one_line(tmp_path):

@@ -1,11 +1,13 @@
 """Where the rows of a raw table come from: one small record beside each table, with no clock and no path in it."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from syco_data import documents, files
 from syco_data.errors import SycoError
+
+_LARGEST = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,16 @@ class Provenance:
 
 def write(record: Provenance, target: Path) -> None:
     """Writes the record as JSON, whole or not at all."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write(target, json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Provenance:
     """Reads a record; raises `SycoError` where it is missing or is none."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = documents.read_json(path, _LARGEST)
         splits = tuple(SplitCount(**split) for split in values.pop("splits"))
         return Provenance(**values | {"splits": splits, "label_names": tuple(values["label_names"])})
     except FileNotFoundError as error:
         raise SycoError(f"there is no {path}", "Build it: dvc repro") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SycoError, KeyError, TypeError, AttributeError) as error:
         raise SycoError(f"{path} is no provenance record: {error}", "Build it again: dvc repro") from error
