@@ -65,6 +65,7 @@ def records(path: Path, name: str, largest: int = LARGEST) -> Iterator[tuple[str
 
     A `.json` file may also hold one list of them.
     """
+    # One list is told by how the file begins, whatever the length of its first line.
     if _JSON.search(path.name.lower()) and _first_character(path, name) == b"[":
         values = parsed(text(path, name, largest), name)
         places = ((f"record {number}", value) for number, value in enumerate(values, start=1))
@@ -89,7 +90,7 @@ def parsed(content: str, where: str) -> Any:
         place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise SycoError(f"{where}: not valid JSON: {error.msg} ({place})", hint) from error
     except ValueError as error:
-        raise SycoError(f"{where}: not valid JSON: {error!s:.200}") from error
+        raise SycoError(f"{where}: not valid JSON: {str(error).split(';')[0]:.200}") from error
 
 
 def check_text(value: Any, where: str, hint: str | None = None) -> str:

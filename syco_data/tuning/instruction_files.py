@@ -24,8 +24,11 @@ _DOCUMENT = re.compile(
     r"(readme|licen[cs]es?|copying|notice|citation|changelog|authors|contributing)(\.(txt|md|rst|cff|bib|html))?"
     r"|.*\.(md|py|rst|html|pdf)"
 )
-_ABOUT_DATA = {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
-"""What `datasets` and `huggingface_hub` leave beside data; `datasets` does not read them either."""
+_BESIDE_DATA = {
+    *("config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"),
+    *("thumbs.db", "desktop.ini"),
+}
+"""What `datasets` and file managers leave beside data; `datasets` does not read them either."""
 
 _HELD_OUT = re.compile(r"(?:^|[-._ 0-9])(validation|valid|dev|val|test|testing|eval|evaluation)(?=[-._ 0-9]|$)")
 _TRAIN = re.compile(r"(?:^|[-._ 0-9])(train|training)(?=[-._ 0-9]|$)")
@@ -37,15 +40,15 @@ def chosen(folder: Path, strict: bool) -> tuple[list[str], list[str]]:
 
     Raises `SycoError` where no file is left, and, if `strict`, for data in a format that is not read here.
     """
-    names = listing.files(folder, "instructions")
-    data = [name for name in names if name.lower().endswith(READ) and PurePosixPath(name).name not in _ABOUT_DATA]
-    others = [name for name in names if name not in set(data) and not _is_document(name)]
+    names = [name for name in listing.files(folder, "instructions") if not _is_document(name)]
+    held_out = [name for name in names if is_held_out(name) and _DATA.search(PurePosixPath(name).name.lower())]
+    data = [name for name in names if name.lower().endswith(READ)]
+    others = [name for name in names if name not in {*data, *held_out}]
     if strict and (unread := [name for name in others if _DATA.search(PurePosixPath(name).name.lower())]):
         raise SycoError(
             f"instructions: {unread[0]}{_more(unread)} is not read: rows are taken from {_endings()}",
             "Convert it, or take it out of the folder",
         )
-    held_out = [name for name in data if is_held_out(name)]
     kept = [name for name in data if name not in set(held_out)]
     if not kept:
         only = f" but files of validation and test splits ({held_out[0]}{_more(held_out)})" if held_out else ""
@@ -73,7 +76,7 @@ def is_held_out(name: str) -> bool:
 
 def _is_document(name: str) -> bool:
     last = PurePosixPath(name).name.lower()
-    return last in _ABOUT_DATA or bool(_DOCUMENT.fullmatch(last))
+    return last in _BESIDE_DATA or (bool(_DOCUMENT.fullmatch(last)) and not last.endswith(READ))
 
 
 def _check_name(name: str) -> None:

@@ -27,6 +27,7 @@ _REASONS = {
 _AS_TEXT = (
     "Write requests and answers as text, chat messages and numbers too, or set instructions.columns to columns of text"
 )
+_NO_TASK = "Set instructions.columns in params.yaml, with task: null"
 SUM = r"\b\d+ \+ \d+\b"
 
 
@@ -143,11 +144,11 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
     A prompt, completion or task is exactly the text in the file, the columns of a prompt with an empty line between
     them; one that is null or blank counts as not there. Anything else than text stops with its file, row and column.
     """
-    family = None
+    family, known = None, []
 
-    def needed(known: list[str]) -> set[str]:
-        nonlocal family
-        family = Family("params", columns) if columns else recognise(known, name) if known else None
+    def needed(names: list[str]) -> set[str]:
+        nonlocal family, known
+        family, known = (Family("params", columns) if columns else recognise(names, name)) if names else None, names
         return family.columns_read if family else set()
 
     try:
@@ -156,24 +157,30 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
         raise SycoError(f"instructions: {name} leads to no file", "Take it out of the folder") from error
     if not rows or family is None:
         raise SycoError(f"instructions: {name} holds no row", "Fetch it anew, or take it out of the folder")
+    if family.nested:
+        places, rows = _instances(places, rows, family, name)
+        known = [*known, *set().union(*rows).difference(known)]
+    _check_columns(family, known, name)
     return pl.DataFrame(list(_texts(places, rows, family, name)), schema=_READ, orient="row")
+
+
+def _check_columns(family: Family, known: list[str], name: str) -> None:
+    """All columns of the family are among a file's own."""
+    for column in sorted(family.columns_read - {family.nested}):
+        if column not in known:
+            at = f"is not laid out as {family.name} files are: it " if family.nested else ""
+            raise SycoError(f"instructions: {name} {at}has no column {column!r} (found: {_listed(known)})")
 
 
 def _texts(places: list[str], rows: list[dict], family: Family, name: str) -> Iterator[tuple]:
     """The rows of `read`, from a file's own columns."""
     columns = family.columns
-    if family.nested:
-        places, rows = _instances(places, rows, family, name)
-    known = set().union(*rows)
-    for column in (*columns.prompt, columns.completion, columns.task):
-        if column is not None and column not in known:
-            at = f"is not laid out as {family.name} files are: it " if family.nested else ""
-            raise SycoError(f"instructions: {name} {at}has no column {column!r} (found: {_listed(known)})")
     for place, row in zip(places, rows, strict=True):
 
         def value(column: str, place: str = place, row: dict = row) -> str | None:
             where = f"instructions: {name}, {place}, column {column!r}"
-            return None if row.get(column) is None else textfiles.check_text(row[column], where, _AS_TEXT)
+            hint = _NO_TASK if column == columns.task else _AS_TEXT
+            return None if row.get(column) is None else textfiles.check_text(row[column], where, hint)
 
         parts = [part for column in columns.prompt if (part := value(column)) is not None and part.strip()]
         task = value(columns.task) if columns.task else None
