@@ -8,7 +8,7 @@ Files are read by pyarrow: polars ends with a panic, which no `except Exception`
     with parquet.opened(path, name) as file:          # footer only: schema, rows; nothing unfolds
     for batch in parquet.batches(path, name):         # data in bounded pieces, plain types, valid UTF-8
     df = parquet.frame(path, name, columns=["text"])  # the same as one polars frame
-    with parquet.one_line(name):                      # any other reading by pyarrow or polars
+    with parquet.one_line(name):                      # any other reading by pyarrow or polars, and nothing else
 
 `name` is what faults are reported of. All of them raise `SycoError`, and `FileNotFoundError` where there is no file.
 """
@@ -45,6 +45,7 @@ _BATCH = 65_536  # rows
 _PIECE = 64 << 20  # bytes of unfolded values that are handed on at once
 _SHORT = 1024  # bytes of a dictionary whose texts may be unfolded at once
 _SMALLEST = 4  # bytes that a value takes in memory, however well it is packed in the file
+_TEXTS = (pa.types.is_binary, pa.types.is_string, pa.types.is_large_binary, pa.types.is_large_string)
 _ANEW = "Fetch or make it anew"
 _MALFORMED = (pa.ArrowException, pl.exceptions.PolarsError, OSError, ValueError, TypeError, KeyError, OverflowError)
 
@@ -178,7 +179,7 @@ def _size(values: pa.RecordBatch | pa.Array) -> int:
         return sum(map(_size, values.columns))
     kind = values.type
     if pa.types.is_dictionary(kind):
-        if pa.types.is_binary(kind.value_type) or pa.types.is_string(kind.value_type):
+        if any(is_text(kind.value_type) for is_text in _TEXTS):
             lengths = pc.binary_length(values.dictionary).take(values.indices)
             return (pc.sum(lengths.cast(pa.int64())).as_py() or 0) + 4 * len(values)
         return values.dictionary.nbytes + 16 * len(values)

@@ -69,6 +69,10 @@ def test_columns_of_the_params_win(tmp_path):
     assert only_row(tmp_path, columns=columns)["completion"] == "Ich"
     with pytest.raises(SycoError, match=r"rows\.jsonl has no column 'rede' .found: antwort, completion, frage, prompt"):
         only_row(tmp_path, columns=Columns(prompt=("rede",), completion="antwort", task=None))
+    (tmp_path / "rows.jsonl").unlink()
+    pl.DataFrame({"a": ["b"]}).write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(SycoError, match=r"rows\.parquet has no column 'antwort' .found: a"):
+        only_row(tmp_path, columns=Columns(prompt=("rede",), completion="antwort", task=None))
 
 
 def test_unknown_columns_are_refused_with_the_way_to_name_them(tmp_path):

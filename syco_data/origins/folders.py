@@ -3,7 +3,8 @@
 A repository's folder is laid out as `layouts` describes, which is also what
 `hf download <owner>/<name> --repo-type dataset --local-dir <root>/<owner>__<name>` leaves behind. That command
 keeps a record of every file's commit and hash below `.cache`; where it is there and still true, the commit
-goes into the provenance.
+goes into the provenance. Linked folders are entered (`listing`), and what a Parquet file may unfold to is bounded
+(`examination.LIMITS`).
 
 DVC does not watch a folder outside the project: after a change of its files, `dvc repro --force acquire@sst2`.
 """

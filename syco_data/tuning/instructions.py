@@ -148,8 +148,12 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
 
     def needed(names: list[str]) -> set[str]:
         nonlocal family, known
-        family, known = (Family("params", columns) if columns else recognise(names, name)) if names else None, names
-        return family.columns_read if family else set()
+        if not names:
+            return set()
+        family, known = Family("params", columns) if columns else recognise(names, name), names
+        if not family.nested:
+            _check_columns(family, known, name)
+        return family.columns_read
 
     try:
         places, rows = instruction_files.rows(path, f"instructions: {name}", needed)
@@ -159,8 +163,7 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
         raise SycoError(f"instructions: {name} holds no row", "Fetch it anew, or take it out of the folder")
     if family.nested:
         places, rows = _instances(places, rows, family, name)
-        known = [*known, *set().union(*rows).difference(known)]
-    _check_columns(family, known, name)
+        _check_columns(family, [*known, *set().union(*rows).difference(known)], name)
     return pl.DataFrame(list(_texts(places, rows, family, name)), schema=_READ, orient="row")
 
 
