@@ -5,6 +5,7 @@ aliases are written out, a name that contains itself, and keys that are given tw
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,27 @@ LARGEST = 1 << 20  # bytes of a YAML document that a person writes
 DEEPEST = 32  # levels of mappings and lists
 VALUES = 100_000  # of a YAML document, aliases written out
 LONGEST_NUMBER = 100  # characters
+_AMBIGUOUS = re.compile(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.\d*)?)|yes|no|on|off", re.IGNORECASE)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MALFORMED = (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 def read_yaml(path: Path, largest: int = LARGEST) -> Any:
-    """The value of a YAML file. Raises `SycoError`, and `FileNotFoundError` where there is none."""
-    return parse_yaml(files.read_text(path, largest), str(path), largest)
+    """The value of a YAML file. Raises `SycoError`, and `FileNotFoundError` where there is none.
+
+    A word that readers of YAML 1.1 (this one) and 1.2 (DVC) take for two values, such as 010 or yes, is refused: DVC
+    would not see it change.
+    """
+    text = files.read_text(path, largest)
+    value = parse_yaml(text, str(path), largest)
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.ScalarToken) and token.plain and _AMBIGUOUS.fullmatch(token.value):
+            line = token.start_mark.line + 1
+            raise SycoError(
+                f"{path}: {token.value} in line {line} is one value to us and another to DVC",
+                "Write a number without a leading 0 or colon, and true, false or a text in quotes",
+            )
+    return value
 
 
 def parse_yaml(text: str, name: str, largest: int = LARGEST, aliases: bool = True) -> Any:

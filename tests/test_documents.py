@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from ruamel.yaml import YAML
 
 from syco_data import documents
 from syco_data.errors import SycoError
@@ -84,3 +85,22 @@ def test_hostile_json_is_one_line(content):
     with pytest.raises(SycoError, match=r"^about\.json is not valid JSON") as error:
         documents.parse_json(content, "about.json")
     assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("word", ["010", "-010", "0_7", "1:30", "1:30.5", "yes", "No", "ON", "off"])
+def test_a_word_that_dvc_reads_otherwise_is_refused_in_a_file(tmp_path, word):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"a: 1\nrows: {word}\n")
+    with pytest.raises(SycoError, match="in line 2 is one value to us and another to DVC"):
+        documents.read_yaml(path)
+    path.write_text(f"a: 1\nrows: '{word}'\n")
+    assert documents.read_yaml(path) == {"a": 1, "rows": word}
+
+
+@pytest.mark.parametrize(
+    "word", ["0", "10", "-1", "0.5", "1_000", "0x1F", "true", "False", "none", "not", "on_it", "a:30"]
+)
+def test_words_that_both_readers_take_alike_are_taken(tmp_path, word):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"rows: {word}\n")
+    assert documents.read_yaml(path) == YAML(typ="safe").load(path.read_text())
