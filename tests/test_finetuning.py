@@ -126,6 +126,31 @@ def test_only_positions_with_a_target_meet_the_vocabulary(model, tmp_path, monke
     assert sum(seen) == run.rows.counts.target_tokens < run.rows.counts.tokens / 5
 
 
+@pytest.mark.parametrize("changes", [{}, {"method": "lora"}])
+def test_targets_alone_give_the_bits_of_the_librarys_own_projection(model, tmp_path, monkeypatch, changes):
+    """TRL's compact form, which it keeps for Triton, beside ours; nothing of TRL was replaced by a run."""
+    from trl.kernels import chunked_logprob
+    from trl.trainer import utils
+
+    from syco_data.tuning import sft_trainer
+
+    class Nothing:
+        def __init__(self, _):
+            pass
+
+        @staticmethod
+        def forward(model, **inputs):
+            return model(**inputs)
+
+    tuned(model, tmp_path / "ours", **changes)
+    assert utils._use_triton is chunked_logprob._use_triton
+    monkeypatch.setattr(utils, "_use_triton", lambda device: True)
+    monkeypatch.setattr(sft_trainer, "TargetProjection", Nothing)
+    tuned(model, tmp_path / "theirs", **changes)
+    for name in files(tmp_path / "ours"):
+        assert (tmp_path / "ours" / name).read_bytes() == (tmp_path / "theirs" / name).read_bytes(), name
+
+
 def test_accumulation_changes_nothing_but_rounding(model, plain, tmp_path):
     tuned(model, tmp_path, accumulation=3)
     assert largest_difference(tmp_path, plain[0]) < 1e-4

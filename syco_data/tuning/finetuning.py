@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import adapters, checkpoints, holding, tuned_folders, tuning_jobs
+from syco_data.tuning import adapters, checkpoints, holding, training_logs, tuned_folders, tuning_jobs
 from syco_data.tuning.checkpoints import Workspace
 from syco_data.tuning.training_rows import Prepared
 from syco_data.tuning.tuning_jobs import Cost, Job, Metrics, Tuned
@@ -93,6 +93,7 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
         processing_class=Tokenizer(job.model.folder, job.model.style).library,
         peft_config=_lora(job.choice) if job.choice.method == "lora" else None,
         optimizer_cls_and_kwargs=optimiser(job.choice),
+        log_steps=job.choice.log_steps,
     )
 
 
@@ -116,7 +117,7 @@ def _lora(choice: Finetune) -> Any:
 
 
 def _metrics(job: Job, trainer: "Trainer") -> Metrics:
-    log, weights = tuned_folders.training_log(trainer), list(trainer.model.parameters())
+    log, weights = training_logs.table(trainer.state.log_history), list(trainer.model.parameters())
     return Metrics(
         rows=job.rows.counts,
         steps=trainer.state.global_step,

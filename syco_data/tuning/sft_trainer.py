@@ -1,18 +1,19 @@
 """TRL's SFTTrainer, made to stop where it would go on silently. Imported only by a process that trains."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import Adafactor, PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Adafactor, PrinterCallback
 from trl import SFTConfig, SFTTrainer
-from trl.trainer import utils as trl_utils
 
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import checkpoints
+from syco_data.tuning import checkpoints, training_logs
+from syco_data.tuning.target_projection import TargetProjection
 
 WRITE_FAULTS = (OSError, RuntimeError, SafetensorError)
 """How safetensors, torch.save and Python say that a file could not be written."""
@@ -53,7 +54,7 @@ def arguments(choice: Finetune, folder: Path, processes: int) -> SFTConfig:
         dataloader_pin_memory=torch.cuda.is_available(),
         seed=choice.seed,
         use_cpu=choice.device == "cpu" or not torch.accelerator.is_available(),
-        logging_steps=choice.log_steps,
+        logging_steps=1,  # Entries of log_steps steps are made from these.
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=choice.checkpoint_steps,
@@ -77,36 +78,18 @@ def optimiser(choice: Finetune) -> tuple[type[torch.optim.Optimizer], dict[str, 
     return Adafactor, {"lr": choice.learning_rate, "weight_decay": choice.weight_decay, **fixed}
 
 
-class Progress(TrainerCallback):
-    """One line a log, the last step's always among them."""
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        control.should_log |= state.global_step == state.max_steps
-        return control
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if state.is_world_process_zero and logs and "loss" in logs:
-            print(f"step {state.global_step} of {state.max_steps}: loss {logs['loss']:.4f}", flush=True)
-
-
 class Trainer(SFTTrainer):
-    """Stops on a loss that is no number, marks whole checkpoints, keeps pickled settings out of them."""
+    """Stops on a loss that is not a number, marks complete checkpoints, keeps pickled settings out of them.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    `log_steps`: steps of one entry of the log and one printed line.
+    """
+
+    def __init__(self, *args: Any, log_steps: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
-        self.add_callback(Progress())
-        if self.args.device.type == "cpu":
-            _project_targets_only()
+        self._log_steps = log_steps
+        whole = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        self._projection = TargetProjection(whole.base_model) if self.args.device.type == "cpu" else None
         self.seconds, self.steps_run = 0.0, 0
 
     def _send_telemetry(self) -> None:
@@ -114,6 +97,19 @@ class Trainer(SFTTrainer):
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """The project writes its own."""
+
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        forward = partial(self._projection.forward, model) if self._projection else model
+        return super().compute_loss(forward, inputs, *args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """One printed line for each entry of the log, the last step's always among them."""
+        super().log(logs, start_time)
+        if "loss" not in logs:
+            return
+        entry = training_logs.settle(self.state.log_history, self._log_steps, self.state.max_steps)
+        if entry and self.is_world_process_zero():
+            print(f"step {entry['step']} of {self.state.max_steps}: loss {entry['loss']:.4f}", flush=True)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         begun = time.perf_counter()
@@ -156,12 +152,3 @@ class Trainer(SFTTrainer):
 def _is_finite(weight: torch.Tensor) -> bool:
     """Of this process's share, where weights are shared out."""
     return bool(torch.isfinite(weight.to_local() if hasattr(weight, "to_local") else weight).all())
-
-
-def _project_targets_only() -> None:
-    """Has the LM head see the positions that have a target, and no others.
-
-    TRL does so where Triton runs; elsewhere it projects every position onto the vocabulary, which made up
-    three quarters of the time on a CPU. The sums are the same.
-    """
-    trl_utils._use_triton = lambda device: True

@@ -5,11 +5,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from syco_data import schemas, tables
 from syco_data.models import TOKENIZER_FILES
-from syco_data.tuning import adapters, checkpoints, tuning_jobs
+from syco_data.tuning import adapters, checkpoints, training_logs, tuning_jobs
 from syco_data.tuning.checkpoints import Workspace
 from syco_data.tuning.tuning_jobs import Job
 
@@ -32,7 +30,9 @@ def save(job: Job, trainer: "Trainer", workspace: Workspace) -> None:
             if (job.model.folder / name).is_file():
                 shutil.copyfile(job.model.folder / name, finished / name)
         _settle_config(job, finished)
-        tables.write(training_log(trainer), schemas.TRAINING_LOG, finished / "training.parquet")
+        tables.write(
+            training_logs.table(trainer.state.log_history), schemas.TRAINING_LOG, finished / "training.parquet"
+        )
         workspace.finish(finished)
 
 
@@ -59,12 +59,3 @@ def _settle_adapter(job: Job, finished: Path) -> None:
         values = json.loads(config.read_text(encoding="utf-8"))
         values["base_model_name_or_path"] = job.model.name
         config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def training_log(trainer: "Trainer") -> pl.DataFrame:
-    columns = {"loss": "loss", "mean_token_accuracy": "accuracy", "grad_norm": "gradient_norm"}
-    names = {"step": "step", **columns, "learning_rate": "learning_rate"}
-    entries = [entry for entry in trainer.state.log_history if "loss" in entry]
-    return pl.DataFrame(
-        {new: [entry[old] for entry in entries] for old, new in names.items()}, schema=schemas.TRAINING_LOG.columns
-    )
