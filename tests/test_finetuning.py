@@ -19,7 +19,7 @@ import yaml
 
 from syco_data import schemas, settings, tables
 from syco_data.errors import SycoError
-from syco_data.tuning import adapters, checkpoints, finetuning, holding
+from syco_data.tuning import adapters, checkpoint_marks, checkpoints, finetuning, holding
 from tests import tiny_models
 from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, resolved, train_rows, tuned, weights
 
@@ -263,7 +263,7 @@ def test_other_inputs_never_go_on_from_a_checkpoint(model, tmp_path):
     assert job(model, tmp_path).workspace().key == run.workspace().key
     whole = run.workspace().folder / "checkpoint-4"
     whole.mkdir(parents=True)
-    checkpoints.mark(whole)
+    checkpoint_marks.mark(whole)
     (run.workspace().folder / "checkpoint-6").mkdir()  # not marked: the kill came while it was written
     (tmp_path / "model.safetensors").write_bytes(b"of an earlier run")
     run.workspace().clear()
@@ -288,6 +288,7 @@ def test_a_checkpoint_that_runs_code_is_refused(model, tmp_path):
     last = run.workspace().latest()
     assert not [path for path in last.rglob("*") if path.name == "training_args.bin"]
     (last / "optimizer.pt").write_bytes(pickle.dumps(Evil()))
+    checkpoint_marks.mark(last)
     with pytest.raises(SycoError, match="checkpoint of step 8 cannot be read"):
         finetuning.tune(run)
     assert not (tmp_path / "ran").exists()

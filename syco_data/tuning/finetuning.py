@@ -49,12 +49,26 @@ def _tune(job: Job) -> Tuned:
     _quiet(job.choice)
     try:
         trainer = _trainer(job, workspace)
-        _train(trainer, workspace.latest())
+        _train(trainer, _agreed(workspace))
         metrics = _metrics(job, trainer)
         tuned_folders.save(job, trainer, workspace)
     except (OSError, RuntimeError, MemoryError, ValueError, SafetensorError) as error:
         raise _explained(error, workspace) from error
     return Tuned(metrics, _cost(trainer))
+
+
+def _agreed(workspace: Workspace) -> Path | None:
+    """The checkpoint to resume from: the main process examines them, all others take its answer."""
+    from accelerate.utils import broadcast_object_list
+
+    answer = [workspace.resumable() if tuning_jobs.is_main() else None]
+    last = broadcast_object_list(answer)[0]
+    if last is not None and not last.is_dir():
+        raise SycoError(
+            f"finetune: process {os.environ.get('RANK')} does not see {last}, which the first process resumes from",
+            "Give all machines the same folder",
+        )
+    return last
 
 
 def _train(trainer: "Trainer", last: Path | None) -> None:
@@ -94,6 +108,7 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
         peft_config=_lora(job.choice) if job.choice.method == "lora" else None,
         optimizer_cls_and_kwargs=optimiser(job.choice),
         log_steps=job.choice.log_steps,
+        kept=job.choice.checkpoints,
     )
 
 

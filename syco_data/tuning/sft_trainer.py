@@ -12,7 +12,7 @@ from trl import SFTConfig, SFTTrainer
 
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import checkpoints, training_logs
+from syco_data.tuning import checkpoint_marks, checkpoints, training_logs
 from syco_data.tuning.target_projection import TargetProjection
 
 WRITE_FAULTS = (OSError, RuntimeError, SafetensorError)
@@ -58,7 +58,7 @@ def arguments(choice: Finetune, folder: Path, processes: int) -> SFTConfig:
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=choice.checkpoint_steps,
-        save_total_limit=choice.checkpoints,
+        save_total_limit=None,  # It would count, and remove, folders that only look like checkpoints.
         eval_strategy="no",
         report_to="none",
         disable_tqdm=True,
@@ -81,13 +81,13 @@ def optimiser(choice: Finetune) -> tuple[type[torch.optim.Optimizer], dict[str, 
 class Trainer(SFTTrainer):
     """Stops on a loss that is not a number, marks complete checkpoints, keeps pickled settings out of them.
 
-    `log_steps`: steps of one entry of the log and one printed line.
+    `log_steps`: steps of one entry of the log and one printed line. `kept`: checkpoints that are kept.
     """
 
-    def __init__(self, *args: Any, log_steps: int = 1, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, log_steps: int = 1, kept: int = 2, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
-        self._log_steps = log_steps
+        self._log_steps, self._kept = log_steps, kept
         whole = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
         self._projection = TargetProjection(whole.base_model) if self.args.device.type == "cpu" else None
         self.seconds, self.steps_run = 0.0, 0
@@ -135,10 +135,11 @@ class Trainer(SFTTrainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 checkpoints.remove(folder / "training_args.bin")
-                checkpoints.mark(folder)
-        except WRITE_FAULTS as error:
+                checkpoint_marks.mark(folder)
+                checkpoints.keep_newest(folder.parent, self._kept)
+        except (*WRITE_FAULTS, SycoError) as error:
             checkpoints.remove(folder)
-            reason = str(error).strip().splitlines()[0]
+            reason = error.what if isinstance(error, SycoError) else str(error).strip().splitlines()[0]
             raise SycoError(
                 f"finetune: the checkpoint of step {self.state.global_step} could not be written: {reason}",
                 f"Make room on the disk. {self._last_good()}",
