@@ -17,9 +17,9 @@ import polars as pl
 import pytest
 import yaml
 
-from syco_data import schemas, settings, tables
+from syco_data import ownership, schemas, settings, tables
 from syco_data.errors import SycoError
-from syco_data.tuning import adapters, checkpoint_marks, checkpoints, finetuning, holding
+from syco_data.tuning import adapters, checkpoint_marks, checkpoints, finetuning, holding, out_folders
 from tests import tiny_models
 from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, resolved, train_rows, tuned, weights
 
@@ -48,7 +48,7 @@ def test_a_run_learns_and_leaves_a_model_folder_alone(model, plain):
     assert (result.metrics.steps, result.cost.steps) == (8, 8)
     assert result.metrics.trained_parameters == result.metrics.parameters
     expected = {"config.json", "generation_config.json", "model.safetensors", "training.parquet"}
-    assert files(out) == expected | {"tokenizer.json", "tokenizer_config.json"}
+    assert files(out) == expected | {"tokenizer.json", "tokenizer_config.json", ownership.MARK}
     assert (out / "tokenizer.json").read_bytes() == (model / "tokenizer.json").read_bytes()
     log = tables.read(out / "training.parquet", schemas.TRAINING_LOG)
     assert log["step"].to_list() == list(range(1, 9))
@@ -266,12 +266,13 @@ def test_other_inputs_never_go_on_from_a_checkpoint(model, tmp_path):
     checkpoint_marks.mark(whole)
     (run.workspace().folder / "checkpoint-6").mkdir()  # not marked: the kill came while it was written
     (tmp_path / "model.safetensors").write_bytes(b"of an earlier run")
+    out_folders.mark(tmp_path, ["model.safetensors"])
     run.workspace().clear()
-    assert run.workspace().latest() == whole
-    assert files(tmp_path) == {f"checkpoints/{run.workspace().key}/checkpoint-4/complete"}
+    assert run.workspace().resumable() == whole
+    assert files(tmp_path) == {ownership.MARK, f"checkpoints/{run.workspace().key}/checkpoint-4/complete"}
     others[0].workspace().clear()
     assert others[0].workspace().latest() is None
-    assert not files(tmp_path)
+    assert files(tmp_path) == {ownership.MARK}
 
 
 def test_a_checkpoint_that_runs_code_is_refused(model, tmp_path):
@@ -383,6 +384,14 @@ def test_an_adapter_alone_is_merged_for_as_long_as_it_is_evaluated(project, mode
             assert same == tmp_path / "merged"
             assert weights(folder).keys() == weights(same).keys()
     assert not folder.exists() and not (out / "config.json").exists()
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    with (
+        pytest.raises(SycoError, match=r"\.merged holds notes.txt, which"),
+        adapters.whole(out, lambda: resolved(model)),
+    ):
+        pytest.fail("a folder of the user's was replaced")
+    shutil.rmtree(folder)
     other = tiny_models.make(tmp_path / "other", seed=3, scale=0.05)
     with (
         pytest.raises(SycoError, match=r"holds an adapter of model 'reference' at .*dvc repro finetune$"),

@@ -38,9 +38,13 @@ def push(
 
 def _filled(target: Path, folder: Path, card: str) -> Path:
     """The model's files, linked, and its card."""
-    from syco_data.tuning import model_cards
+    from syco_data import ownership
+    from syco_data.tuning import model_cards, out_folders
 
-    shutil.copytree(folder, target, copy_function=_link)
+    out_folders.require(folder, "Move it elsewhere, then push again")
+    shutil.copytree(
+        folder, target, copy_function=_link, ignore=shutil.ignore_patterns(ownership.MARK, out_folders.CHECKPOINTS)
+    )
     (target / model_cards.CARD).unlink()
     (target / model_cards.CARD).write_text(card, encoding="utf-8")
     return target

@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+from syco_data import files, ownership
 from syco_data.errors import SycoError
 from syco_data.models import TOKENIZER_FILES, ResolvedModel
 from syco_data.tuning import checkpoints, model_cards
@@ -46,8 +47,10 @@ def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path
             "Tune it again: dvc repro finetune",
         )
     merged = folder.with_name(f".{folder.name}.merged")
+    ownership.require(merged, "Move it elsewhere", _all_if_marked)
     checkpoints.remove(merged)
     try:
+        files.write_json(merged / ownership.MARK, {"files": []})
         merge(base(found.folder, record.settings["weights"]), folder, merged)
         for name in TOKENIZER_FILES:
             if (folder / name).is_file():
@@ -55,3 +58,10 @@ def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path
         yield merged
     finally:
         checkpoints.remove(merged)
+
+
+def _all_if_marked(folder: Path) -> set[str] | None:
+    """Everything in a folder that carries our mark: it was left by a run that was killed."""
+    if ownership.marked_files(folder) is None:
+        return None
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}

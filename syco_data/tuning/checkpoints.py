@@ -12,10 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from syco_data import files, ownership
+from syco_data.errors import printable
+from syco_data.tuning import out_folders
 from syco_data.tuning.checkpoint_marks import MARK, damage
+from syco_data.tuning.out_folders import CHECKPOINTS
 
-CHECKPOINTS = "checkpoints"
+LOG, FINISHED, MERGED = "launch.log", "finished", "merged"
+"""What lies beside the checkpoints of a run: its processes' words, and the model that is about to be moved."""
 _NAME = re.compile(r"checkpoint-([1-9][0-9]*)")
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -30,14 +36,24 @@ class Workspace:
         return self.out / CHECKPOINTS / self.key
 
     def clear(self) -> None:
-        """Removes what other runs left: models and their checkpoints."""
-        for path in self.out.glob("*"):
-            if path.name != CHECKPOINTS:
-                remove(path)
-        for path in (self.out / CHECKPOINTS).glob("*"):
-            if path.name != self.key:
-                remove(path)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Removes what other runs left: models and their checkpoints.
+
+        Raises `SycoError` where the out folder holds a file that no run has put there, and for what the system refuses.
+        """
+        out_folders.require(self.out, "Move it elsewhere, then run again")
+        try:
+            # The mark goes last: a run that is killed in between leaves a folder that is known to be ours.
+            out_folders.mark(self.out, out_folders.listing(self.out))
+            for path in self.out.glob("*"):
+                if path.name not in (CHECKPOINTS, ownership.MARK):
+                    remove(path)
+            out_folders.mark(self.out, ())
+            for path in (self.out / CHECKPOINTS).glob("*"):
+                if path.name != self.key:
+                    _remove_run(path)
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise files.unwritable(Path(error.filename or self.out), error) from error
 
     def resumable(self) -> Path | None:
         """The newest checkpoint that is, byte for byte, what was written; each newer one is reported and removed.
@@ -67,9 +83,28 @@ class Workspace:
 
     def finish(self, finished: Path) -> None:
         """Moves the files of a finished model into the out folder and removes all checkpoints."""
+        names = [path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()]
+        out_folders.require(self.out, "Move it elsewhere, then run again: the last checkpoint stays")
+        out_folders.mark(self.out, {*names, *out_folders.WRITTEN_LATER})
         for path in sorted(finished.iterdir()):
             os.replace(path, self.out / path.name)
-        remove(self.out / CHECKPOINTS)
+        for path in (self.out / CHECKPOINTS).glob("*"):
+            _remove_run(path)
+        with suppress(OSError):
+            (self.out / CHECKPOINTS).rmdir()
+
+
+def _remove_run(folder: Path) -> None:
+    """Removes the checkpoints of one run; what no run writes there stays and is reported."""
+    if _KEY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+        for path in folder.iterdir():
+            if path.name in (LOG, FINISHED, MERGED) or _NAME.fullmatch(path.name):
+                remove(path)
+        with suppress(OSError):
+            folder.rmdir()
+    if os.path.lexists(folder):
+        rest = next(folder.iterdir(), folder) if folder.is_dir() else folder
+        print(f"finetune: {printable(str(rest))} was not written by a run, and stays", flush=True)
 
 
 def numbered(folder: Path) -> list[Path]:

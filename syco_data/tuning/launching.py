@@ -5,10 +5,8 @@ import sys
 
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import holding, tuning_jobs
+from syco_data.tuning import checkpoints, holding, tuning_jobs
 from syco_data.tuning.tuning_jobs import Job
-
-LOG = "launch.log"
 
 
 def is_wanted(choice: Finetune) -> bool:
@@ -24,9 +22,10 @@ def launch(job: Job, module: str, *arguments: str) -> None:
     earlier start, whose launcher was killed, still run.
     """
     workspace = job.workspace()
-    log = workspace.folder / LOG
+    log = workspace.folder / checkpoints.LOG
     with holding.alone(job.out) as hold:
         workspace.clear()
+        checkpoints.remove(log)
         hold.share()
         start = [*command(job.choice), "-m", module, *arguments]
         with log.open("w", encoding="utf-8") as errors:

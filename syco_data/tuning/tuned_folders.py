@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def save(job: Job, trainer: "Trainer", workspace: Workspace) -> None:
     """Everything into a folder of its own first, then into the out folder at once."""
-    finished = workspace.folder / "finished"
+    finished = workspace.folder / checkpoints.FINISHED
     if tuning_jobs.is_main():
         checkpoints.remove(finished)
     trainer.save_model(str(finished))
@@ -50,7 +50,8 @@ def _settle_config(job: Job, finished: Path) -> None:
 def _settle_adapter(job: Job, finished: Path) -> None:
     """Merges the adapter into the base model, or keeps it alone; no path of this machine stays in it."""
     if job.choice.lora.save == "merged":
-        merged = finished.with_name("merged")
+        merged = finished.with_name(checkpoints.MERGED)
+        checkpoints.remove(merged)
         adapters.merge(adapters.base(job.model.folder, job.choice.weights), finished, merged)
         shutil.rmtree(finished)
         merged.rename(finished)

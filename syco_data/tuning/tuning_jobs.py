@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from syco_data import files
 from syco_data.models import ResolvedModel, is_on_hub
 from syco_data.settings import Finetune, Settings
 from syco_data.tuning.checkpoints import Workspace
@@ -99,10 +100,7 @@ def _versions() -> dict[str, str]:
 
 def write_metrics(metrics: Metrics, target: Path) -> None:
     """The metrics as JSON for `dvc metrics`; rates and losses rounded to six digits."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.write_text(json.dumps(_rounded(asdict(metrics)), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(target)
+    files.write_json(target, _rounded(asdict(metrics)), indent=2)
 
 
 def _rounded(value: Any) -> Any:
