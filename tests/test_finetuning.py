@@ -19,7 +19,7 @@ import yaml
 
 from syco_data import ownership, schemas, settings, tables
 from syco_data.errors import SycoError
-from syco_data.tuning import adapters, checkpoint_marks, checkpoints, finetuning, holding, out_folders
+from syco_data.tuning import adapters, checkpoint_marks, checkpoints, finetuning, holding, out_folders, training_faults
 from tests import tiny_models
 from tests.tunings import ROOT, SMALL, instruction_rows, job, largest_difference, resolved, train_rows, tuned, weights
 
@@ -213,7 +213,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_pat
     ],
 )
 def test_room_is_asked_for_where_it_is_missing(tmp_path, error, said):
-    found = finetuning._explained(error, checkpoints.Workspace(tmp_path, "key"))
+    found = training_faults.explained(error, checkpoints.Workspace(tmp_path, "key").last_good())
     assert isinstance(found, SycoError)
     assert re.search(said, str(found))
     assert ("Make room" in str(found)) == ("Make room" in said)

@@ -1,9 +1,11 @@
 """Configurations of accelerate are read as what they say, and the params decide who starts whom."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from syco_data.errors import SycoError
 from syco_data.tuning import launching
 from tests.tunings import ROOT, choice
 
@@ -55,3 +57,63 @@ def test_the_params_decide_who_starts_whom(monkeypatch):
     assert launching.command(configured)[-2:] == ["--config_file", "profiles/accelerate/fsdp.yaml"]
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert not launching.is_wanted(several)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("num_processes: 7", "batch is 48, which 7 processes with 1 passes each cannot share evenly"),
+        ("num_processes: 96", "batch is 48, which 96 processes"),
+        ("num_processes: 0", "num_processes in .* is 0. Give it a number of 1 to"),
+        ("num_processes: 1000000", "num_processes in .* is 1000000"),
+        ("num_processes: many", "num_processes in .* is 'many'"),
+        ("num_processes: true", "num_processes in .* is True"),
+        ("num_processes: 8\nnum_machines: null", "num_machines in .* is None"),
+        ("num_processes: 8\nnum_processes: 8", "key 'num_processes' is given twice"),
+        ("[8]", "is no configuration of accelerate"),
+        ("", "is no configuration of accelerate"),
+        ("a: [", "is not valid YAML"),
+        ("a: !!python/object/apply:os.getcwd []", "is not"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_one_line_before_a_process_starts(tmp_path, text, reason):
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SycoError, match=reason) as caught:
+        launching._check_processes(choice(batch=48, launcher={"processes": 1, "config": str(path)}))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("make", "reason"), [
+    (None, "there is no file .*own.yaml. Name one, such as"), (Path.mkdir, "own.yaml"),
+    (os.mkfifo, "own.yaml is not a regular file"), (lambda path: path.write_bytes(b"\xff\xfe"), "UTF-16")])  # fmt: skip
+def test_a_configuration_that_is_no_file_is_one_line(tmp_path, make, reason):
+    if make:
+        make(tmp_path / "own.yaml")
+    with pytest.raises(SycoError, match=reason):
+        launching._check_processes(choice(launcher={"processes": 1, "config": str(tmp_path / "own.yaml")}))
+
+
+def test_each_process_has_a_gpu_where_there_are_any(monkeypatch, tmp_path):
+    monkeypatch.setattr(launching, "_gpus", lambda: 2)
+    four = choice(batch=48, device="auto", launcher={"processes": 4, "config": None})
+    with pytest.raises(SycoError, match=r"finetune.launcher.processes is 4, and 1 machine.* 2 GPU.* Set it to 2"):
+        launching._check_processes(four)
+    launching._check_processes(choice(batch=48, device="cpu", launcher={"processes": 4, "config": None}))
+    path = tmp_path / "own.yaml"
+    for text, fits in (("num_processes: 4\nnum_machines: 2", True), ("num_processes: 8\nnum_machines: 2", False),
+                       ("num_processes: 8\nuse_cpu: true", True)):  # fmt: skip
+        path.write_text(text, encoding="utf-8")
+        settings = choice(batch=48, device="auto", launcher={"processes": 1, "config": str(path)})
+        if fits:
+            launching._check_processes(settings)
+        else:
+            with pytest.raises(SycoError, match=r"num_processes in .*own.yaml is 8, and 2 machine.* for 4"):
+                launching._check_processes(settings)
+
+
+def test_the_projects_own_configurations_can_work(monkeypatch):
+    monkeypatch.setattr(launching, "_gpus", lambda: 8)
+    for path in FILES:
+        assert launching.configured(path)[0] in (8, 16)
+        launching._check_processes(choice(batch=48, launcher={"processes": 1, "config": str(path)}))

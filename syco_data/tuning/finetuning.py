@@ -4,7 +4,6 @@
 hold a clock; seconds and memory are returned beside.
 """
 
-import errno
 import os
 import resource
 from pathlib import Path
@@ -12,22 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import adapters, checkpoints, holding, training_logs, tuned_folders, tuning_jobs
+from syco_data.tuning import (
+    adapters,
+    checkpoints,
+    holding,
+    training_faults,
+    training_logs,
+    tuned_folders,
+    tuning_jobs,
+)
 from syco_data.tuning.checkpoints import Workspace
 from syco_data.tuning.training_rows import Prepared
 from syco_data.tuning.tuning_jobs import Cost, Job, Metrics, Tuned
 
 if TYPE_CHECKING:
     from syco_data.tuning.sft_trainer import Trainer
-
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-_DISK = (
-    *(f"os error {number})" for number in _FULL),
-    *(os.strerror(number) for number in _FULL),
-    "PytorchStreamWriter",
-    "inline_container",
-)
-_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "bad alloc")
 
 
 def tune(job: Job) -> Tuned:
@@ -43,6 +41,7 @@ def tune(job: Job) -> Tuned:
 def _tune(job: Job) -> Tuned:
     from safetensors import SafetensorError
 
+    training_faults.check_settings(job.choice)
     workspace = job.workspace()
     if tuning_jobs.is_main():
         workspace.clear()
@@ -52,8 +51,8 @@ def _tune(job: Job) -> Tuned:
         _train(trainer, _agreed(workspace))
         metrics = _metrics(job, trainer)
         tuned_folders.save(job, trainer, workspace)
-    except (OSError, RuntimeError, MemoryError, ValueError, SafetensorError) as error:
-        raise _explained(error, workspace) from error
+    except (OSError, RuntimeError, MemoryError, ValueError, OverflowError, SafetensorError) as error:
+        raise training_faults.explained(error, workspace.last_good()) from error
     return Tuned(metrics, _cost(trainer))
 
 
@@ -99,17 +98,22 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
     from syco_data.engines.tokenizer import Tokenizer
     from syco_data.tuning.sft_trainer import Trainer, arguments, optimiser
 
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    return Trainer(
-        model=adapters.base(job.model.folder, job.choice.weights),
-        args=arguments(job.choice, workspace.folder, processes),
-        train_dataset=dataset(job.rows),
-        processing_class=Tokenizer(job.model.folder, job.model.style).library,
-        peft_config=_lora(job.choice) if job.choice.method == "lora" else None,
-        optimizer_cls_and_kwargs=optimiser(job.choice),
-        log_steps=job.choice.log_steps,
-        kept=job.choice.checkpoints,
-    )
+    try:
+        settings = arguments(job.choice, workspace.folder, int(os.environ.get("WORLD_SIZE", "1")))
+        model = adapters.base(job.model.folder, job.choice.weights)
+        training_faults.check_model(model, job.choice)
+        return Trainer(
+            model=model,
+            args=settings,
+            train_dataset=dataset(job.rows),
+            processing_class=Tokenizer(job.model.folder, job.model.style).library,
+            peft_config=_lora(job.choice) if job.choice.method == "lora" else None,
+            optimizer_cls_and_kwargs=optimiser(job.choice),
+            log_steps=job.choice.log_steps,
+            kept=job.choice.checkpoints,
+        )
+    except (ValueError, ImportError) as error:
+        raise training_faults.refused(error) from error
 
 
 def dataset(rows: Prepared) -> Any:
@@ -152,20 +156,3 @@ def _cost(trainer: "Trainer") -> Cost:
         return Cost(torch.cuda.get_device_name(), steps, trainer.seconds, torch.cuda.max_memory_allocated() / 2**20)
     largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     return Cost(trainer.args.device.type, steps, trainer.seconds, largest)
-
-
-def _explained(error: Exception, workspace: Workspace) -> Exception:
-    """A fault of the machine as one line; anything else is ours, and stays as it is."""
-    text = str(error)
-    kept = workspace.last_good()
-    first = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-    if isinstance(error, MemoryError) or any(sign in text for sign in _MEMORY):
-        return SycoError(
-            f"finetune: memory ran out: {first}",
-            f"Double finetune.accumulation, or set gradient_checkpointing: true or method: lora. {kept}",
-        )
-    if getattr(error, "errno", None) in _FULL or any(sign in text for sign in _DISK):
-        return SycoError(f"finetune: a file could not be written: {first}", f"Make room. {kept}")
-    if isinstance(error, OSError):
-        return SycoError(f"finetune: a file could not be read or written: {first}", kept)
-    return error

@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+from syco_data import documents
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import checkpoints, holding, tuning_jobs
+from syco_data.tuning import checkpoints, holding, training_faults, tuning_jobs
 from syco_data.tuning.tuning_jobs import Job
+
+MOST_PROCESSES = 4096
 
 
 def is_wanted(choice: Finetune) -> bool:
@@ -21,6 +25,8 @@ def launch(job: Job, module: str, *arguments: str) -> None:
     Raises `SycoError` with the first process's own words, or the signal that ended it; and while processes of an
     earlier start, whose launcher was killed, still run.
     """
+    training_faults.check_settings(job.choice)
+    _check_processes(job.choice)
     workspace = job.workspace()
     log = workspace.folder / checkpoints.LOG
     with holding.alone(job.out) as hold:
@@ -36,10 +42,62 @@ def launch(job: Job, module: str, *arguments: str) -> None:
     told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if told:
         raise SycoError(told[0])
-    ended = next((line.strip() for line in lines if "Signal" in line and "received" in line), "no process said why")
+    signals = (line.strip() for line in lines if "Signal" in line and "received" in line)
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no process said why")
+    ended = next(signals, last)
     raise SycoError(
         f"finetune: the launched processes ended early: {ended}", f"Their output: {log}. {workspace.last_good()}"
     )
+
+
+def _check_processes(choice: Finetune) -> None:
+    """Before any is started: whether there is work and, where GPUs are used, a GPU for each process."""
+    named, count, machines, on_cpu = "finetune.launcher.processes", choice.launcher.processes, 1, False
+    if choice.launcher.config is not None:
+        named = f"num_processes in {choice.launcher.config}"
+        count, machines, on_cpu = configured(Path(choice.launcher.config))
+    if choice.batch % (count * choice.accumulation):
+        raise SycoError(
+            f"finetune.batch is {choice.batch}, which {count} processes with {choice.accumulation} passes each "
+            "cannot share evenly", f"Make it a multiple of {count * choice.accumulation}, or lower {named}"
+        )  # fmt: skip
+    gpus = 0 if on_cpu or choice.device == "cpu" else _gpus()
+    if gpus and count > gpus * machines:
+        raise SycoError(
+            f"{named} is {count}, and {machines} machine(s) with {gpus} GPU(s) each have one for {gpus * machines}",
+            f"Set it to {gpus * machines} at most",
+        )
+
+
+def configured(path: Path) -> tuple[int, int, bool]:
+    """Processes, machines, and whether on CPUs alone, of a configuration of accelerate.
+
+    Raises `SycoError` where the file cannot be one.
+    """
+    try:
+        values = documents.read_yaml(path)
+    except FileNotFoundError as error:
+        raise SycoError(
+            f"finetune.launcher.config: there is no file {path}", "Name one, such as profiles/accelerate/ddp.yaml"
+        ) from error
+    if not isinstance(values, dict):
+        raise SycoError(
+            f"finetune.launcher.config: {path} is no configuration of accelerate", "See profiles/accelerate/ddp.yaml"
+        )
+    counts = [values.get(name, 1) for name in ("num_processes", "num_machines")]
+    for name, count in zip(("num_processes", "num_machines"), counts, strict=True):
+        if type(count) is not int or not 1 <= count <= MOST_PROCESSES:
+            raise SycoError(
+                f"finetune.launcher.config: {name} in {path} is {count!r:.40}",
+                f"Give it a number of 1 to {MOST_PROCESSES}",
+            )
+    return *counts, values.get("use_cpu") is True
+
+
+def _gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def command(choice: Finetune) -> list[str]:

@@ -1,5 +1,6 @@
 """TRL's SFTTrainer, made to stop where it would go on silently. Imported only by a process that trains."""
 
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from trl import SFTConfig, SFTTrainer
 
 from syco_data.errors import SycoError
 from syco_data.settings import Finetune
-from syco_data.tuning import checkpoint_marks, checkpoints, training_logs
+from syco_data.tuning import checkpoint_marks, checkpoints, training_faults, training_logs
 from syco_data.tuning.target_projection import TargetProjection
 
 WRITE_FAULTS = (OSError, RuntimeError, SafetensorError)
@@ -107,6 +108,12 @@ class Trainer(SFTTrainer):
         super().log(logs, start_time)
         if "loss" not in logs:
             return
+        if not math.isfinite(logs.get("grad_norm", 0.0)):
+            # Clipping would make zeros of all gradients, and the run would go on without learning.
+            raise SycoError(
+                f"finetune: the gradient is {logs['grad_norm']} in step {self.state.global_step}",
+                f"Lower finetune.learning_rate, finetune.weight_decay or finetune.lora.alpha. {self._last_good()}",
+            )
         entry = training_logs.settle(self.state.log_history, self._log_steps, self.state.max_steps)
         if entry and self.is_world_process_zero():
             print(f"step {entry['step']} of {self.state.max_steps}: loss {entry['loss']:.4f}", flush=True)
@@ -139,11 +146,12 @@ class Trainer(SFTTrainer):
                 checkpoints.keep_newest(folder.parent, self._kept)
         except (*WRITE_FAULTS, SycoError) as error:
             checkpoints.remove(folder)
-            reason = error.what if isinstance(error, SycoError) else str(error).strip().splitlines()[0]
-            raise SycoError(
-                f"finetune: the checkpoint of step {self.state.global_step} could not be written: {reason}",
-                f"Make room on the disk. {self._last_good()}",
-            ) from error
+            known = training_faults.explained(error, self._last_good())
+            if not isinstance(known, SycoError):
+                raise
+            reason = known.what.removeprefix("finetune: ")
+            step = f"the checkpoint of step {self.state.global_step} could not be written"
+            raise SycoError(f"finetune: {step}: {reason}", known.mend) from error
 
     def _last_good(self) -> str:
         folder = Path(self.args.output_dir)

@@ -31,6 +31,9 @@ class Job:
         """Keyed by all that decides the weights: rows in order, model, settings, processes and versions."""
         settings = self.choice.model_dump(exclude={"checkpoints"})
         inputs = [self.rows.digest(), self.model.commit, self.model.tokenizer, settings, _versions()]
+        config = self.choice.launcher.config
+        if config is not None and Path(config).is_file():
+            inputs.append(files.sha256(Path(config)))  # It decides how rows are shared out.
         return Workspace(self.out, blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=16).hexdigest())
 
 
