@@ -4,6 +4,9 @@ import json
 import os
 import re
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from syco_data import schemas, tables
 from syco_data.tuning import checkpoint_marks, checkpoints, finetuning
 from tests import tiny_models
-from tests.tunings import job, tuned
+from tests.tunings import ROOT, job, tuned
 
 pytestmark = pytest.mark.slow
 
@@ -249,3 +252,28 @@ def test_other_names_beside_checkpoints_are_neither_taken_nor_counted(undisturbe
     checkpoints.keep_newest(last.parent, 2)
     assert not last.with_name("checkpoint-2").exists() and all(last.with_name(name).is_dir() for name in names)
     assert finetuning.tune(run).cost.steps == 2
+
+
+def test_all_processes_of_a_run_resume_from_what_the_first_one_took(killed):
+    """Two processes as torchrun starts them; the second never looks at the files itself."""
+    run, last = killed
+    flipped(last / "optimizer.pt")
+    program = (
+        "import sys; from pathlib import Path; from accelerate import PartialState; PartialState(cpu=True);"
+        "from syco_data.tuning import checkpoints, finetuning;"
+        "print('taken', finetuning._agreed(checkpoints.Workspace(Path(sys.argv[1]), sys.argv[2])).name)"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(run.out), run.workspace().key], cwd=ROOT, text=True,
+            env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank}, stdout=subprocess.PIPE,
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    first, second = (process.communicate()[0].splitlines() for process in started)
+    assert "step 6 is not used: optimizer.pt holds other bytes than were written" in first[0]
+    assert first[-1] == "taken checkpoint-4" and second == ["taken checkpoint-4"]
