@@ -169,3 +169,57 @@ def test_the_end_of_a_turn_is_what_the_template_writes(folders, tmp_path):
         "{{ message.content }}\n", "{{ message.content }}<|end|>\n"
     )
     assert token_audit.closing(tokenizer) == tokenizer.library.convert_tokens_to_ids("<|end|>")
+
+
+def chat(folder, tmp_path, turn: str, special: bool | None, head: str = "") -> Tokenizer:
+    """A tokenizer whose template writes a turn as `turn`; `<|stop|>` is an added token unless `special` is None."""
+    import shutil
+
+    from tokenizers import AddedToken
+
+    tokenizer = Tokenizer(shutil.copytree(folder, tmp_path / "turns"), "chat")
+    if special is not None:
+        tokenizer.library.add_tokens([AddedToken("<|stop|>", special=special, normalized=False)])
+    begin = "{% if add_generation_prompt %}<|assistant|>\n" + head + "{% endif %}"
+    tokenizer.library.chat_template = "{{ bos_token }}{% for m in messages %}" + turn + "{% endfor %}" + begin
+    return tokenizer
+
+
+@pytest.mark.parametrize("content", ["{{ m.content }}", "{{ m.content | trim }}", "{{ m.content.strip() }}\n"])
+@pytest.mark.parametrize("special", [True, False])
+def test_the_end_of_a_turn_is_seen_where_messages_are_trimmed_and_however_it_is_listed(
+    folders, tmp_path, content, special
+):
+    tokenizer = chat(folders["chat"], tmp_path, "<|{{ m.role }}|>\n" + content + "<|stop|>\n", special)
+    stop = tokenizer.library.convert_tokens_to_ids("<|stop|>")
+    assert stop not in tokenizer.library.all_special_ids or special
+    assert token_audit.closing(tokenizer) == stop != tokenizer.library.eos_token_id
+
+
+def test_a_template_without_an_end_of_turn_ends_with_the_text(folders, tmp_path):
+    tokenizer = chat(folders["chat"], tmp_path, "{{ m.content }} table\n", True)
+    assert token_audit.closing(tokenizer) == tokenizer.library.eos_token_id
+
+
+def test_a_template_that_leaves_answers_out_or_fails_is_one_line(folders, tmp_path):
+    turn = "{% if m.role == 'user' %}{{ m.content }}{% endif %}"
+    with pytest.raises(SycoError, match=r"leaves answers out. Set prompt_style: plain"):
+        token_audit.closing(chat(folders["chat"], tmp_path / "one", turn, None))
+    with pytest.raises(SycoError, match=r"refuses a request with its answer: .* Set prompt_style: plain"):
+        token_audit.closing(chat(folders["chat"], tmp_path / "other", "{{ m.content + 1 }}", None))
+
+
+def test_an_answer_stands_where_the_template_of_a_thinking_model_puts_it(folders, tmp_path):
+    """Its generation prompt opens a thought; the template writes a finished answer behind a closed one."""
+    thought = "{% if m.role == 'assistant' %}<think>\n\n</think>\n\n{% endif %}"
+    turn = "<|{{ m.role }}|>\n" + thought + "{{ m.content }}<|stop|>\n"
+    tokenizer = chat(folders["chat"], tmp_path, turn, True, head="<think>\n")
+    table = instruction_rows(1).rename({"instruction_id": "row_id"})
+    row = token_audit.texts(tokenizer, table).row(0, named=True)
+    assert row["prompt"].endswith("<|assistant|>\n<think>\n\n</think>\n\n") and row["completion"] == "table"
+    messages = [{"role": "user", "content": table["prompt"][0]}, {"role": "assistant", "content": "table"}]
+    whole = tokenizer.library.apply_chat_template(messages, tokenize=False)
+    assert whole == f"{row['prompt']}{row['completion']}<|stop|>\n"
+    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, table), token_audit.Limits(
+        token_audit.closing(tokenizer), 512))  # fmt: skip
+    assert audit.rows["violation"].to_list() == [None]

@@ -10,7 +10,7 @@ from syco_data.settings import Finetune
 from syco_data.tuning import checkpoints, holding, training_faults, tuning_jobs
 from syco_data.tuning.tuning_jobs import Job
 
-MOST_PROCESSES = 4096
+MOST_PROCESSES = 1024
 
 
 def is_wanted(choice: Finetune) -> bool:

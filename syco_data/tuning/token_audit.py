@@ -61,26 +61,46 @@ class Audit:
         )
 
 
+_MARK = "a7e05c3d91f64b28"
+"""Stands for an answer in a conversation; of letters and digits, as templates trim white space."""
+
+
 def closing(tokenizer: Tokenizer) -> int:
-    """The id of the token that ends an answer: what the chat template puts there, else the end-of-text token."""
+    """The id of the token that ends an answer: what the chat template puts there, else the end-of-text token.
+
+    A token that the tokenizer has added to its words counts, whether it is named as a special one or not. Raises
+    `SycoError` for a template that leaves answers out, and where there is no such token.
+    """
     library = tokenizer.library
     if tokenizer.style == "chat":
-        behind = _conversation(library, "a", "\x1eb\x1e").partition("\x1eb\x1e")[2]
-        ids = tokenizer.ids([behind])[0]
-        if ids and ids[0] in library.all_special_ids:
+        ids = tokenizer.ids([_around(tokenizer, "a")[1].lstrip()])[0]
+        if ids and ids[0] in library.backend_tokenizer.get_added_tokens_decoder():
             return ids[0]
     if library.eos_token_id is None:
         raise SycoError(f"model folder {tokenizer.folder.name}: the tokenizer has no end-of-text token")
     return library.eos_token_id
 
 
-def _conversation(library: Any, request: str, answer: str | None) -> str:
-    messages = [{"role": "user", "content": request}]
-    messages += [{"role": "assistant", "content": answer}] if answer is not None else []
-    return library.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=answer is None, date_string=TEMPLATE_DATE,
-        strftime_now=lambda _: TEMPLATE_DATE,
-    )  # fmt: skip
+def _around(tokenizer: Tokenizer, request: str) -> tuple[str, str]:
+    """What a chat template writes before and behind the answer to a request.
+
+    Not its generation prompt: that may open a thought, which an answer of a data set does not have.
+    """
+    messages = [{"role": "user", "content": request}, {"role": "assistant", "content": _MARK}]
+    where = f"model folder {tokenizer.folder.name}"
+    try:
+        text = tokenizer.library.apply_chat_template(
+            messages, tokenize=False, date_string=TEMPLATE_DATE, strftime_now=lambda _: TEMPLATE_DATE
+        )
+    except Exception as error:  # a template may raise anything: jinja2 errors, ValueError, TypeError
+        raise SycoError(
+            f"{where}: its chat template refuses a request with its answer: {error}",
+            "Set prompt_style: plain for this model",
+        ) from error
+    before, mark, behind = text.rpartition(_MARK)
+    if not mark:
+        raise SycoError(f"{where}: its chat template leaves answers out", "Set prompt_style: plain for this model")
+    return before, behind
 
 
 def texts(tokenizer: Tokenizer, rows: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +114,7 @@ def texts(tokenizer: Tokenizer, rows: pl.DataFrame) -> pl.DataFrame:
         if form == "transcript":
             styled.append(tokenizer.styled(prompt))
         elif tokenizer.style == "chat":
-            styled.append(_conversation(tokenizer.library, prompt, None))
+            styled.append(_around(tokenizer, prompt)[0])
         else:
             styled.append(f"Human: {prompt}\n\nAssistant:")
         answers.append(f" {completion}" if form == "request" and tokenizer.style == "plain" else completion)
