@@ -5,7 +5,7 @@ import pytest
 from syco_data.errors import SycoError
 from syco_data.tuning import adapters, finetuning, training_faults
 from tests import tiny_models
-from tests.tunings import choice, job
+from tests.tunings import beyond, choice, job
 
 pytestmark = pytest.mark.slow
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": "all-linear", "save": "merged"}
@@ -85,9 +85,8 @@ def test_gradient_checkpointing_of_a_model_that_has_none(model, monkeypatch):
 )
 def test_numbers_that_libraries_choke_on_are_refused_before_anything_is_loaded(folder, tmp_path, changes, reason):
     run = job(folder, tmp_path)
-    settings = run.choice.model_copy(update=changes)
     with pytest.raises(SycoError, match=reason):
-        finetuning.tune(type(run)(run.model, settings, run.rows, run.out))
+        finetuning.tune(beyond(run, **changes))
     assert not list(tmp_path.glob("*"))
 
 
@@ -99,9 +98,8 @@ def test_large_numbers_are_one_line(folder, tmp_path, changes):
     run = job(folder, tmp_path)
     if "lora" in changes:
         changes = changes | {"lora": lora(alpha=changes["lora"]).lora}
-    settings = run.choice.model_copy(update=changes)
     with pytest.raises(SycoError, match=r"Lower finetune\.learning_rate") as caught:
-        finetuning.tune(type(run)(run.model, settings, run.rows, run.out))
+        finetuning.tune(beyond(run, **changes))
     assert "\n" not in str(caught.value)
 
 

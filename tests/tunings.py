@@ -1,5 +1,6 @@
 """Small runs of fine-tuning for tests: a tiny model, rows of its own language, settings that finish in a second."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -60,6 +61,11 @@ def job(folder: Path, out: Path, **changes) -> Job:
     model, chosen = resolved(folder), choice(**changes)
     rows = training_rows.prepare(model, train_rows(), Pool(instruction_rows(), NOTHING_DROPPED), chosen, "stop")
     return Job(model, chosen, rows, out)
+
+
+def beyond(run: Job, **changes) -> Job:
+    """The same run with numbers that params.yaml may not have, or with objects of settings."""
+    return replace(run, choice=run.choice.model_copy(update=changes))
 
 
 def tuned(folder: Path, out: Path, **changes) -> finetuning.Tuned:
