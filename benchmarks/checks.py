@@ -56,7 +56,7 @@ def _child(step: str, folder: str, size: int) -> dict:
 def _settings(size: int):
     from tests.tables_for_tests import small_settings
 
-    return small_settings(prompts={"size": size, "sampling": "balanced"})
+    return small_settings(prompts={"rows": size, "sampling": "balanced"})
 
 
 def make(folder: Path, size: int) -> dict:

@@ -33,7 +33,7 @@ WORDS = 40
 MODEL, ARM = "tiny", "balanced"
 # Parts of 1,000 claims that version B changes: not sampled, another persona, another template, another verdict.
 NOT_SAMPLED, PERSONA, TEMPLATE, VERDICT = range(0, 10), range(10, 20), range(20, 25), range(25, 35)
-SETTINGS = Prompts(size=1, sampling="proportional", cap=None, templates=("professor",), template_folder="templates")
+SETTINGS = Prompts(rows=1, sampling="proportional", cap=None, templates=("professor",), template_folder="templates")
 
 
 def main(rows: int = ROWS) -> None:
@@ -82,7 +82,7 @@ def _candidates(rows: int) -> pl.DataFrame:
     made = made.with_columns(claim=pl.concat_str("input", "polarity", pl.lit("Entailment"), separator=" ")).drop(
         "input"
     )
-    built = prompts.build(made, SETTINGS.model_copy(update={"size": rows}), 0).candidates
+    built = prompts.build(made, SETTINGS.model_copy(update={"rows": rows}), 0).candidates
     return built.join(made.select("claim_id", "row", "gold_label"), on="claim_id", how="left")
 
 
@@ -111,7 +111,7 @@ def _release(drawn: pl.DataFrame, folder: Path, version: str, changed: bool) -> 
     ]
     found = Manifest(
         schema=manifest.SCHEMA, version=version, change="first", previous=None, text="full", files=tables,
-        settings={"seed": 0, "prompts": {"size": len(kept)}, "arms": {ARM: {"filtered": True}}},
+        settings={"seed": 0, "prompts": {"rows": len(kept)}, "arms": {ARM: {"filtered": True}}},
         sources={key: {"content_digest": "0" * 32, "release": "allow"} for key in SOURCES},
         models={MODEL: {"source": "embedded", "digest": ("1" if changed else "0") * 32}}, templates={},
         environment=Environment(python="3", system="Linux", machine="x86_64", packages={}),

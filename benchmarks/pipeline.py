@@ -127,7 +127,7 @@ def _raw(folder: Path) -> dict[str, pl.DataFrame]:
 
 def _every(chosen: settings.Settings, size: int) -> settings.Prompts:
     """Settings under which each claim becomes a prompt."""
-    return chosen.prompts.model_copy(update={"size": size, "sampling": "proportional", "cap": None})
+    return chosen.prompts.model_copy(update={"rows": size, "sampling": "proportional", "cap": None})
 
 
 def _prepare(folder: Path, out: Path, chosen: settings.Settings) -> str:

@@ -14,7 +14,7 @@ def main(settings: Settings, model: str, arm: str) -> None:
         settings.seed,
     )
     arms = [settings.arms[name] for name in settings.build.arms]
-    size = selection.matched_size(candidates, arms, settings.select.size)
+    size = selection.matched_size(candidates, arms, settings.select.rows)
     chosen = selection.select(candidates, settings.arms[arm], size)
     texts = tables.read(PROMPTS / "prompts.parquet", schemas.PROMPTS, ["prompt_id", "prompt"])
     tables.write(selection.train_rows(chosen.kept, texts), schemas.TRAIN, TRAIN / model / arm / "train.parquet")

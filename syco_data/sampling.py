@@ -17,17 +17,17 @@ def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
     that). Under `balanced` a source that runs out leaves its place to the others; under shares of one's own
     that is an error.
     """
-    if settings.size == len(pool) and settings.cap is None and settings.sampling == "proportional":
+    if settings.rows == len(pool) and settings.cap is None and settings.sampling == "proportional":
         return pl.repeat(True, len(pool), eager=True).alias("chosen")
     position = pl.col("rank").rank("ordinal").over("source")
     pool = pool.select("source", "rank", position=position)
     capped = pool["position"] <= (settings.cap or len(pool))
     available = int(capped.sum())
-    if settings.size > available:
+    if settings.rows > available:
         limit = f" (cap {settings.cap:,} per source)" if settings.cap else ""
         raise SycoError(
-            f"prompts.size asks for {settings.size:,} prompts, the pool has {available:,}{limit}",
-            "Lower prompts.size, raise prompts.cap or add sources",
+            f"prompts.rows asks for {settings.rows:,} prompts, the pool has {available:,}{limit}",
+            "Lower prompts.rows, raise prompts.cap or add sources",
         )
     chosen = _first(pool, capped, settings)
     if isinstance(settings.sampling, dict):
@@ -39,7 +39,7 @@ def _first(pool: pl.DataFrame, capped: pl.Series, settings: Prompts) -> pl.Serie
     """The rows of smallest priority; hash order decides where it is the same."""
     order = np.lexsort((pool["rank"].to_numpy(), _priority(pool, settings), ~capped.to_numpy()))
     taken = np.zeros(len(pool), dtype=bool)
-    taken[order[: settings.size]] = True
+    taken[order[: settings.rows]] = True
     return pl.Series("chosen", taken)
 
 
@@ -57,10 +57,10 @@ def _check_shares(taken: pl.DataFrame, settings: Prompts) -> None:
     counts = dict(taken.group_by("source").len().iter_rows())
     total = sum(settings.sampling.values())
     for source, share in settings.sampling.items():
-        wanted = settings.size * share / total
+        wanted = settings.rows * share / total
         if abs(counts.get(source, 0) - wanted) >= len(settings.sampling):
             raise SycoError(
-                f"prompts.sampling: the shares give source '{source}' {wanted:,.0f} of {settings.size:,} prompts, "
+                f"prompts.sampling: the shares give source '{source}' {wanted:,.0f} of {settings.rows:,} prompts, "
                 f"{counts.get(source, 0):,} can be had",
-                "Lower prompts.size or change the shares",
+                "Lower prompts.rows or change the shares",
             )

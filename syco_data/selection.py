@@ -92,13 +92,13 @@ def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | str) -
         return available - available % 2
     if wanted > available:
         raise SycoError(
-            f"select.size asks for {wanted:,} rows, the smallest arm has {available:,}",
-            "Lower select.size, set it to 'matched', or raise prompts.size",
+            f"select.rows asks for {wanted:,} rows, the smallest arm has {available:,}",
+            "Lower select.rows, set it to 'matched', or raise prompts.rows",
         )
     if wanted % 2 and any(arm.balanced for arm in arms):
         raise SycoError(
-            f"select.size asks for {wanted:,} rows, and a balanced arm holds pairs of a true and a false claim",
-            f"Set select.size to an even number such as {wanted - 1:,}",
+            f"select.rows asks for {wanted:,} rows, and a balanced arm holds pairs of a true and a false claim",
+            f"Set select.rows to an even number such as {wanted - 1:,}",
         )
     return wanted
 

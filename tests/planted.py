@@ -95,7 +95,7 @@ def world() -> World:
     """The release that every test starts from: 60 prompts of three sources, two templates, no dropped rows."""
     raw = {key: rows.many(key, EACH) for key in KEYS}
     made = claims.build(raw, rows.CLAIMS, 0)
-    choice = rows.PROMPTS.model_copy(update={"size": EACH * len(KEYS), "templates": ("professor", "plain")})
+    choice = rows.PROMPTS.model_copy(update={"rows": EACH * len(KEYS), "templates": ("professor", "plain")})
     asked = pl.concat(prompts.build(made.kept, choice, 0).chunks())
     found = asked.join(made.kept.select("claim_id", "row", "gold_label", "label", "claim"), on="claim_id", how="left")
     settings = {
@@ -290,7 +290,7 @@ PLANTS = (
     Plant("too long", "cleaning rule", "removed",
           lambda w, ids: _gone(w.with_setting("claims", "max_characters", 30), ids, "claims", "too_long")),
     Plant("not sampled", "sampling", "removed",
-          lambda w, ids: _gone(w.with_setting("prompts", "size", 40), ids, "prompts", "not_sampled")),
+          lambda w, ids: _gone(w.with_setting("prompts", "rows", 40), ids, "prompts", "not_sampled")),
     Plant("verdict", "verdict", None, _forgotten),
     Plant("balance", "arm rule", None, lambda w, ids: _out_of_arm(w, ids, "balance")),
 )  # fmt: skip

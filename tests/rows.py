@@ -8,7 +8,7 @@ from syco_data.settings import Claims, Prompts
 from syco_data.sources import SOURCES
 
 CLAIMS = Claims(compat="none", other_share=0.5, max_characters=4000, conflicts="drop", double_negatives="clean")
-PROMPTS = Prompts(size=100, sampling="proportional", cap=None, templates=("professor",), template_folder="templates")
+PROMPTS = Prompts(rows=100, sampling="proportional", cap=None, templates=("professor",), template_folder="templates")
 
 # What real rows hold and what would hurt a careless builder.
 NASTY = (

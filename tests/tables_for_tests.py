@@ -70,7 +70,7 @@ def small_settings(**changes: dict) -> Settings:
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["sources"] = {key: {"revision": "main", "licence": "allow"} for key in KEYS}
     values["acquire"]["embedded_rows"] = {"train": 500, "held_out": 60}
-    values["prompts"].update(size=2000, sampling="balanced", templates=["professor", "plain"])
+    values["prompts"].update(rows=2000, sampling="balanced", templates=["professor", "plain"])
     values["models"] = {MODEL: dict(next(iter(values["models"].values())), source="embedded")}
     values["build"] = {"models": [MODEL], "arms": ["balanced", "published", "unfiltered"]}
     small = {"items": 60, "templates": ["professor", "afterthought"]}
@@ -187,7 +187,7 @@ def _select(made: Made) -> None:
         chosen.seed,
     )
     arms = [chosen.arms[name] for name in chosen.build.arms]
-    size = selection.matched_size(pool, arms, chosen.select.size)
+    size = selection.matched_size(pool, arms, chosen.select.rows)
     for name in chosen.build.arms:
         taken = selection.select(pool, chosen.arms[name], size)
         tables.write(selection.train_rows(taken.kept, asked), schemas.TRAIN, places.train[MODEL, name])

@@ -36,12 +36,12 @@ def test_every_source_is_credited_and_counted():
     for key, record in made.build.provenance.items():
         assert record.attribution in card() and f"huggingface.co/datasets/{record.hub_id}" in card()
         assert f"| {key} | {counts[key].candidates:,} |" in card()
-    assert sum(one.candidates for one in counts.values()) == made.settings.prompts.size
+    assert sum(one.candidates for one in counts.values()) == made.settings.prompts.rows
 
 
 def test_keep_rates_are_those_of_the_verdicts():
     rates = cardfacts.keep_rates(shared_build().tables)
-    assert sum(rate.asked for rate in rates) == shared_build().settings.prompts.size
+    assert sum(rate.asked for rate in rates) == shared_build().settings.prompts.rows
     for rate in rates:
         assert (
             f"| {rate.model} | {rate.source} | {rate.asked:,} | {rate.known:,} | {rate.known / rate.asked:.1%} |"

@@ -143,7 +143,7 @@ def test_exit_codes_and_outputs(release: Path, tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert len(planted.rows_of(rows)) == sum(sum(c["rows"] for c in config["causes"]) for config in answer["configs"])
     shown = command(release, other)
-    assert shown.returncode == 1 and "sampling" in shown.stdout and "prompts.size: 60 -> 40" in shown.stdout
+    assert shown.returncode == 1 and "sampling" in shown.stdout and "prompts.rows: 60 -> 40" in shown.stdout
     alone = command(release, other, "--level", "files", "--md")
     assert alone.returncode == 1 and alone.stdout.startswith("### Data:")
 

@@ -339,7 +339,7 @@ def test_files_alone_are_compared_without_opening_a_table(base: Path, tmp_path: 
     assert {(c.config, c.rows_a, c.rows_b) for c in diff.configs if c.change == "changed"} == {
         ("candidates", 60, 58), (VERDICT.config, 60, 58), (TRAIN.config, 60, 58), ("dropped", 0, 2)
     }  # fmt: skip
-    assert [setting.words for setting in diff.settings] == ["prompts.size: 60 -> 40"]
+    assert [setting.words for setting in diff.settings] == ["prompts.rows: 60 -> 40"]
 
 
 def test_a_release_without_reasons_falls_back_on_the_settings(base: Path, tmp_path: Path) -> None:

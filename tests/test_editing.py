@@ -62,7 +62,7 @@ def test_a_profile_changes_the_lines_that_it_names():
     default = (ROOT / "profiles/default.yaml").read_text(encoding="utf-8")
     merged = profiles._merged(default, (ROOT / "profiles/real.yaml").read_text(encoding="utf-8"))
     assert len(changed(default, merged)) <= 2 * 3 + 2
-    assert settings.parse(yaml.safe_load(merged)).prompts.size == 20000
+    assert settings.parse(yaml.safe_load(merged)).prompts.rows == 20000
 
 
 def crlf(text: str) -> bytes:

@@ -238,7 +238,7 @@ def test_a_source_below_its_share():
 
 @pytest.mark.parametrize("sampling", ["proportional", "balanced", {"sst2": 0.25, "trec": 0.75}])
 def test_least_counts_follow_the_sampling_rule(sampling):
-    chosen = small_settings(prompts={"sampling": sampling, "size": 400})
+    chosen = small_settings(prompts={"sampling": sampling, "rows": 400})
     least = shares.least_counts({"sst2": 1000, "trec": 3000}, chosen)
     expected = {"proportional": (100, 300), "balanced": (200, 200)}.get(str(sampling), (100, 300))
     for found, share in zip((least["sst2"], least["trec"]), expected, strict=True):

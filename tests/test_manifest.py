@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from syco_data.__main__ import main
+from syco_data.diff.diffing import diff_releases
 from syco_data.errors import SycoError
-from syco_data.releasing import manifest, release
+from syco_data.releasing import manifest, release, restore, verification
 from tests.hub.releases import edit, replace_file
 from tests.tables_for_tests import Made, copy_of_release, shared_build, shared_release, small_settings
 
@@ -249,3 +250,20 @@ def test_names_of_files_cannot_steer_the_terminal(folder, capsys, monkeypatch):
     (folder / os.fsdecode(b"c\xffd")).write_text("x")
     shown = said(capsys, monkeypatch, "verify", folder)
     assert "\x1b" not in shown and "a\\x1b[31mb" in shown and "c\\udcffd" in shown
+
+
+def test_a_release_of_before_is_read_by_the_names_of_now(tmp_path):
+    """`prompts.rows` and `select.rows` were called `size` in earlier releases."""
+    old = Path(shutil.copytree(text_free(), tmp_path / "old"))
+
+    def rename(values: dict) -> None:
+        for group in ("prompts", "select"):
+            values["settings"][group]["size"] = values["settings"][group].pop("rows")
+
+    edit(old, rename)
+    found, now = manifest.read(old), manifest.read(text_free())
+    assert found.settings == now.settings and verification.verify(old).problems == ()
+    assert diff_releases(old, text_free()).settings == []
+    assert restore.recipe(found, old, restore.Places(None, None)).prompts == small_settings().prompts.model_copy(
+        update={"template_folder": str(old / "recipe/templates")}
+    )

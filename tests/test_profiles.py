@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc_data.hashfile.meta import Meta
 
 from syco_data import settings
 from syco_data.commands import profiles
 from syco_data.errors import SycoError
+from syco_data.settings.names import IGNORED
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
@@ -34,6 +36,13 @@ def test_every_profile_gives_valid_settings(project, name):
         for part in key:
             place = place[part]
         assert place == value
+
+
+@pytest.mark.parametrize("file", ["params.yaml", *(f"profiles/{name}.yaml" for name in NAMES)])
+def test_no_key_is_one_that_dvc_leaves_out(file):
+    """DVC's run cache takes no notice of what stands below such a key: old rows would come back for a new value."""
+    keys = set(_keys(yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))))
+    assert keys and not keys & {Meta.PARAM_SIZE, Meta.PARAM_NFILES, *IGNORED}
 
 
 def test_the_default_profile_comes_back_to_the_byte(project):
@@ -122,3 +131,10 @@ def _leaves(values, path=()):
             yield from _leaves(value, (*path, key))
         else:
             yield (*path, key), value
+
+
+def _keys(values):
+    """Every key at every depth, in mappings of lists too."""
+    for value in values.values() if isinstance(values, dict) else values if isinstance(values, list) else ():
+        yield from _keys(value)
+    yield from values if isinstance(values, dict) else ()

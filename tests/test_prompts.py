@@ -25,14 +25,14 @@ LONGEST = CLAIMS.model_copy(update={"max_characters": 45_000})  # two fields of 
 
 def candidates(raw, seed=0, rules=CLAIMS, **changes):
     pool = claims.build(raw, rules, seed).kept
-    size = changes.pop("size", len(pool))
-    built = prompts.build(pool, PROMPTS.model_copy(update={"size": size, **changes}), seed)
+    size = changes.pop("rows", len(pool))
+    built = prompts.build(pool, PROMPTS.model_copy(update={"rows": size, **changes}), seed)
     return pl.concat(built.chunks()) if len(built.candidates) else None, built, pool
 
 
 def test_a_dozen_prompts_read_as_they_did():
     raw = {key: many(key, 3) for key in list(SOURCES)[:12]}
-    table, _, _ = candidates(raw, templates=TRAINABLE, size=12, sampling="balanced")
+    table, _, _ = candidates(raw, templates=TRAINABLE, rows=12, sampling="balanced")
     rendered = "\n\n======\n\n".join(
         f"{row['prompt']} {row['answer']}\n\n--- stripped\n{row['stripped_prompt']}"
         for row in table.iter_rows(named=True)
@@ -113,37 +113,37 @@ def test_a_larger_number_only_adds_rows():
     for sampling in ("proportional", "balanced", {"sst2": 0.5, "cola": 0.1, "trec": 0.4}):
         earlier: set = set()
         for size in (1, 7, 50, 123, 300):
-            ids = set(candidates(raw, size=size, sampling=sampling)[0]["prompt_id"])
+            ids = set(candidates(raw, rows=size, sampling=sampling)[0]["prompt_id"])
             assert len(ids) == size and earlier <= ids
             earlier = ids
 
 
 def test_shares_and_balance_are_kept():
     raw = {key: many(key, count) for key, count in (("sst2", 400), ("cola", 30), ("trec", 150))}
-    counts = dict(candidates(raw, size=150, sampling="balanced")[0]["source"].value_counts().iter_rows())
+    counts = dict(candidates(raw, rows=150, sampling="balanced")[0]["source"].value_counts().iter_rows())
     assert counts == {"cola": 30, "sst2": 60, "trec": 60}
     counts = dict(
-        candidates(raw, size=100, sampling={"sst2": 0.7, "trec": 0.3})[0]["source"].value_counts().iter_rows()
+        candidates(raw, rows=100, sampling={"sst2": 0.7, "trec": 0.3})[0]["source"].value_counts().iter_rows()
     )
     assert counts == {"sst2": 70, "trec": 30}
-    capped = candidates(raw, size=130, cap=50)[0]["source"].value_counts()
+    capped = candidates(raw, rows=130, cap=50)[0]["source"].value_counts()
     assert capped["count"].max() == 50
 
 
 def test_every_claim_is_used_once_or_dropped_as_not_sampled():
-    table, built, pool = candidates({"trec": many("trec", 300)}, size=100)
+    table, built, pool = candidates({"trec": many("trec", 300)}, rows=100)
     assert sorted([*table["claim_id"], *built.dropped["claim_id"]]) == sorted(pool["claim_id"])
     assert set(built.dropped["reason"]) == {"not_sampled"}
 
 
 def test_more_prompts_than_claims_is_an_error_with_both_numbers():
-    with pytest.raises(SycoError, match=r"asks for 51 prompts, the pool has 50\b.*Lower prompts.size"):
-        candidates({"trec": many("trec", 50)}, size=51)
+    with pytest.raises(SycoError, match=r"asks for 51 prompts, the pool has 50\b.*Lower prompts.rows"):
+        candidates({"trec": many("trec", 50)}, rows=51)
 
 
 def test_a_share_that_cannot_be_filled_is_an_error():
     with pytest.raises(SycoError, match=r"give source 'cola' 80 of 100 prompts, 20 can be had"):
-        candidates({"cola": many("cola", 20), "trec": many("trec", 300)}, size=100, sampling={"cola": 0.8, "trec": 0.2})
+        candidates({"cola": many("cola", 20), "trec": many("trec", 300)}, rows=100, sampling={"cola": 0.8, "trec": 0.2})
 
 
 def test_a_held_out_or_unknown_template_is_refused():
@@ -180,7 +180,7 @@ from tests.rows import CLAIMS, PROMPTS, many
 raw = {key: many(key, 900) for key in ("sst2", "snli", "cola")}
 built = claims.build(raw, CLAIMS, 0)
 tables.write(built.kept, schemas.CLAIMS, Path("claims.parquet"))
-made = prompts.build(built.kept, PROMPTS.model_copy(update={"size": 2500}), 0)
+made = prompts.build(built.kept, PROMPTS.model_copy(update={"rows": 2500}), 0)
 with tables.writer(schemas.PROMPTS, Path("prompts.parquet")) as out:
     for chunk in made.chunks():
         out.append(chunk)

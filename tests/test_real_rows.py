@@ -41,7 +41,7 @@ PINNED = {
 def counts():
     values = yaml.safe_load((ROOT / "profiles" / "default.yaml").read_text(encoding="utf-8"))
     values["acquire"] |= {"origin": "directory", "directory": str(SHARED)}
-    values["prompts"] |= {"size": 20_000}
+    values["prompts"] |= {"rows": 20_000}
     return counting.count(settings.parse(values))
 
 

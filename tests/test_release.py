@@ -210,7 +210,7 @@ def test_places_of_this_machine_are_left_out_of_the_settings():
     values = release.portable(held)
     assert "/somewhere" not in json.dumps(values) and "/data/rows" not in json.dumps(values)
     assert values["models"][MODEL]["source"] == "local folder"
-    assert values["prompts"]["size"] == chosen.prompts.size and "publish" not in values
+    assert values["prompts"]["rows"] == chosen.prompts.rows and "publish" not in values
 
 
 def test_a_killed_or_failing_release_leaves_the_old_one(tmp_path):
@@ -266,13 +266,13 @@ class TestVersions:
             release.build(replace(made.build, reports=reports), made.settings, tmp_path / "release")
 
     def test_more_rows_are_a_minor_change_and_the_card_says_so(self, tmp_path):
-        larger = make(tmp_path / "data", small_settings(prompts={"size": 2100}))
+        larger = make(tmp_path / "data", small_settings(prompts={"rows": 2100}))
         plain_reports(larger.folder / "reports/checks")
         found = rebuilt(tmp_path / "release", larger, previous=str(shared_release()))
         assert (found.version, found.change) == ("1.1.0", "minor")
         assert found.previous.manifest == manifest.identity(shared_release())
         card = (tmp_path / "release/README.md").read_text(encoding="utf-8")
-        assert "2,000 rows then, 2,100 rows now" in card and "`settings.prompts.size`: 2000 then, 2100 now" in card
+        assert "2,000 rows then, 2,100 rows now" in card and "`settings.prompts.rows`: 2000 then, 2100 now" in card
 
     def test_another_text_is_a_major_change(self, tmp_path):
         reworded = make(tmp_path / "data", small_settings(claims={"double_negatives": "published"}))
@@ -281,7 +281,7 @@ class TestVersions:
         assert (found.version, found.change) == ("2.0.0", "major")
 
     def test_a_version_of_ones_own_may_be_greater_and_never_lower(self, tmp_path):
-        larger = make(tmp_path / "data", small_settings(prompts={"size": 2050}))
+        larger = make(tmp_path / "data", small_settings(prompts={"rows": 2050}))
         plain_reports(larger.folder / "reports/checks")
         previous = str(shared_release())
         assert rebuilt(tmp_path / "release", larger, previous=previous, version="3.0.0").version == "3.0.0"

@@ -19,7 +19,7 @@ ARMS = {
 @pytest.fixture(scope="module")
 def built():
     pool = claims.build({key: many(key, 1500) for key in ("trec", "tweet_offensive")}, CLAIMS, 0).kept
-    made = prompts.build(pool, PROMPTS.model_copy(update={"size": 2800, "templates": ["professor", "plain"]}), 0)
+    made = prompts.build(pool, PROMPTS.model_copy(update={"rows": 2800, "templates": ["professor", "plain"]}), 0)
     return pool, pl.concat(made.chunks())
 
 

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from syco_data import settings
 from syco_data.errors import SycoError
+from syco_data.settings.names import IGNORED
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -39,15 +40,15 @@ def test_the_projects_own_params_are_valid():
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("prompts.sise", 3, "unknown key 'prompts.sise'.*did you mean 'size'"),
+        ("prompts.rwos", 3, "unknown key 'prompts.rwos'.*did you mean 'rows'"),
         ("claim", {}, "unknown key 'claim'.*did you mean 'claims'"),
         ("sources.sst2.licnce", "allow", "unknown key 'sources.sst2.licnce'.*did you mean 'licence'"),
         ("release.version", "01.0.0", "'release.version': String should match pattern"),
         ("release.version", "١.٠.٠", "'release.version': String should match pattern"),
-        ("prompts.size", KeyError, "key 'prompts.size' is missing"),
-        ("prompts.size", "4000", "'prompts.size': Input should be a valid integer"),
-        ("prompts.size", 0, "'prompts.size': Input should be greater than 0"),
-        ("prompts.size", True, "'prompts.size': Input should be a valid integer"),
+        ("prompts.rows", KeyError, "key 'prompts.rows' is missing"),
+        ("prompts.rows", "4000", "'prompts.rows': Input should be a valid integer"),
+        ("prompts.rows", 0, "'prompts.rows': Input should be greater than 0"),
+        ("prompts.rows", True, "'prompts.rows': Input should be a valid integer"),
         ("claims.other_share", "1e-5", "'claims.other_share': Input should be a valid number"),
         ("claims.other_share", 1.5, "'claims.other_share': Input should be less than or equal to 1"),
         ("claims.conflicts", "keep", "'claims.conflicts': Input should be 'drop' or 'first'"),
@@ -68,8 +69,8 @@ def test_the_projects_own_params_are_valid():
         ("prompts.sampling", "even", "'prompts.sampling': Input should be 'proportional' or 'balanced'"),
         ("sources", {}, "'sources': Dictionary should have at least 1 item"),
         ("probes.held_out.templates", [], "'probes.held_out.templates': Tuple should have at least 1 item"),
-        ("select.size", "match", "'select.size': Input should be a valid integer, or: Input should be 'matched'"),
-        ("select.size", 0, r"'select.size': Input should be greater than 0, or: Input should be 'matched' \(found: 0"),
+        ("select.rows", "match", "'select.rows': Input should be a valid integer, or: Input should be 'matched'"),
+        ("select.rows", 0, r"'select.rows': Input should be greater than 0, or: Input should be 'matched' \(found: 0"),
         ("arms.balanced.filterd", True, "unknown key 'arms.balanced.filterd'.*did you mean 'filtered'"),
         ("models.reference.revison", None, "unknown key 'models.reference.revison'.*did you mean 'revision'"),
         ("filter.vllm.gpu_memry", 1, "unknown key 'filter.vllm.gpu_memry'.*did you mean 'gpu_memory'"),
@@ -114,6 +115,33 @@ def test_a_wrong_key_or_value_is_refused_by_its_full_name(path, value, message):
     with pytest.raises(SycoError, match=message) as refused:
         settings.parse(changed(path, value))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("old", "new"), [("prompts.size", "prompts.rows"), ("select.size", "select.rows")])
+def test_a_renamed_key_is_refused_by_its_new_name(old, new):
+    values = changed(new, KeyError)
+    group, key = old.split(".")
+    values[group][key] = 100
+    with pytest.raises(SycoError, match=f"'{old}' is called '{new}' now. Rename the key"):
+        settings.parse(values)
+    values[group][new.split(".")[1]] = 100
+    with pytest.raises(SycoError, match=f"'{old}' is called '{new}' now"):
+        settings.parse(values)
+
+
+@pytest.mark.parametrize("name", IGNORED)
+@pytest.mark.parametrize("path", ["models.{}", "arms.{}", "sources.{}", "prompts.sampling.{}", "filter.{}"])
+def test_nothing_may_have_a_name_that_dvc_leaves_out(path, name):
+    group, *_ = path.split(".")
+    values = changed("prompts.sampling", {"sst2": 0.5})
+    some = next(iter(values[group].values()))
+    *parents, _ = path.split(".")
+    place = values
+    for part in parents:
+        place = place[part]
+    place[name] = 0.5 if "sampling" in path else some
+    with pytest.raises(SycoError, match=f"'?{group}.*'?{name}"):
+        settings.parse(values)
 
 
 def test_a_development_split_without_a_share_is_refused():
@@ -288,4 +316,4 @@ def test_a_name_of_many_letters_is_looked_for_at_once():
 
 def test_settings_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
-        settings.parse(PARAMS).prompts.size = 3
+        settings.parse(PARAMS).prompts.rows = 3

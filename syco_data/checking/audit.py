@@ -82,7 +82,7 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
         raise SycoError(
             f"audit: training set {model}/{arm_name} has {len(chosen):,} rows in {count:,} pairs, too few to audit in "
             f"{settings.folds} folds",
-            "Ask more prompts (prompts.size), or take a model that knows more of them",
+            "Ask more prompts (prompts.rows), or take a model that knows more of them",
         )
     folds = _folds(grouped, settings.folds)
     tests = (len(CATEGORIES) + 3) * len(TARGETS)

@@ -27,7 +27,7 @@ def least_counts(pool: dict[str, int], settings: Settings) -> dict[str, int]:
     Shares of one's own and equal shares are kept to a row or so. A proportional sample is drawn without
     replacement: its bound is the hypergeometric quantile at the false-alarm rate, shared among the sources.
     """
-    wanted, cap = settings.prompts.size, settings.prompts.cap
+    wanted, cap = settings.prompts.rows, settings.prompts.cap
     capped = {source: min(count, cap or count) for source, count in pool.items()}
     if isinstance(settings.prompts.sampling, dict):
         total = sum(settings.prompts.sampling.values())

@@ -40,5 +40,5 @@ def _rows(chosen: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFr
     pool = claims.build(raw, chosen.claims, chosen.seed).kept
     if n > len(pool):
         raise SycoError(f"preview: {n:,} prompts asked for, {', '.join(raw)} give {len(pool):,}", "Lower --n")
-    few = chosen.prompts.model_copy(update={"size": n, "sampling": "balanced", "cap": None})
+    few = chosen.prompts.model_copy(update={"rows": n, "sampling": "balanced", "cap": None})
     return pl.concat(prompts.build(pool, few, chosen.seed).chunks())

@@ -17,7 +17,7 @@ from syco_data.schemas import PERSONA
 
 EXISTENCE = ("claims.compat", "claims.max_characters", "claims.conflicts")
 """Settings that decide which source rows become claims, and under which id."""
-SAMPLING = ("prompts.size", "prompts.sampling", "prompts.cap")
+SAMPLING = ("prompts.rows", "prompts.sampling", "prompts.cap")
 _RULED = {"too_long": "claims.max_characters", "conflict": "claims.conflicts", "unlabelled": "claims.compat",
           "empty": "claims.compat"}  # fmt: skip
 _FROM_OTHERS = ("duplicate", "conflict")

@@ -86,7 +86,7 @@ def built(settings: Settings, git_commit: str | None, models: Mapping[str, dict]
     return (
         Fact("seed", str(settings.seed)),
         Fact("origin of the sources", settings.acquire.origin),
-        Fact("prompts asked for", f"{settings.prompts.size:,}"),
+        Fact("prompts asked for", f"{settings.prompts.rows:,}"),
         Fact("sampling", str(settings.prompts.sampling)),
         Fact("templates", ", ".join(settings.prompts.templates)),
         Fact("share of claims with a wrong label", f"{settings.claims.other_share:.0%}"),

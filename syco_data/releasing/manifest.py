@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from syco_data.errors import SycoError
+from syco_data.settings.names import with_new_names
 from syco_data.settings.releasing import VERSION
 
 NAME = "manifest.json"
@@ -41,13 +42,13 @@ def _source(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(groups: dict[str, Any]) -> dict[str, Any]:
-    """Groups of params.yaml; those that readers look into hold names."""
+    """Groups of params.yaml by the names of now; those that readers look into hold names."""
     arms, release = groups.get("arms", {}), groups.get("release", {})
     if not all(isinstance(group, dict) for group in (arms, release)):
         raise ValueError("'arms' and 'release' should be groups of settings")
     if wrong := [name for name, arm in arms.items() if not isinstance(arm, dict)]:
         raise ValueError(f"arm {wrong[0]!r} should be a group of settings")
-    return groups
+    return with_new_names(groups)
 
 
 SafePath = Annotated[str, AfterValidator(safe_path)]

@@ -83,7 +83,7 @@ class Claims(Record):
 
 
 class Prompts(Record):
-    size: Rows
+    rows: Rows
     sampling: Literal["proportional", "balanced"] | Annotated[dict[Name, Share], Field(max_length=MOST_NAMES)]
     cap: Rows | None
     templates: Templates

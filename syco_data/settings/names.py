@@ -1,12 +1,21 @@
-"""What is said of a value that is none, and of a name that nothing has: never longer than a line that people read."""
+"""Names and values in settings: what is said of those that nothing has, never longer than a line that people read;
+keys that were renamed, and names that DVC leaves out.
+"""
 
 import difflib
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from syco_data.errors import SycoError
 
 LONGEST = 80  # characters of a value that a message shows
 MOST_SHOWN = 60  # valid names that a message lists
+IGNORED = ("size", "nfiles")
+"""Keys that DVC leaves out of the key of its run cache, at any depth (github.com/treeverse/dvc/issues/10296): a value
+under one of them may change, and the rows that were built before come back."""
+RENAMED = {("prompts", "size"): "rows", ("select", "size"): "rows"}
+"""Keys of earlier releases, as (group, key), and the name that each has now."""
 
 
 class _Short(reprlib.Repr):
@@ -38,3 +47,32 @@ def unknown(name: str, valid: Iterable[Any]) -> str:
     hint = f"did you mean {near[0]!r}? " if near else ""
     more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
     return f"there is no {shown(str(name))}; {hint}Valid: {', '.join(map(key_shown, names[:MOST_SHOWN]))}{more}"
+
+
+def noticed(name: str) -> str:
+    """A name that may stand as a key of params.yaml; `ValueError` for one that DVC takes no notice of."""
+    if name in IGNORED:
+        raise ValueError(f"DVC takes no notice of what stands below a key named {name}; choose another name")
+    return name
+
+
+def refuse_renamed(values: dict[str, Any]) -> None:
+    """Raises `SycoError` for the first key of params.yaml that has another name now."""
+    for group, old, new in _renamed(values):
+        raise SycoError(f"params.yaml: '{group}.{old}' is called '{group}.{new}' now", "Rename the key in params.yaml")
+
+
+def with_new_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings of an earlier release by the names of now."""
+    groups = dict(values)
+    for group, old, new in _renamed(values):
+        if new not in groups[group]:
+            groups[group] = {new if key == old else key: value for key, value in groups[group].items()}
+    return groups
+
+
+def _renamed(values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Group, old key and new key of each renamed key that is there."""
+    for (group, old), new in RENAMED.items():
+        if isinstance(values.get(group), dict) and old in values[group]:
+            yield group, old, new

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from syco_data import documents
 from syco_data.errors import SycoError
+from syco_data.settings.names import refuse_renamed
 from syco_data.settings.whole import Settings, explain
 
 PARAMS = Path("params.yaml")
@@ -26,6 +27,7 @@ def parse(values: Any) -> Settings:
     """Checks plain values. Raises `SycoError` that names the key."""
     if not isinstance(values, dict):
         raise SycoError(f"params.yaml: expected a mapping, found {type(values).__name__}")
+    refuse_renamed(values)
     plain = _plain(values, "params.yaml")
     try:
         return Settings.model_validate(plain)

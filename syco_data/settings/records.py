@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from syco_data.settings.names import noticed
+
 LONGEST_PATH, LONGEST_PART = 4096, 255  # bytes, as Linux has them
 MOST_NAMES = 1000  # of a list or a mapping
 MOST_TEMPLATES = 100
@@ -60,7 +62,7 @@ GiB = Annotated[int, Field(gt=0, le=16_384)]
 Tries = Annotated[int, Field(gt=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 # Texts
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=64)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=64), AfterValidator(noticed)]
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_line)]
 Revision = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$", max_length=255)]
 PathText = Annotated[str, Field(min_length=1, max_length=LONGEST_PATH), AfterValidator(_path)]

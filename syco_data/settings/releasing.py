@@ -29,7 +29,7 @@ class Arm(Record):
 
 
 class Select(Record):
-    size: Rows | Literal["matched"]
+    rows: Rows | Literal["matched"]
 
 
 class Audit(Record):
