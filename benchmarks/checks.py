@@ -95,8 +95,7 @@ def check(folder: Path, size: int) -> dict:
     from tests.tables_for_tests import Made
 
     chosen = _settings(size)
-    raw = {key: folder / f"raw/{key}/rows.parquet" for key in chosen.sources}
-    found = validate.check(Made(folder, chosen).tables, raw, chosen, folder / "reports", folder / "docs")
+    found = validate.check(Made(folder, chosen).tables, chosen, folder / "reports", folder / "docs")
     seconds = time.monotonic() - float(os.environ[BEGUN])
     _require(found)
     checks.aside().shutdown()
@@ -110,10 +109,9 @@ def parts(folder: Path, size: int) -> dict:
     from tests.tables_for_tests import Made
 
     chosen = _settings(size)
-    raw = {key: folder / f"raw/{key}/rows.parquet" for key in chosen.sources}
     forms = {name: templates.load(name) for name in chosen.prompts.templates}
     clock = [time.monotonic()]
-    found = checks.check(Made(folder, chosen).tables, raw, forms, chosen)
+    found = checks.check(Made(folder, chosen).tables, forms, chosen)
     clock.append(time.monotonic())
     import great_expectations  # noqa: F401
 

@@ -3,23 +3,21 @@
 import polars as pl
 
 from stages import run
-from stages.folders import CLAIMS, RAW
+from stages.tables import build_tables
 from syco_data import claims, schemas, tables
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
 
 def main(settings: Settings) -> None:
+    places = build_tables(settings)
     raw = {
-        key: tables.read(RAW / key / "rows.parquet", schemas.raw(SOURCES[key])).filter(
-            pl.col("split") == SOURCES[key].train
-        )
-        for key, choice in settings.sources.items()
-        if choice.licence != "exclude"
+        key: tables.read(path, schemas.raw(SOURCES[key])).filter(pl.col("split") == SOURCES[key].train)
+        for key, path in places.raw.items()
     }
     built = claims.build(raw, settings.claims, settings.seed)
-    tables.write(built.kept, schemas.CLAIMS, CLAIMS / "claims.parquet")
-    tables.write(built.dropped, schemas.DROPPED_ROWS, CLAIMS / "dropped.parquet")
+    tables.write(built.kept, schemas.CLAIMS, places.claims)
+    tables.write(built.dropped, schemas.DROPPED_ROWS, places.dropped_rows)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import polars as pl
 
 from stages import run
-from stages.folders import CLAIMS, PROBES, RAW
+from stages.tables import build_tables
 from syco_data import probes, schemas, surveys, tables
 from syco_data.embedded import instructions
 from syco_data.settings import Settings
@@ -11,22 +11,20 @@ from syco_data.sources import SOURCES
 
 
 def main(settings: Settings) -> None:
+    places = build_tables(settings)
     held_out = {
-        key: tables.read(RAW / key / "rows.parquet", schemas.raw(SOURCES[key])).filter(
-            pl.col("split") == SOURCES[key].held_out
-        )
-        for key, choice in settings.sources.items()
-        if choice.licence != "exclude"
+        key: tables.read(path, schemas.raw(SOURCES[key])).filter(pl.col("split") == SOURCES[key].held_out)
+        for key, path in places.raw.items()
     }
     materials = probes.Materials(
         held_out=held_out,
-        training_inputs=tables.scan(CLAIMS / "claims.parquet", schemas.CLAIMS),
+        training_inputs=tables.scan(places.claims, schemas.CLAIMS),
         surveys=surveys.load(settings.probes.surveys, settings.seed, settings.acquire.retries),
         instructions=instructions.rows(settings.probes.instructions, settings.seed, "held_out"),
     )
     built = probes.build(materials, settings)
-    tables.write(built.probes, schemas.PROBES, PROBES / "probes.parquet")
-    tables.write(built.dropped, schemas.DROPPED_ROWS, PROBES / "dropped.parquet")
+    tables.write(built.probes, schemas.PROBES, places.probes)
+    tables.write(built.dropped, schemas.UNUSED_ROWS, places.unused_probes)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
 """Stage prompts: the candidate prompts with their answers."""
 
 from stages import run
-from stages.folders import CLAIMS, PROMPTS
+from stages.tables import build_tables
 from syco_data import prompts, schemas, tables
 from syco_data.settings import Settings
 
 
 def main(settings: Settings) -> None:
-    claims = tables.read(CLAIMS / "claims.parquet", schemas.CLAIMS, prompts.claim_columns())
+    places = build_tables(settings)
+    claims = tables.read(places.claims, schemas.CLAIMS, prompts.claim_columns())
     built = prompts.build(claims, settings.prompts, settings.seed)
-    with tables.writer(schemas.PROMPTS, PROMPTS / "prompts.parquet") as out:
+    with tables.writer(schemas.PROMPTS, places.prompts) as out:
         for chunk in built.chunks():
             out.append(chunk)
-    tables.write(built.dropped, schemas.NOT_SAMPLED, PROMPTS / "dropped.parquet")
+    tables.write(built.dropped, schemas.NOT_SAMPLED, places.not_sampled)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stages import run
 from stages.folders import CHECKS, CODE, RAW, RELEASE, VERDICTS
-from stages.tables import tables
+from stages.tables import build_tables
 from syco_data import documents, model_record, modules
 from syco_data.origins import provenance
 from syco_data.releasing import environment, release
@@ -15,7 +15,7 @@ STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "sele
 
 def main(settings: Settings) -> None:
     made = release.Build(
-        tables=tables(settings),
+        tables=build_tables(settings),
         reports=CHECKS,
         provenance={
             key: provenance.read(RAW / key / "provenance.json")

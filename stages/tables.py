@@ -1,21 +1,11 @@
-"""Where the graph's tables lie, for the stages that read all of them."""
+"""Where the graph's tables lie."""
 
-from stages.folders import CLAIMS, PROBES, PROMPTS, TRAIN, VERDICTS
-from syco_data.releasing.configs import Tables
+from stages.folders import DATA
+from syco_data.build import Tables
 from syco_data.settings import Settings
 
 
-def tables(settings: Settings) -> Tables:
-    models = settings.build.models
-    arms = [(model, arm) for model in models for arm in settings.build.arms]
-    return Tables(
-        claims=CLAIMS / "claims.parquet",
-        dropped_rows=CLAIMS / "dropped.parquet",
-        prompts=PROMPTS / "prompts.parquet",
-        not_sampled=PROMPTS / "dropped.parquet",
-        probes=PROBES / "probes.parquet",
-        unused_probes=PROBES / "dropped.parquet",
-        verdicts={model: VERDICTS / model / "verdicts.parquet" for model in models},
-        train={(model, arm): TRAIN / model / arm / "train.parquet" for model, arm in arms},
-        dropped_prompts={(model, arm): TRAIN / model / arm / "dropped.parquet" for model, arm in arms},
-    )
+def build_tables(settings: Settings) -> Tables:
+    """The tables of the build that the settings describe."""
+    sources = [key for key, choice in settings.sources.items() if choice.licence != "exclude"]
+    return Tables.below(DATA, sources, settings.build.models, settings.build.arms)

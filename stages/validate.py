@@ -1,30 +1,28 @@
 """Stage validate: schemas and laws of everything above; a failure stops the build and names rows."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from stages import run
-from stages.folders import CHECKS, RAW
-from stages.tables import tables
+from stages.folders import CHECKS
+from stages.tables import build_tables
 from syco_data import files, prompts
+from syco_data.build import Tables
 from syco_data.checking import checks, expectations, reports
 from syco_data.checking.checks import Checked
-from syco_data.releasing.configs import Tables
 from syco_data.settings import Settings
 
 
 def main(settings: Settings) -> None:
-    raw = {key: RAW / key / "rows.parquet" for key, choice in settings.sources.items() if choice.licence != "exclude"}
-    checks.require(check(tables(settings), raw, settings, CHECKS, Path(settings.checks.docs)))
+    checks.require(check(build_tables(settings), settings, CHECKS, Path(settings.checks.docs)))
     # Always the same words: what waits for the checks does not run again because a report reads otherwise.
     files.write(CHECKS / "passed", "every check holds\n")
 
 
-def check(build: Tables, raw: Mapping[str, Path], settings: Settings, reported: Path, docs: Path) -> Checked:
+def check(build: Tables, settings: Settings, reported: Path, docs: Path) -> Checked:
     """Checks a build and writes the reports, and beside it the pages of Great Expectations."""
     with expectations.Pages(docs) as pages:
         templates = prompts.training_templates(settings.prompts)
-        checked = checks.check(build, raw, templates, settings, pages.columns)
+        checked = checks.check(build, templates, settings, pages.columns)
         reports.write(checked, reported)
         pages.finish(checked)
     return checked

@@ -3,7 +3,7 @@
 A schema is checked by `tables.write` on the way out and by `tables.read` on the way in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -61,6 +61,9 @@ DROPPED_ROWS = Schema(
     ("source", "row"),
     frozenset({"kept_source", "kept_row"}),
 )
+
+# The same columns: held-out rows that are no probe.
+UNUSED_ROWS = replace(DROPPED_ROWS, name="probes/dropped")
 
 PERSONA = {"name": TEXT, "age": INT, "school_1": TEXT, "school_2": TEXT}
 

@@ -36,9 +36,8 @@ def wanted(arms: dict[str, dict] | None = None) -> Settings:
 def make(folder: Path, chosen: Settings) -> evidence.Places:
     """Everything below `folder`, laid out like `data/`."""
     made = tables_for_tests.make(folder, chosen)
-    raw = {key: folder / "raw" / key / "rows.parquet" for key in chosen.sources}
     reports.write(
-        checks.check(made.tables, raw, prompts.training_templates(chosen.prompts), chosen), folder / "reports/checks"
+        checks.check(made.tables, prompts.training_templates(chosen.prompts), chosen), folder / "reports/checks"
     )
     release.build(made.build, chosen, folder / "release")
     _answers(made, folder, chosen)

@@ -16,10 +16,10 @@ import polars as pl
 import yaml
 
 from syco_data import acquire, claims, draws, probes, prompts, schemas, selection, settings, surveys, tables
+from syco_data.build import Tables
 from syco_data.embedded import instructions
 from syco_data.origins import provenance
 from syco_data.releasing import release
-from syco_data.releasing.configs import Tables
 from syco_data.releasing.manifest import Git
 from syco_data.releasing.release import Build
 from syco_data.settings import Settings
@@ -40,26 +40,18 @@ class Made:
 
     @property
     def tables(self) -> Tables:
-        arms = [(MODEL, arm) for arm in self.settings.build.arms]
-        return Tables(
-            claims=self.folder / "claims/claims.parquet",
-            dropped_rows=self.folder / "claims/dropped.parquet",
-            prompts=self.folder / "prompts/prompts.parquet",
-            not_sampled=self.folder / "prompts/dropped.parquet",
-            probes=self.folder / "probes/probes.parquet",
-            unused_probes=self.folder / "probes/dropped.parquet",
-            verdicts={MODEL: self.folder / f"verdicts/{MODEL}/verdicts.parquet"},
-            train={(m, a): self.folder / f"train/{m}/{a}/train.parquet" for m, a in arms},
-            dropped_prompts={(m, a): self.folder / f"train/{m}/{a}/dropped.parquet" for m, a in arms},
-        )
+        return Tables.below(self.folder, self.sources, [MODEL], self.settings.build.arms)
+
+    @property
+    def sources(self) -> list[str]:
+        return [key for key, choice in self.settings.sources.items() if choice.licence != "exclude"]
 
     @property
     def build(self) -> Build:
-        keys = [key for key, choice in self.settings.sources.items() if choice.licence != "exclude"]
         return Build(
             tables=self.tables,
             reports=self.folder / "reports/checks",
-            provenance={key: provenance.read(self.folder / f"raw/{key}/provenance.json") for key in keys},
+            provenance={key: provenance.read(self.folder / f"raw/{key}/provenance.json") for key in self.sources},
             models={MODEL: {"source": "embedded", "revision": None, "digest": "0" * 32}},
             git=Git(commit="c" * 40, dirty=False),
         )
@@ -151,7 +143,7 @@ def _probes(raw: dict[str, pl.DataFrame], trained: pl.DataFrame, folder: Path, c
     )
     built = probes.build(materials, chosen)
     tables.write(built.probes, schemas.PROBES, folder / "probes/probes.parquet")
-    tables.write(built.dropped, schemas.DROPPED_ROWS, folder / "probes/dropped.parquet")
+    tables.write(built.dropped, schemas.UNUSED_ROWS, folder / "probes/dropped.parquet")
 
 
 def verdicts(candidates: pl.DataFrame, seed: int) -> pl.DataFrame:

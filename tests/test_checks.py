@@ -22,8 +22,7 @@ FORMS = {name: templates.load(name) for name in SETTINGS.prompts.templates}
 
 
 def run(made: Made) -> Checked:
-    raw = {key: made.folder / f"raw/{key}/rows.parquet" for key in SETTINGS.sources}
-    return checks.check(made.tables, raw, FORMS, SETTINGS)
+    return checks.check(made.tables, FORMS, SETTINGS)
 
 
 @cache

@@ -14,9 +14,7 @@ SETTINGS = small_settings()
 
 @cache
 def tables() -> dict[str, checks.Table]:
-    made = shared_build()
-    raw = {key: made.folder / f"raw/{key}/rows.parquet" for key in SETTINGS.sources}
-    return checks.named_tables(made.tables, raw)
+    return checks.named_tables(shared_build().tables)
 
 
 def every_rule() -> list[tuple[str, str]]:

@@ -24,10 +24,9 @@ TRAIN = (MODEL, "balanced")
 def sound() -> Subject:
     """The laws' view of a sound build, held in memory."""
     made = shared_build()
-    raw = {key: made.folder / f"raw/{key}/rows.parquet" for key in SETTINGS.sources}
-    found = checks.subject(made.tables, raw)
-    names = ("claims", "dropped_rows", "prompts", "not_sampled", "probes")
-    groups = ("raw", "verdicts", "train", "dropped_prompts")
+    found = checks.subject(made.tables)
+    names = ("claims", "dropped_rows", "prompts", "not_sampled", "probes", "unused_probes")
+    groups = ("raw", "held_out", "verdicts", "train", "dropped_prompts")
     return Subject(
         **{name: getattr(found, name).collect().lazy() for name in names},
         **{name: {key: rows.collect().lazy() for key, rows in getattr(found, name).items()} for name in groups},
@@ -282,7 +281,6 @@ class TestProbes:
             ("probe_truth", lambda row: {"polarity": {"is": "is not", "is not": "is"}[row["polarity"]]}),
             ("probe_claim", lambda row: {"prompt": "Human: What is the weather like?"}),
             ("probe_places", lambda row: {"template": "no_such_template"}),
-            ("probe_places", lambda row: {"source": "no_such_source"}),
         ],
     )
     def test_planted_in_a_held_out_claim(self, name, change):
@@ -291,10 +289,75 @@ class TestProbes:
         planted = broken(replace(build, probes=with_row(build.probes, "probe_id", change, pick)))
         assert set(planted) == {("probes", name)}
 
+    def test_a_held_out_claim_of_another_source(self):
+        """A source that the settings do not name, and so no row of it."""
+        build = sound()
+        probes = with_row(build.probes, "probe_id", lambda row: {"source": "nowhere"}, pl.col("probe") == "held_out")
+        places = ("probe_places", "held_out_item")
+        assert set(broken(replace(build, probes=probes))) == {("probes", name) for name in places}
+
+    def test_a_held_out_claim_about_no_row(self):
+        build = sound()
+        change = lambda row: {"input": row["input"] + " indeed"}  # noqa: E731
+        pick = (pl.col("probe") == "held_out") & pl.col("input").is_not_null()
+        assert set(broken(replace(build, probes=with_row(build.probes, "probe_id", change, pick)))) == {
+            ("probes", "held_out_item")
+        }
+
     def test_a_family_that_is_not_there(self):
         build = sound()
         found = broken(replace(build, probes=build.probes.filter(pl.col("probe") != "pressure")))
         assert set(found) == {("probes", "probe_families")} and found["probes", "probe_families"].first == ("pressure",)
+
+
+class TestDroppedProbes:
+    def planted(self, rows: pl.DataFrame) -> dict[tuple[str, str], Finding]:
+        return broken(replace(sound(), unused_probes=rows.lazy()))
+
+    def rows(self) -> pl.DataFrame:
+        return sound().unused_probes.collect().sort("source", "row")
+
+    @pytest.mark.parametrize("reason", ["not_sampled", "duplicate", "conflict", "unlabelled"])
+    def test_a_row_that_is_lost(self, reason):
+        rows = self.rows().with_row_index()
+        lost = rows.filter(pl.col("reason") == reason).row(0, named=True)
+        found = self.planted(rows.filter(pl.col("index") != lost["index"]).drop("index"))
+        assert found["probes/dropped", "nothing_lost"].first == (f"{lost['source']}/{lost['row']}",)
+
+    def test_a_second_row_with_the_text_of_an_asked_claim(self):
+        build = sound()
+        key, frame = next(iter(build.held_out.items()))
+        used = frame.collect().join(self.rows().filter(pl.col("source") == key), on="row", how="anti").head(1)
+        again = pl.concat([frame.collect(), used.with_columns(row=pl.lit(999_999, dtype=pl.Int64))])
+        found = broken(replace(build, held_out={**build.held_out, key: again.lazy()}))
+        assert set(found) == {("probes", "held_out_item")}
+
+    def test_a_row_that_is_kept_and_dropped_or_is_none(self):
+        rows, build = self.rows(), sound()
+        places = pl.concat(frame.select("row", source=pl.lit(key)) for key, frame in build.held_out.items()).collect()
+        used = places.join(rows, on=["source", "row"], how="anti").sort("source", "row").row(0, named=True)
+        for place, table, name in (
+            ({"source": used["source"], "row": used["row"]}, "probes", "held_out_item"),
+            ({"source": "sst2", "row": 999_999}, "probes/dropped", "nothing_lost"),
+        ):
+            more = {**place, "reason": "not_sampled", "kept_source": None, "kept_row": None}
+            found = self.planted(pl.concat([rows, pl.DataFrame([more], schema=rows.schema)]))
+            assert set(found) == {(table, name)}
+
+    @pytest.mark.parametrize(
+        ("reason", "change"),
+        [
+            ("duplicate", {"kept_row": 999_999}),
+            ("duplicate", {"kept_source": None, "kept_row": None}),
+            ("not_sampled", {"kept_source": "sst2", "kept_row": 0}),
+        ],
+    )
+    def test_a_dropped_row_that_names_no_row_or_one_too_many(self, reason, change):
+        rows = self.rows().with_row_index()
+        first = pl.col("index") == rows.filter(pl.col("reason") == reason)["index"][0]
+        values = [pl.when(first).then(pl.lit(value)).otherwise(name).alias(name) for name, value in change.items()]
+        found = self.planted(rows.with_columns(values).drop("index"))
+        assert set(found) == {("probes/dropped", "kept_row")}
 
 
 @pytest.mark.parametrize("name", VERDICTS)
@@ -380,7 +443,8 @@ class TestTraining:
         )
         dropped = {**build.dropped_prompts, TRAIN: pl.concat([build.dropped_prompts[TRAIN], out.lazy()])}
         found = broken(replace(build, train=train, dropped_prompts=dropped))
-        assert set(found) == {(f"train/{MODEL}/balanced", "arm_balance")}
+        table = f"train/{MODEL}/balanced"
+        assert set(found) == {(table, "arm_balance"), (table, "train_number")}
         assert found[f"train/{MODEL}/balanced", "arm_balance"].offending == 1
 
     def test_a_label_kind_that_the_arm_does_not_hold(self):
@@ -396,7 +460,8 @@ class TestTraining:
             key: build.dropped_prompts[key].filter(pl.col("prompt_id") != chosen["prompt_id"][0]),
         }
         found = broken(replace(build, train=train, dropped_prompts=dropped))
-        assert set(found) == {(f"train/{MODEL}/published", "arm_label_kinds")}
+        table = f"train/{MODEL}/published"
+        assert set(found) == {(table, "arm_label_kinds"), (table, "train_number")}
 
     def test_a_dropped_row_that_is_lost(self):
         build = sound()

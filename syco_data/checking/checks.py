@@ -12,13 +12,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import polars as pl
 
 from syco_data import schemas, tables
+from syco_data.build import Tables
 from syco_data.checking import audit, columns, independence, laws, shares
 from syco_data.checking.audit import Audited
 from syco_data.checking.columns import Rule
@@ -26,10 +26,9 @@ from syco_data.checking.independence import Test
 from syco_data.checking.lawbook import Law
 from syco_data.checking.laws import Subject
 from syco_data.errors import CheckFailed, SycoError
-from syco_data.releasing.configs import Tables
 from syco_data.schemas import Schema
 from syco_data.settings import Settings
-from syco_data.sources import SOURCES
+from syco_data.sources import SOURCES, Source
 from syco_data.templates import Template
 
 SCHEMA = 1
@@ -72,7 +71,15 @@ class Table:
 
 
 Told = Callable[[Table, list[Finding]], None]
-Statistics = tuple[list[Test], tuple[Audited, ...]]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is found by statistics, beside the laws and rules."""
+
+    shares: Finding
+    tests: tuple[Test, ...]
+    audited: tuple[Audited, ...]
 
 
 @dataclass(frozen=True)
@@ -90,34 +97,32 @@ class Checked:
         return [finding for finding in self.findings if not finding.holds]
 
 
-def check(
-    build: Tables, raw: Mapping[str, Path], forms: Mapping[str, Template], settings: Settings, told: Told | None = None
-) -> Checked:
-    """Checks a whole build; `raw` are the tables of the sources that take part.
-
-    `told` hears of each table's column findings as soon as they are there.
-    """
-    named = named_tables(build, raw)
+def check(build: Tables, forms: Mapping[str, Template], settings: Settings, told: Told | None = None) -> Checked:
+    """Checks a whole build; `told` hears of each table's column findings as soon as they are there."""
+    named = named_tables(build)
     count = settings.checks.examples
     shapes = [finding for table in named.values() for finding in _shapes(table, count)]
     if not all(finding.holds for finding in shapes):
         # No other law can be read from tables of another shape.
         return Checked(named, tuple(shapes), (), (), settings.checks.false_alarm_rate)
-    beside = _submitted(build, raw, settings)
-    findings = [*_rules(named, settings, told), *_laws(named, subject(build, raw), settings, forms)]
+    beside = _submitted(build, settings)
+    findings = [*_rules(named, settings, told), *_laws(named, subject(build), settings, forms)]
     try:
-        tests, audited = beside.result()
+        done = beside.result()
     except BrokenProcessPool as error:
         aside.cache_clear()
         raise SycoError("the statistics were ended from outside", "Is there memory enough? Run it again") from error
-    findings += _independence(tests, settings)
-    findings += [_shortcuts(one, count) for one in audited]
-    return Checked(named, (*shapes, *findings), tuple(tests), audited, settings.checks.false_alarm_rate)
+    findings += [done.shares, *_independence(done.tests, settings)]
+    findings += [_shortcuts(one, count) for one in done.audited]
+    return Checked(named, (*shapes, *findings), done.tests, done.audited, settings.checks.false_alarm_rate)
 
 
 @cache
 def aside() -> ProcessPoolExecutor:
-    """A process for statistics, which hold Python's lock as Great Expectations does; it stays with what it loaded."""
+    """A process for statistics, which hold Python's lock as Great Expectations does; it stays with what it loaded.
+
+    All that needs scipy is done there: two threads that import one library at once may see it half made.
+    """
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
 
@@ -131,18 +136,21 @@ def _end_with_parent() -> None:
     Thread(target=wait, daemon=True).start()
 
 
-def _submitted(build: Tables, raw: Mapping[str, Path], settings: Settings) -> Future[Statistics]:
+def _submitted(build: Tables, settings: Settings) -> Future[Statistics]:
     try:
-        return aside().submit(_statistics, build, raw, settings)
+        return aside().submit(_statistics, build, settings)
     except BrokenProcessPool:
         # It ended between two checks of this process.
         aside.cache_clear()
-        return aside().submit(_statistics, build, raw, settings)
+        return aside().submit(_statistics, build, settings)
 
 
-def _statistics(build: Tables, raw: Mapping[str, Path], settings: Settings) -> Statistics:
-    """The tests of independence, and the audit of every training set."""
-    return _tests(named_tables(build, raw), settings), tuple(_audits(build, settings))
+def _statistics(build: Tables, settings: Settings) -> Statistics:
+    """The shares of the sources, the tests of independence, and the audit of every training set."""
+    named = named_tables(build)
+    law = shares.law(named["prompts"].rows, named["claims"].rows, settings)
+    finding = evaluate(law, _rows(named[law.table]), settings.checks.examples)
+    return Statistics(finding, tuple(_tests(named, settings)), tuple(_audits(build, settings)))
 
 
 def _rules(named: Mapping[str, Table], settings: Settings, told: Told | None) -> Iterator[Finding]:
@@ -165,44 +173,33 @@ def _laws(
     rows = {name: _rows(table) for name, table in named.items()}
     for law in laws.every(build, settings, forms):
         yield evaluate(law, rows[law.table], settings.checks.examples)
-    enough = shares.law(named["prompts"].rows, named["claims"].rows, settings)
-    yield evaluate(enough, rows[enough.table], settings.checks.examples)
 
 
-def named_tables(build: Tables, raw: Mapping[str, Path]) -> dict[str, Table]:
+def named_tables(build: Tables) -> dict[str, Table]:
     """Every table of a build by the name that findings call it."""
-    places: dict[str, tuple[Path, Schema]] = {
-        f"raw/{key}": (path, schemas.raw(SOURCES[key])) for key, path in raw.items()
-    }
-    places |= {
-        "claims": (build.claims, schemas.CLAIMS),
-        "claims/dropped": (build.dropped_rows, schemas.DROPPED_ROWS),
-        "prompts": (build.prompts, schemas.PROMPTS),
-        "prompts/dropped": (build.not_sampled, schemas.NOT_SAMPLED),
-        "probes": (build.probes, schemas.PROBES),
-    }
-    places |= {f"verdicts/{model}": (path, schemas.VERDICTS) for model, path in build.verdicts.items()}
-    for (model, arm), path in build.train.items():
-        places[f"train/{model}/{arm}"] = (path, schemas.TRAIN)
-        places[f"train/{model}/{arm}/dropped"] = (build.dropped_prompts[model, arm], schemas.DROPPED_PROMPTS)
-    return {name: Table(name, schema, tables.scan_any(path, schema)) for name, (path, schema) in places.items()}
+    return {one.name: Table(one.name, one.schema, tables.scan_any(one.path, one.schema)) for one in build.entries()}
 
 
-def subject(build: Tables, raw: Mapping[str, Path]) -> Subject:
-    """The tables as the laws take them: source rows of the training splits only."""
-    named = {name: table.rows for name, table in named_tables(build, raw).items()}
-    training = {key: named[f"raw/{key}"].filter(pl.col("split") == SOURCES[key].train) for key in raw}
+def subject(build: Tables) -> Subject:
+    """The tables as the laws take them: source rows apart by split."""
+    named = {name: table.rows for name, table in named_tables(build).items()}
     return Subject(
-        raw={key: rows.select("row", "label", *SOURCES[key].text_columns) for key, rows in training.items()},
+        raw={key: _split(named[f"raw/{key}"], SOURCES[key], SOURCES[key].train) for key in build.raw},
+        held_out={key: _split(named[f"raw/{key}"], SOURCES[key], SOURCES[key].held_out) for key in build.raw},
         claims=named["claims"],
         dropped_rows=named["claims/dropped"],
         prompts=named["prompts"],
         not_sampled=named["prompts/dropped"],
         probes=named["probes"],
+        unused_probes=named["probes/dropped"],
         verdicts={model: named[f"verdicts/{model}"] for model in build.verdicts},
         train={(model, arm): named[f"train/{model}/{arm}"] for model, arm in build.train},
         dropped_prompts={(model, arm): named[f"train/{model}/{arm}/dropped"] for model, arm in build.train},
     )
+
+
+def _split(rows: pl.LazyFrame, source: Source, split: str) -> pl.LazyFrame:
+    return rows.filter(pl.col("split") == split).select("row", "label", *source.text_columns)
 
 
 def evaluate(law: Law, rows: int, examples: int, rule: Rule | None = None) -> Finding:
@@ -244,7 +241,7 @@ def _tests(named: Mapping[str, Table], settings: Settings) -> list[Test]:
     return independence.tests(groups, pairs, coins)
 
 
-def _independence(tests: list[Test], settings: Settings) -> Iterator[Finding]:
+def _independence(tests: tuple[Test, ...], settings: Settings) -> Iterator[Finding]:
     rate = settings.checks.false_alarm_rate
     for table in dict.fromkeys(test.table for test in tests):
         of_table = [test for test in tests if test.table == table]

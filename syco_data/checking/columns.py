@@ -40,10 +40,13 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 REASONS: dict[str, tuple[str, ...]] = {
     schemas.DROPPED_ROWS.name: ("unlabelled", "duplicate", "conflict", "empty", "too_long"),
+    schemas.UNUSED_ROWS.name: (
+        "unlabelled", "duplicate", "conflict", "empty", "too_long", "in_training", "not_sampled",
+    ),
     schemas.NOT_SAMPLED.name: ("not_sampled",),
     schemas.VERDICTS.name: ("unknown", "unsure", "too_long"),
     schemas.DROPPED_PROMPTS.name: ("label_kind", "unknown", "unsure", "too_long", "balance", "not_sampled"),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from syco_data import templates
-from syco_data.checking import laws_of_models, laws_of_probes, laws_of_prompts
+from syco_data.checking import laws_of_models, laws_of_probes, laws_of_prompts, numbers_of_release
 from syco_data.checking.lawbook import Law, partition
 from syco_data.errors import SycoError
 from syco_data.releasing import configs, released
@@ -23,6 +23,7 @@ def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
     candidates = pl.scan_parquet(folder / configs.CANDIDATES.path, glob=False)
     for law in laws_of_prompts.of_texts(candidates, forms(folder, found)):
         yield Law(law.name, configs.CANDIDATES.path, law.says, law.offenders)
+    yield from numbers_of_release.of_release(folder, found)
     there = {file.path for file in found.tables}
     for file in found.tables:
         rows = pl.scan_parquet(folder / file.path, glob=False)

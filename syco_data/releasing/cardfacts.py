@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from syco_data import schemas, tables
+from syco_data.build import Tables
 from syco_data.checking.audit import KNOWN_LEAK, OPEN_LEAK
 from syco_data.releasing.cards import AuditLine, Fact, KeepRate, SourceCount
-from syco_data.releasing.configs import Tables
 from syco_data.releasing.manifest import Manifest
 from syco_data.settings import Settings, SurveyProbes
 

@@ -11,26 +11,12 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from syco_data import draws, schemas, tables
+from syco_data.build import Tables
 from syco_data.releasing.released import Place, with_text_id
 from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN, Schema
 from syco_data.tables import ROWS_PER_GROUP
 
 CANDIDATES, PROBES, DROPPED = Place("candidates", "train"), Place("probes", "test"), Place("dropped", "train")
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Where the tables of one build lie; `verdicts` by model, `train` and `dropped_prompts` by (model, arm)."""
-
-    claims: Path
-    dropped_rows: Path
-    prompts: Path
-    not_sampled: Path
-    probes: Path
-    unused_probes: Path
-    verdicts: dict[str, Path]
-    train: dict[tuple[str, str], Path]
-    dropped_prompts: dict[tuple[str, str], Path]
 
 
 @dataclass(frozen=True)
@@ -107,19 +93,17 @@ def probes(path: Path) -> Iterator[pl.DataFrame]:
 def dropped(build: Tables) -> pl.DataFrame:
     """`RELEASED_DROPPED`: every row, claim and prompt that the build left out, with its reason."""
     frames = [
-        _tagged(tables.read(build.dropped_rows, schemas.DROPPED_ROWS), "claims"),
-        _tagged(tables.read(build.not_sampled, schemas.NOT_SAMPLED), "prompts"),
-        _tagged(tables.read(build.unused_probes, schemas.DROPPED_ROWS), "probes"),
+        _tagged(tables.read(one.path, one.schema), one.drops, one.model, one.arm)
+        for one in build.entries()
+        if one.drops
     ]
-    for (model, arm), path in build.dropped_prompts.items():
-        frames.append(_tagged(tables.read(path, schemas.DROPPED_PROMPTS), "select", model, arm))
     rows = pl.concat(frames, how="diagonal")
     identity = ("stage", "model", "arm", "source", "row", "claim_id", "prompt_id")
     ids = draws.content_ids(*(pl.col(name).cast(pl.String).fill_null("") for name in identity))
     return rows.with_columns(dropped_id=ids).sort("dropped_id").select(RELEASED_DROPPED.names)
 
 
-def _tagged(df: pl.DataFrame, stage: str, model: str | None = None, arm: str | None = None) -> pl.DataFrame:
+def _tagged(df: pl.DataFrame, stage: str, model: str | None, arm: str | None) -> pl.DataFrame:
     wanted = RELEASED_DROPPED.columns
     tags = {"stage": stage, "model": model, "arm": arm}
     df = df.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in tags.items())

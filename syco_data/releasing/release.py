@@ -48,11 +48,11 @@ from pathlib import Path
 from typing import Any
 
 from syco_data import documents, files, ownership, templates
+from syco_data.build import Tables
 from syco_data.errors import SycoError
 from syco_data.model_record import portable_source
 from syco_data.origins.provenance import Provenance
 from syco_data.releasing import cardfacts, cards, configs, licences, manifest, released, verification
-from syco_data.releasing.configs import Tables
 from syco_data.releasing.environment import environment
 from syco_data.releasing.manifest import CARD, File, Git, Manifest, Previous
 from syco_data.settings import Settings

@@ -58,7 +58,11 @@ class Small:
         kept = [file for file in found.files if file.path.startswith("recipe/")]
         files = [*kept, _card(self, folder), *_tables(whole, self.seed, folder)]
         made = found.model_copy(
-            update={"version": self.version, "files": sorted(files, key=lambda file: file.path), "settings": {}}
+            update={
+                "version": self.version,
+                "files": sorted(files, key=lambda file: file.path),
+                "settings": _settings(found, files),
+            }
         )
         (folder / manifest.NAME).write_text(Manifest.to_json(made), encoding="utf-8")
         return folder
@@ -99,6 +103,14 @@ def _tables(whole: Path, seed: int, folder: Path) -> list[File]:
         table = released.write([rows], schema, place, folder, [])
         files.append(_file(folder, place.path).model_copy(update={"table": table}))
     return files
+
+
+def _settings(found: Manifest, files: list[File]) -> dict:
+    """The groups that say how many rows there are."""
+    rows = next(file.table.rows for file in files if file.path == TRAIN.path)
+    build = {"models": ["tiny"], "arms": ["balanced"]}
+    arms = {"balanced": found.settings["arms"]["balanced"]}
+    return {"prompts": {"rows": CANDIDATES}, "select": {"rows": rows}, "build": build, "arms": arms}
 
 
 def _card(small: Small, folder: Path) -> File:
