@@ -8,9 +8,7 @@ clock times and random ids, so they stay outside what DVC tracks.
 """
 
 import gc
-import importlib.util
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -74,7 +72,6 @@ class Pages:
 
     def _open(self) -> None:
         os.environ["GX_ANALYTICS_ENABLED"] = "false"
-        _import_later("scipy.stats")
         self._context = _context(self._folder)
         # One for all frames: each asset more is a copy of the whole configuration.
         asset = self._context.data_sources.add_pandas("build").add_dataframe_asset("frame")
@@ -87,15 +84,6 @@ class Pages:
         _validate(self._context, self._batch, "laws of the build", _offenders(findings), findings)
         self._context.build_data_docs()
         offline.make(self._folder)
-
-
-def _import_later(name: str) -> None:
-    """Leaves a module's import to its first use: Great Expectations needs this one for what is not expected here."""
-    if name not in sys.modules:
-        spec = importlib.util.find_spec(name)
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
 
 
 def _is_column_check(finding: Finding) -> bool:
