@@ -1,11 +1,10 @@
-"""Where the graph keeps its outs: the only place where a folder of `data/` is spelled."""
+"""Where the graph keeps its outs; where the tables lie in them is said by `syco_data.build`."""
 
 from pathlib import Path
 
 DATA = Path("data")
 CODE = DATA / "code"
 RAW = DATA / "raw"
-CLAIMS = DATA / "claims"
 PROMPTS = DATA / "prompts"
 PROBES = DATA / "probes"
 REFERENCE = DATA / "reference"
