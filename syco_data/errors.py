@@ -1,17 +1,19 @@
 """The one base error of the project: what happened, where, and which command mends it."""
 
+from syco_data.redaction import masked
+
 
 class SycoError(Exception):
     """A condition the user can mend; shown as one line, never as a traceback.
 
     `what` says where it happened, what was found and what was expected; `mend` is the command or the edit
-    that helps.
+    that helps. Neither can hold a token: it is masked here, whoever quoted it.
     """
 
     def __init__(self, what: str, mend: str | None = None) -> None:
-        self.what = printable(" ".join(what.split()))
-        self.mend = mend
-        super().__init__(self.what if mend is None else f"{self.what.rstrip('.')}. {mend}")
+        self.what = masked(printable(" ".join(what.split())))
+        self.mend = None if mend is None else masked(mend)
+        super().__init__(self.what if mend is None else f"{self.what.rstrip('.')}. {self.mend}")
 
 
 class CheckFailed(SycoError):

@@ -1,7 +1,8 @@
 """A repository on the Hub, as publishing, pulling and comparing need it.
 
-Every request that the client does not repeat by itself is repeated here; every fault leaves as one `SycoError`
-that cannot hold the token. The token comes from the environment or the login cache and is kept nowhere else.
+Every call of the client goes through `Remote.ask`, which holds it to the limits of time and to the form that an
+answer has; what may pass is tried again; every fault leaves as one `SycoError` that cannot hold the token. The token
+comes from the environment or the login cache and is kept nowhere else.
 """
 
 import re
@@ -10,19 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from syco_data import redaction
 from syco_data.errors import SycoError
-from syco_data.remote import retries
+from syco_data.remote import limits, retries
 from syco_data.remote.hubfaults import SIGN_IN, explained
+from syco_data.remote.retries import Misunderstood
 from syco_data.settings import Retries
 
 Answer = TypeVar("Answer")
 Kind = Literal["dataset", "model"]
 
-PATIENCE = Retries(attempts=5, first_wait=1.0, longest_wait=30.0)
-"""For reading, which also happens where no params.yaml is."""
+PATIENCE = Retries(attempts=5, first_wait=1.0, longest_wait=30.0, no_answer=60.0, total=21_600.0)
+"""For reading, which also happens where no params.yaml is; in seconds."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 NUMBER = re.compile(r"v?(\d{1,9}\.\d{1,9}\.\d{1,9})", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def check_repository(name: str) -> str:
@@ -36,6 +40,8 @@ def check_repository(name: str) -> str:
         raise SycoError(f"{name!r} is no name of a repository: {error}", "Write it as OWNER/NAME") from error
     if not _REPOSITORY.fullmatch(name):
         raise SycoError(f"{name!r} is no name of a repository", "Write it as OWNER/NAME")
+    if redaction.masked(name) != name:
+        raise SycoError(f"{name!r} holds a token, and a name is public. Nothing was asked", "Write it as OWNER/NAME")
     return name
 
 
@@ -104,6 +110,8 @@ def sign_in() -> str | None:
     # The HTTP client would quote a header that it cannot send, token and all.
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
         raise SycoError("the token holds characters that no token has", SIGN_IN)
+    if token is not None:
+        redaction.remember(token)
     return token
 
 
@@ -115,6 +123,7 @@ class Remote:
 
         token = sign_in()
         self.repository, self.kind, self.patience = check_repository(repository), kind, patience
+        self.deadline = limits.deadline(patience.total)
         self.signed_in = token is not None
         # False, not None: the client would look for a token again, past the check.
         self.api = HfApi(token=token or False)
@@ -125,16 +134,27 @@ class Remote:
         return f"{self.kind} repository '{self.repository}'"
 
     def attempt(self, doing: str, call: Callable[[], Answer], also: frozenset[int] = frozenset()) -> Answer:
-        """What `call` returns, tried again where it helps; its last fault in one line."""
-        # The client's faults: HTTP and network errors, refused payloads (RuntimeError, ConnectionError), bad
-        # cards (ValueError).
-        import httpx2
-        from huggingface_hub.errors import XetDownloadError
+        """What `call` returns, tried again where it helps; its last fault in one line.
 
+        Whatever `call` asks of the client it asks by `ask`. `doing` names the step for people.
+        """
         try:
-            return retries.persistent(call, self.patience, also)
-        except (httpx2.HTTPError, OSError, RuntimeError, ValueError, XetDownloadError) as error:
+            return retries.persistent(call, self.patience, self.deadline, also)
+        except SycoError:
+            raise
+        except retries.faults() as error:
             raise explained(error, self.name, doing, self.signed_in) from error
+
+    def ask(self, doing: str, call: Callable[[], Answer], folder: Path | None = None) -> Answer:
+        """The answer to one call of the client, and of nothing else, within the limits of time; see `retries.ask`.
+
+        `folder` is where downloaded files arrive, to say what is there when the time is over.
+        """
+        return retries.ask(call, doing, self.patience, self.deadline, folder)
+
+    def _answer(self, doing: str, call: Callable[[], Answer]) -> Answer:
+        """One call, tried again where it helps."""
+        return self.attempt(doing, lambda: self.ask(doing, call))
 
     def state(self) -> State | None:
         """None where the Hub shows no such repository."""
@@ -142,13 +162,15 @@ class Remote:
 
         def look() -> State | None:
             try:
-                found = self.api.repo_info(**self._same)
+                info = self.ask("look up", lambda: self.api.repo_info(**self._same))
             except RepositoryNotFoundError as error:
                 # A 401 may speak of the token; without one, the Hub answers so for every unknown name.
                 if retries.status(error) == 401 and self.signed_in:
                     raise
                 return None
-            return State(private=found.private, head=found.sha)
+            if not isinstance(info.private, bool):
+                raise Misunderstood("no visibility")
+            return State(private=info.private, head=commit_id(info.sha))
 
         return self.attempt("look up", look)
 
@@ -160,21 +182,27 @@ class Remote:
         return state
 
     def create(self, private: bool) -> None:
-        self.attempt("create", lambda: self.api.create_repo(**self._same, private=private, exist_ok=True))
+        self._answer("create", lambda: self.api.create_repo(**self._same, private=private, exist_ok=True))
 
     def tags(self) -> dict[str, str]:
         """Tag -> commit."""
-        found = self.attempt("list tags", lambda: self.api.list_repo_refs(**self._same))
-        return {tag.name: tag.target_commit for tag in found.tags}
+
+        def look() -> dict[str, str]:
+            refs = self.ask("list tags", lambda: self.api.list_repo_refs(**self._same))
+            if not all(isinstance(tag.name, str) for tag in refs.tags):
+                raise Misunderstood("a tag without a name")
+            return {tag.name: commit_id(tag.target_commit) for tag in refs.tags}
+
+        return self.attempt("list tags", look)
 
     def tree(self, commit: str) -> dict[str, Blob]:
         """Path -> file, for every file of a commit; nothing is downloaded."""
         from huggingface_hub import RepoFile
 
         def look() -> dict[str, Blob]:
-            entries = self.api.list_repo_tree(**self._same, revision=commit, recursive=True)
-            files = [entry for entry in entries if isinstance(entry, RepoFile)]
-            return {file.path: Blob(file.size, file.lfs.sha256 if file.lfs else None, file.blob_id) for file in files}
+            listing = lambda: list(self.api.list_repo_tree(**self._same, revision=commit, recursive=True))  # noqa: E731
+            files = [entry for entry in self.ask("list files", listing) if isinstance(entry, RepoFile)]
+            return dict(map(_blob, files))
 
         return self.attempt("list files", look)
 
@@ -185,13 +213,31 @@ class Remote:
         call = lambda: hf_hub_download(  # noqa: E731
             **self._same, filename=path, revision=commit, local_dir=folder, token=self.api.token
         )
-        return Path(self.attempt(f"download {path}", call))
+        return Path(self._answer(f"download {path}", call))
 
     def commit(self, operations: Iterable[Any], parent: str, message: str) -> str:
         """One commit on top of `parent`, tried once: a lost answer is ambiguous. Raises the client's own faults."""
-        done = self.api.create_commit(**self._same, operations=operations, commit_message=message, parent_commit=parent)
-        return done.oid
+        call = lambda: self.api.create_commit(  # noqa: E731
+            **self._same, operations=operations, commit_message=message, parent_commit=parent
+        )
+        return commit_id(self.ask("commit", call).oid)
 
     def create_tag(self, tag: str, commit: str) -> None:
         """Tried once, for the same reason; raises the client's own faults."""
-        self.api.create_tag(**self._same, tag=tag, revision=commit)
+        self.ask("set the tag", lambda: self.api.create_tag(**self._same, tag=tag, revision=commit))
+
+
+def commit_id(answer: Any) -> str:
+    """A commit as the Hub names it: 40 digits, or the answer is not understood."""
+    if not isinstance(answer, str) or not _COMMIT.fullmatch(answer):
+        raise Misunderstood("no commit of 40 digits")
+    return answer
+
+
+def _blob(file: Any) -> tuple[str, Blob]:
+    """A file of a listing, its values of the types and the form that they have."""
+    sha256 = file.lfs.sha256 if file.lfs else None
+    sound = isinstance(file.path, str) and type(file.size) is int and file.size >= 0 and isinstance(file.blob_id, str)
+    if not sound or not (sha256 is None or (isinstance(sha256, str) and _SHA256.fullmatch(sha256))):
+        raise Misunderstood("a file of another form")
+    return file.path, Blob(file.size, sha256, file.blob_id)

@@ -167,10 +167,10 @@ def _download(remote: Remote, commit: str, wanted: Manifest, work: Path) -> None
 
     def attempt() -> None:
         try:
-            snapshot_download(
+            remote.ask("download", lambda: snapshot_download(
                 remote.repository, repo_type=remote.kind, revision=commit, local_dir=work, allow_patterns=paths,
                 token=remote.api.token, endpoint=remote.api.endpoint,
-            )  # fmt: skip
+            ), work)  # fmt: skip
         except Exception as error:
             if cause := _disk_fault(error):
                 raise SycoError(f"{work}: {cause}") from error

@@ -36,6 +36,10 @@ class Retries(Record):
     attempts: Tries
     first_wait: Seconds
     longest_wait: Seconds
+    no_answer: Seconds = 60.0
+    """Seconds without a byte after which a request is given up."""
+    total: Annotated[float, Field(gt=0, le=10_000_000)] = 21_600.0
+    """Seconds for everything that a command or stage asks of the Hub."""
 
 
 class Blemishes(Record):
