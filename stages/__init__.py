@@ -3,18 +3,27 @@
 import sys
 from collections.abc import Callable
 
-from syco_data import settings
+from syco_data import redaction, settings
 from syco_data.errors import CheckFailed, SycoError
+from syco_data.remote import limits
 
 
 def run(main: Callable[..., None]) -> None:
     """Calls a stage with the settings and its arguments; a fault is one line, not a traceback."""
+    with redaction.guarded():
+        limits.leave(_code(main))
+
+
+def _code(main: Callable[..., None]) -> int | str | None:
     try:
         main(settings.load(), *sys.argv[1:])
     except CheckFailed as error:
-        sys.exit(_say(error, code=1))
+        return _say(error, code=1)
     except SycoError as error:
-        sys.exit(_say(error, code=2))
+        return _say(error, code=2)
+    except SystemExit as end:
+        return end.code
+    return 0
 
 
 def _say(error: SycoError, code: int) -> int:

@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from syco_data import redaction
 from syco_data.commands import (
     counts,
     diff,
@@ -27,6 +28,7 @@ from syco_data.commands import (
     verify,
 )
 from syco_data.errors import CheckFailed, SycoError
+from syco_data.remote import limits
 
 app = typer.Typer(
     help="Build, check, publish, pull and compare anti-sycophancy data sets.",
@@ -54,14 +56,23 @@ app.command()(counts.counts)
 
 
 def main() -> None:
+    with redaction.guarded():
+        limits.leave(_code())
+
+
+def _code() -> int | str | None:
+    """The exit code of the command, once it has said its one line."""
     try:
         app()
     except CheckFailed as error:
         print(f"{error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except SycoError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
+    except SystemExit as end:
+        return end.code
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syco_data.errors import SycoError
-from syco_data.remote import retries
+from syco_data.remote import hub, hubfaults, limits, retries, snapshots
 from syco_data.settings import Model, Retries, Settings, unknown
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -117,21 +117,32 @@ def latest_commit(name: str, record: Model, patience: Retries) -> str:
     """The commit that the record's revision (default: `main`) stands for on the Hub now."""
     from huggingface_hub import HfApi
 
-    return _asked(name, record, patience, lambda: HfApi().model_info(record.source, revision=record.revision).sha)
+    def look() -> str:
+        return HfApi().model_info(record.source, revision=record.revision).sha
+
+    return _asked(name, record, patience, look, hub.commit_id)
 
 
-def _asked(name: str, record: Model, patience: Retries, call) -> str:
-    """A call to the Hub; every fault is one line, without the client's addresses and tokens."""
-    import httpx2
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, XetDownloadError
+def _asked(name: str, record: Model, patience: Retries, call, checked=str) -> str:
+    """A call to the Hub; every fault is one line, without the client's addresses and tokens.
+
+    `checked` returns an answer of the form that it has.
+    """
+    hub.check_repository(record.source)
+    folder, deadline = snapshots.cache_of(record.source, "model"), limits.deadline(patience.total)
+
+    def attempt() -> str:
+        return checked(retries.ask(call, f"model {record.source}", patience, deadline, folder))
 
     try:
-        return retries.persistent(call, patience)
-    except (HfHubHTTPError, LocalEntryNotFoundError, XetDownloadError, httpx2.HTTPError, OSError, ValueError) as error:
-        raise _explained(name, record, error) from error
+        return retries.persistent(attempt, patience, deadline)
+    except SycoError:
+        raise
+    except retries.faults() as error:
+        raise _explained(name, record, error, folder) from error
 
 
-def _explained(name: str, record: Model, error: Exception) -> SycoError:
+def _explained(name: str, record: Model, error: Exception, folder: Path) -> SycoError:
     from huggingface_hub import errors
 
     what = f"model '{name}' ({record.source})"
@@ -146,14 +157,8 @@ def _explained(name: str, record: Model, error: Exception) -> SycoError:
             f"{what}: no such folder here, and no such model on the Hub or no right to see it ({code})",
             f"Correct models.{name}.source in params.yaml, or: hf auth login",
         )
-    if code:
-        again = "Run again: what is downloaded already is kept"
-        return SycoError(f"{what}: the Hub did not answer usefully (HTTP {code})", again)
-    reason = "HF_HUB_OFFLINE is set" if isinstance(error, errors.OfflineModeIsEnabled) else type(error).__name__
-    return SycoError(
-        f"{what}: no such folder here, and the Hub cannot be reached ({reason})",
-        f"Correct models.{name}.source in params.yaml, or run again with a network: what is downloaded already is kept",
-    )
+    no_answer = hubfaults.unreachable(error, f"{what}: no such folder here; on the Hub", folder)
+    return no_answer or SycoError(f"{what}: {hubfaults.short(error)}")
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -194,7 +194,7 @@ def answers(tmp_path_factory):
         ("gated", "no access (403). Accept its terms on its Hub page, then: hf auth login"),
         ("refused", "no access (403)"),
         ("rewound", "there is no revision"),
-        ("broken", "the Hub did not answer usefully (HTTP 500)"),
+        ("broken", "on the Hub: answer 500 x, also when tried again. Run the same command later"),
     ],
 )
 def test_every_answer_of_the_hub_is_one_line_that_says_what_to_do(answers, name, said):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syco_data.commands import limits
+from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def diff(
+    context: typer.Context,
     a: Annotated[str, typer.Argument(help="A release folder, OWNER/NAME@VERSION, or a git revision of this project.")],
     b: Annotated[str, typer.Argument(help="The release that A is compared with, named in the same ways.")],
     level: Annotated[
@@ -24,9 +27,11 @@ def diff(
     html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing beside itself.")] = None,
     rows: Annotated[Path | None, typer.Option(help="Write every row that differs as Parquet.")] = None,
     examples: Annotated[int, typer.Option(min=0, max=100, help="Examples per cause in JSON and page.")] = 3,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Compares two releases row by row. Exit code 0: the same, 1: different, 2: an error."""
     from syco_data.diff import diffing, exporting, html_page
+    from syco_data.remote.hub import PATIENCE
 
     if level not in ("files", "rows"):
         raise SycoError(f"--level {level!r}: there is no such level", "Give files or rows")
@@ -36,6 +41,7 @@ def diff(
         raise SycoError("--rows needs the rows, and --level files does not read them", "Leave one of them out")
     _check_target("--html", html)
     _check_target("--rows", rows)
+    limits.start(context, time_limit, PATIENCE.total)
     with diffing.opened(a, b) as sides:
         found = diffing.compare(*sides, level)
         if examples and (json or html):

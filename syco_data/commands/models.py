@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import models, settings
+from syco_data.commands import limits
+from syco_data.commands.limits import TimeLimit
 from syco_data.editing import editing
 from syco_data.errors import SycoError
 
@@ -30,9 +32,10 @@ def list_models() -> None:
 
 
 @app.command("check")
-def check(names: Names = None) -> None:
+def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
     """Finds each model (downloads it where it is on the Hub) and checks that its folder is whole."""
     chosen = settings.load()
+    limits.start(context, time_limit, chosen.acquire.retries.total)
     for name in names or chosen.models:
         found = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
         typer.echo(
@@ -43,15 +46,18 @@ def check(names: Names = None) -> None:
 
 @app.command("add")
 def add(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="letters, digits and _ : the name of its folders and stages")],
     source: Annotated[str, typer.Argument(help="a local folder or a Hub id (owner/name)")],
     revision: Annotated[str | None, typer.Option(help="Hub only: a commit, branch or tag; main by default")] = None,
     prompt_style: Annotated[str, typer.Option(help="plain | chat | auto")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32 | bfloat16 | float16 | auto")] = "auto",
     only: Annotated[bool, typer.Option("--only", help="Build for this model alone.")] = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Adds a model to params.yaml and to what is built: a whole folder, or a Hub revision pinned to its commit."""
     chosen = settings.load()
+    limits.start(context, time_limit, chosen.acquire.retries.total)
     if name in chosen.models:
         raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
     record = {"source": source, "revision": revision, "prompt_style": prompt_style, "dtype": dtype}
@@ -71,9 +77,10 @@ def add(
 
 
 @app.command("lock")
-def lock(names: Names = None) -> None:
+def lock(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
     """Writes the commits that branch names stand for now into params.yaml."""
     chosen = settings.load()
+    limits.start(context, time_limit, chosen.acquire.retries.total)
     for name in names or chosen.models:
         record = models.named(name, chosen)
         if not models.is_on_hub(record):

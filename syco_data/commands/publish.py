@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from syco_data.commands import limits
+from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
 
 
@@ -15,6 +17,7 @@ class Kind(StrEnum):
 
 
 def publish(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="data/release, or the folder of a tuned model.")],
     to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
     kind: Annotated[Kind, typer.Option(help="A model needs --version too.")] = Kind.dataset,
@@ -22,6 +25,7 @@ def publish(
     public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Publishes one version: one commit, one tag, read back and compared. The same version again changes nothing.
 
@@ -40,5 +44,6 @@ def publish(
     parcel = parcels.of_folder(folder, version) if version else parcels.proven_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
     patience = settings.load().publish.retries if settings.PARAMS.exists() else PATIENCE
+    limits.start(context, time_limit, patience.total)
     done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))

@@ -5,18 +5,24 @@ from typing import Annotated
 
 import typer
 
+from syco_data.commands import limits
+from syco_data.commands.limits import TimeLimit
+
 
 def pull(
+    context: typer.Context,
     release: Annotated[str, typer.Argument(help="OWNER/NAME@VERSION, such as alice/claims@1.2.0.")],
     to: Annotated[Path, typer.Option(help="A new or empty folder.")],
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Downloads exactly one version of a release and proves every file of it."""
     from syco_data.commands import logs
     from syco_data.remote import pulling
-    from syco_data.remote.hub import Address
+    from syco_data.remote.hub import PATIENCE, Address
 
     logs.start(verbose)
+    limits.start(context, time_limit, PATIENCE.total)
     done = pulling.pull(Address.parse(release), to)
     typer.echo(
         f"{done.folder}: {done.address}, commit {done.commit}, {done.files} files, {done.rows:,} rows, all proven"

@@ -8,8 +8,12 @@ from typing import Annotated
 
 import typer
 
+from syco_data.commands import limits
+from syco_data.commands.limits import TimeLimit
+
 
 def push(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="A name from `models` in params.yaml.")],
     arm: Annotated[str, typer.Argument(help="A name from `arms`.")],
     to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
@@ -17,6 +21,7 @@ def push(
     public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     root: Annotated[Path, typer.Option(help="The data folder of the build.")] = Path("data"),
+    time_limit: TimeLimit = None,
 ) -> None:
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
     from syco_data import settings
@@ -32,6 +37,7 @@ def push(
     with TemporaryDirectory(dir=root) as temporary:
         parcel = parcels.of_folder(_filled(Path(temporary) / "model", folder, card), version or data.version)
         patience = settings.load().publish.retries
+        limits.start(context, time_limit, patience.total)
         done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))
 

@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from syco_data.commands import limits
+from syco_data.commands.limits import TimeLimit
+
 app = typer.Typer(help="The 17 sources: list them, compare them with upstream, pin their revisions.")
 Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Sources by key; all where none is named.")]
 
@@ -25,7 +28,7 @@ def list_sources(keys: Keys = None) -> None:
 
 
 @app.command("check")
-def check(keys: Keys = None) -> None:
+def check(context: typer.Context, keys: Keys = None, time_limit: TimeLimit = None) -> None:
     """Compares records with what the origin in params.yaml gives: label names, columns, ids, row counts."""
     from rich.console import Console
     from rich.progress import track
@@ -38,6 +41,7 @@ def check(keys: Keys = None) -> None:
     given = settings.load()
     chosen = acquire.chosen(keys or (), given)
     waiting = track(chosen, "Comparing", console=Console(stderr=True), transient=True)
+    limits.start(context, time_limit, given.acquire.retries.total)
     compared = [comparison.compare(source, given) for source in waiting]
     source_tables.print_comparisons(compared, given.acquire.origin)
     for one in compared:
@@ -51,10 +55,12 @@ def check(keys: Keys = None) -> None:
 
 @app.command("lock")
 def lock(
+    context: typer.Context,
     keys: Keys = None,
     revision: Annotated[
         str | None, typer.Option(help="Resolve this branch, tag or ref, and not what params.yaml names; needs a KEY.")
     ] = None,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Asks the Hub for the commit behind every revision and writes it into params.yaml."""
     from syco_data import acquire, locking, settings
@@ -64,6 +70,7 @@ def lock(
     if revision and not keys:
         raise SycoError("--revision needs the sources it is for", f"Name them: sources lock sst2 --revision {revision}")
     given = settings.load()
+    limits.start(context, time_limit, given.acquire.retries.total)
     locks = locking.resolve(acquire.chosen(keys or (), given), given, revision)
     locking.write(locks, settings.PARAMS)
     source_tables.print_locks(locks)

@@ -13,7 +13,11 @@ from syco_data.errors import SycoError
 from syco_data.origins import layouts
 from syco_data.origins.examination import Fetched, SplitFiles
 from syco_data.origins.folders import COMMIT, sha256
-from syco_data.remote import retries
+from syco_data.remote import hubfaults, limits, retries
+from syco_data.remote.hub import commit_id
+from syco_data.remote.hubfaults import Unreachable
+from syco_data.remote.retries import Misunderstood
+from syco_data.remote.snapshots import cache_of
 from syco_data.settings import Retries
 from syco_data.sources import Source
 
@@ -24,25 +28,22 @@ Result = TypeVar("Result")
 _LOGIN, _LOCK = "hf auth login", "python -m syco_data sources lock"
 
 
-class Unreachable(SycoError):
-    """The Hub gave no usable answer, after every retry: nothing is known about the source."""
-
-
 def fetch(source: Source, revision: str, patience: Retries) -> Fetched:
     """Downloads the files of both splits and the card at a revision (a commit, or a name that is resolved).
 
     Raises `SycoError` for an unknown repository or revision, missing rights, and files that are not there;
     `Unreachable` when the Hub does not answer.
     """
-    api, info = _api(), _info(source, revision, patience)
-    paths = [sibling.rfilename for sibling in info.siblings or ()]
-    names = {split: layouts.data_files(paths, source, split) for split in (source.train, source.held_out)}
+    with limits.within(patience.total):
+        api, info = _api(), _info(source, revision, patience)
+        paths = [sibling.rfilename for sibling in info.siblings]
+        names = {split: layouts.data_files(paths, source, split) for split in (source.train, source.held_out)}
 
-    def local(name: str) -> Path:
-        return _download(api, source, info, name, patience)
+        def local(name: str) -> Path:
+            return _download(api, source, info, name, patience)
 
-    splits = tuple(SplitFiles(split, tuple(map(local, files))) for split, files in names.items())
-    return Fetched(splits, tuple(map(local, layouts.cards(paths, source))), info.sha)
+        splits = tuple(SplitFiles(split, tuple(map(local, files))) for split, files in names.items())
+        return Fetched(splits, tuple(map(local, layouts.cards(paths, source))), info.sha)
 
 
 def resolve(source: Source, revision: str, patience: Retries) -> str:
@@ -71,11 +72,22 @@ def _info(source: Source, revision: str, patience: Retries) -> "DatasetInfo":
     from huggingface_hub import constants
 
     def ask() -> "DatasetInfo":
-        # Without a limit of its own this call waits for ever on a connection that has died.
+        # The time that the client gives a file: it gives none to this call.
         limit = constants.HF_HUB_DOWNLOAD_TIMEOUT
         return _api().dataset_info(source.hub_id, revision=revision, timeout=limit, files_metadata=True)
 
-    return _ask(source, revision, patience, ask)
+    return _ask(source, revision, patience, ask, _sound)
+
+
+def _sound(info: "DatasetInfo") -> "DatasetInfo":
+    """The answer, if its values have the form that they have on the Hub."""
+    info.siblings = info.siblings or []
+    for sibling in info.siblings:
+        sha256 = sibling.lfs.sha256 if sibling.lfs else ""
+        if not isinstance(sibling.rfilename, str) or not isinstance(sha256, str):
+            raise Misunderstood("a file of another form")
+    commit_id(info.sha)
+    return info
 
 
 def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, patience: Retries) -> Path:
@@ -88,7 +100,7 @@ def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, pati
                 source.hub_id, name, repo_type="dataset", revision=info.sha, force_download=anew
             )  # fmt: skip
 
-        path = Path(_ask(source, info.sha, patience, get))
+        path = _ask(source, info.sha, patience, get, Path)
         if stated.get(name, sha := sha256(path)) == sha:
             return path
     raise SycoError(
@@ -97,24 +109,30 @@ def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, pati
     )
 
 
-def _ask(source: Source, revision: str, patience: Retries, call: Callable[[], Result]) -> Result:
-    """The call's result; every way to fail is one line."""
-    import httpx2
-    from huggingface_hub.errors import XetDownloadError
+def _ask(
+    source: Source, revision: str, patience: Retries, call: Callable[[], Result], checked=lambda one: one
+) -> Result:
+    """The call's result, `checked` for its form; every way to fail is one line."""
+    deadline, folder = limits.deadline(patience.total), cache_of(source.hub_id, "dataset")
+
+    def attempt() -> Result:
+        return checked(retries.ask(call, f"source '{source.key}'", patience, deadline, folder))
 
     try:
-        return retries.persistent(call, patience)
-    except (OSError, ValueError, RuntimeError, httpx2.HTTPError, XetDownloadError) as error:
-        raise _explained(source, revision, patience, error) from error
+        return retries.persistent(attempt, patience, deadline)
+    except SycoError:
+        raise
+    except retries.faults() as error:
+        raise _explained(source, revision, folder, error) from error
 
 
-def _explained(source: Source, revision: str, patience: Retries, error: Exception) -> SycoError:
+def _explained(source: Source, revision: str, folder: Path, error: Exception) -> SycoError:
     """What the user can do about a fault. The client's own text is left out: it holds addresses and signatures."""
     from huggingface_hub import constants, errors
 
     at, code = f"source '{source.key}': {source.hub_id} at {constants.ENDPOINT}", retries.status(error)
     login = f"Check the id; where it is private, log in with a token that may read it: {_LOGIN}"
-    if isinstance(error, errors.OfflineModeIsEnabled) or isinstance(error.__cause__, errors.OfflineModeIsEnabled):
+    if hubfaults.is_offline(error):
         return Unreachable(f"{at} was not asked: HF_HUB_OFFLINE is set", "Unset it, or use acquire.origin: directory")
     if isinstance(error, errors.GatedRepoError):
         return SycoError(f"{at} is gated, and your account has no access", f"Ask for it on its page, then: {_LOGIN}")
@@ -124,11 +142,8 @@ def _explained(source: Source, revision: str, patience: Retries, error: Exceptio
         return SycoError(f"{at}: there is no such data set, or it is private ({code})", login)
     if code in (401, 403):
         return SycoError(f"{at}: the token in use is refused ({code})", login)
-    again = "Finished files are kept: run the same command again later"
-    if retries.may_pass(error):
-        reason = f"answered {code}" if code else f"could not be reached ({type(error.__cause__ or error).__name__})"
-        return Unreachable(f"{at} {reason}, {patience.attempts} times", again)
-    if isinstance(error, RuntimeError):  # what the Xet client raises when its own retries are used up
-        return Unreachable(f"{at}: the Hub's file storage gave no file", f"{again} (HF_HUB_DISABLE_XET=1: plain HTTP)")
-    reason = f"answered {code}" if code else getattr(error, "strerror", None) or type(error).__name__
-    return SycoError(f"{at}: {reason}", f"To see more: python -m syco_data sources check {source.key}")
+    if type(error) is RuntimeError:  # what the Xet client raises when its own retries are used up
+        hint = "Run the same command again later, or set HF_HUB_DISABLE_XET=1 for plain HTTP"
+        return Unreachable(f"{at}: the Hub's file storage gave no file", hint)
+    see_more = f"To see more: python -m syco_data sources check {source.key}"
+    return hubfaults.unreachable(error, at, folder) or SycoError(f"{at}: {hubfaults.short(error)}", see_more)

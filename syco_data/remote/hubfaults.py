@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -85,8 +86,9 @@ def short(error: Exception) -> str:
         return f"no answer in the time that a request has ({type(cause).__name__})"
     if status is None and retries.may_pass(error):
         return f"the connection failed ({type(cause).__name__})"
-    # The client's own words, or those of the Hub where the error is its very answer.
-    said = getattr(error, "server_message", None) if hasattr(error, "response") else str(error)
+    # The words of the Hub where there are any, and not those that the client makes of them.
+    answered = next((one for one in retries.causes(error, context=False) if hasattr(one, "response")), None)
+    said = str(error) if answered is None else getattr(answered, "server_message", None)
     line = _ADDRESS.sub("...", _TOKEN.sub("***", " ".join((said or "").split())))
     answer = f"answer {status}" if status else ""
     return " ".join(part for part in (answer, line[:_LONGEST]) if part) or type(error).__name__
@@ -108,8 +110,10 @@ def _nobody(error: Exception) -> str:
     from huggingface_hub import constants
 
     host = urlsplit(constants.ENDPOINT).netloc.rpartition("@")[2]
-    through = f" through the proxy of {name}" if (name := _proxy()) else ""
-    return f"{host} could not be reached{through} ({type(error.__cause__ or error).__name__}: refused, or no such host)"
+    where = f"the proxy of {name}" if (name := _proxy()) else host
+    unknown = any(isinstance(cause, socket.gaierror) for cause in retries.causes(error))
+    said = "there is no host of that name" if unknown else "it refuses connections"
+    return f"the connection failed ({type(error.__cause__ or error).__name__}): {where}: {said}"
 
 
 def _way_to() -> str:

@@ -116,14 +116,14 @@ def tries(error: BaseException | None, retries: Retries) -> int:
     """How often a call that ends with this error is made."""
     if is_nobody(error):
         return min(retries.attempts, TRIES_WHERE_NOBODY_IS)
-    silent = any(isinstance(cause, session.NoAnswer) for cause in _causes(error))
+    silent = any(isinstance(cause, session.NoAnswer) for cause in causes(error))
     return min(retries.attempts, TRIES_IN_SILENCE) if silent else retries.attempts
 
 
 def is_nobody(error: BaseException | None) -> bool:
     """Whether the connection was refused, or the name of the host is not known."""
-    causes = list(_causes(error, context=True))
-    return may_pass(error) and any(isinstance(cause, ConnectionRefusedError | socket.gaierror) for cause in causes)
+    kinds = (ConnectionRefusedError, socket.gaierror)
+    return may_pass(error) and any(isinstance(cause, kinds) for cause in causes(error))
 
 
 def may_pass(error: BaseException | None) -> bool:
@@ -150,7 +150,7 @@ def status(error: BaseException | None) -> int | None:
 
 
 def _response(error: BaseException | None, context: bool = True) -> "httpx2.Response | None":
-    responses = (getattr(cause, "response", None) for cause in _causes(error, context))
+    responses = (getattr(cause, "response", None) for cause in causes(error, context))
     return next((response for response in responses if response is not None), None)
 
 
@@ -179,7 +179,7 @@ def _seconds_until(date: str) -> float:
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _causes(error: BaseException | None, context: bool = False) -> Iterator[BaseException]:
+def causes(error: BaseException | None, context: bool = True) -> Iterator[BaseException]:
     """The error and what it was raised from; with `context` also what was being handled where it was raised."""
     while error is not None:
         yield error

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from syco_data.errors import SycoError
 from syco_data.origins.folders import COMMIT
-from syco_data.remote import retries
+from syco_data.remote import hubfaults, retries
+from syco_data.remote.hub import check_repository
 from syco_data.settings import Retries
 
 
@@ -25,9 +26,7 @@ def fetch(wanted: Wanted, patience: Retries) -> Path:
     A commit is asked for by its full id, so what lies in the cache under it cannot be another one. Raises
     `SycoError` for a revision that can move, an unknown or closed data set, and a Hub that does not answer.
     """
-    import httpx2
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, XetDownloadError
 
     where = f"{wanted.group}: {wanted.repository}"
     if not COMMIT.fullmatch(wanted.revision):
@@ -41,16 +40,25 @@ def fetch(wanted: Wanted, patience: Retries) -> Path:
             wanted.repository, repo_type="dataset", revision=wanted.revision, allow_patterns=list(wanted.patterns)
         )
 
+    check_repository(wanted.repository)
+    folder = cache_of(wanted.repository, "dataset")
     try:
-        return Path(retries.persistent(get, patience))
-    except (HfHubHTTPError, LocalEntryNotFoundError, XetDownloadError, httpx2.HTTPError, OSError, ValueError) as error:
+        return Path(retries.answer(get, f"download {wanted.repository}", patience, folder))
+    except SycoError:
+        raise
+    except retries.faults() as error:
         code = retries.status(error)
         if code in (401, 403, 404):
             raise SycoError(
                 f"{where} at {wanted.revision}: not there, or not open to you ({code})",
                 f"Correct {wanted.group} in params.yaml, or log in: hf auth login",
             ) from error
-        reason = f"HTTP {code}" if code else type(error).__name__
-        raise SycoError(
-            f"{where}: the Hub did not answer usefully ({reason})", "Run again: finished files are kept"
-        ) from error
+        raise hubfaults.unreachable(error, where, folder) or SycoError(f"{where}: {hubfaults.short(error)}") from error
+
+
+def cache_of(repository: str, kind: str) -> Path:
+    """Where the client keeps the files of a repository, finished and unfinished ones."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repository, repo_type=kind) / "blobs"

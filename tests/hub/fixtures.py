@@ -104,7 +104,7 @@ def hub_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert url.startswith("http://127.0.0.1:"), "the emulated Hub did not start"
             yield url
         finally:
-            process.terminate()
+            process.kill()  # a request that a test left hanging would hold up a polite end
 
 
 @pytest.fixture

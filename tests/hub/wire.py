@@ -1,10 +1,11 @@
 """The outermost layer of the emulated Hub: logs every request and injects faults into the connection."""
 
+import json
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 CONTROL = "/_control/"
 
@@ -15,7 +16,8 @@ class Fault:
 
     The first `skip` matches pass, the next `times` fail: with an HTTP `status` (and `headers`), by cutting the
     connection once `cut_request` bytes of the body came in or `cut_response` bytes went out, or by doing the
-    work and losing the whole response. `delay` (seconds) alone only slows down.
+    work and losing the whole response. `delay` (seconds) alone only slows down; `drip` (seconds) is the pause after
+    every byte of the response. `body` stands for the answer's own, as text; with `status` None it comes with 200.
     """
 
     match: str
@@ -27,6 +29,9 @@ class Fault:
     cut_response: int | None = None
     lose_response: bool = False
     delay: float = 0
+    drip: float = 0
+    body: str | None = None
+    content_type: str = "application/json"
 
     def takes(self, name: str) -> bool:
         if not re.search(self.match, name) or self.times <= 0:
@@ -73,9 +78,11 @@ class Wire:
             import anyio
 
             await anyio.sleep(fault.delay)
-        if fault.status is not None:
-            entry.status = fault.status
-            return await JSONResponse({"error": "injected"}, fault.status, fault.headers)(scope, receive, send)
+        if fault.status is not None or fault.body is not None:
+            body = json.dumps({"error": "injected"}) if fault.body is None else fault.body
+            entry.status = fault.status or 200
+            answer = Response(body, entry.status, fault.headers, fault.content_type)
+            return await answer(scope, receive, send)
         try:
             await self.app(scope, _CutRequest(fault, receive), _CutResponse(entry, fault, receive, send))
         except ConnectionResetError:
@@ -122,9 +129,11 @@ class _CutResponse:
             _transport(self.receive).abort()
             return
         limit = self.fault.cut_response
-        if limit is None or message["type"] == "http.response.start":
+        if (limit is None and not self.fault.drip) or message["type"] == "http.response.start":
             return await _Counter(self.entry, self.send)(message)
         body = message.get("body", b"")
+        if self.fault.drip:
+            return await self._drip(message, body)
         room = max(0, limit - self.entry.sent)
         self.entry.sent += len(body)
         if len(body) < room:
@@ -132,6 +141,17 @@ class _CutResponse:
         await self.send({**message, "body": body[:room], "more_body": True})
         _transport(self.receive).close()
         raise ConnectionResetError("injected")
+
+
+    async def _drip(self, message: dict, body: bytes) -> None:
+        """One byte after the other."""
+        import anyio
+
+        for byte in body:
+            await self.send({"type": message["type"], "body": bytes([byte]), "more_body": True})
+            self.entry.sent += 1
+            await anyio.sleep(self.fault.drip)
+        await self.send({**message, "body": b""})
 
 
 def _transport(receive: Any) -> Any:
