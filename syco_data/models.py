@@ -105,10 +105,8 @@ def _folder(name: str, record: Model, reference: Path, patience: Retries, files:
 
 
 def _download(name: str, record: Model, patience: Retries, files: tuple[str, ...]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    def fetch() -> str:
-        return snapshot_download(record.source, revision=record.revision, allow_patterns=list(files))
+    def fetch() -> Path:
+        return snapshots.snapshot(record.source, "model", record.revision, files)
 
     return Path(_asked(name, record, patience, fetch))
 

@@ -179,7 +179,10 @@ def test_a_commit_that_is_not_there_is_one_line(hub, project):
 def test_no_network_is_one_line(hub, project, monkeypatch):
     run("models", "lock")
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
-    for more, reason in ((nowhere, "127.0.0.1:9: it refuses connections"), ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set")):
+    for more, reason in (
+        (nowhere, "127.0.0.1:9: it refuses connections"),
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
+    ):
         monkeypatch.setattr(RunningHub, "environment", _with(more))
         (said,) = stage(hub, project)
         assert f"model 'mine' ({REPO}): no such folder here; on the Hub: " in said and reason in said

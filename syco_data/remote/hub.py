@@ -201,7 +201,9 @@ class Remote:
 
         def look() -> dict[str, Blob]:
             listing = lambda: list(self.api.list_repo_tree(**self._same, revision=commit, recursive=True))  # noqa: E731
-            files = [entry for entry in self.ask("list files", listing) if isinstance(entry, RepoFile)]
+            # A commit without any file is rare, and a hasty answer that says so is not: it is asked for twice.
+            entries = self.ask("list files", listing) or self.ask("list files", listing)
+            files = [entry for entry in entries if isinstance(entry, RepoFile)]
             return dict(map(_blob, files))
 
         return self.attempt("list files", look)

@@ -17,6 +17,8 @@ LONGER = "Run the same command again, or allow more time: --time-limit SECONDS (
 _TOKEN = re.compile(r"hf_[A-Za-z0-9_]{3,}|(?<=[Bb]earer )\S+")
 _ADDRESS = re.compile(r"\bhttps?://\S+")
 _LATER = "Run the same command later"
+_LONG_PAUSE = 60.0
+"""Seconds; a longer pause is spoken of."""
 _LONGEST = 300
 """Characters of the Hub's own words that are shown."""
 
@@ -54,12 +56,14 @@ def unreachable(error: Exception, where: str, folder: Path | None = None) -> Unr
     if is_offline(error):
         return Unreachable(f"{where}: HF_HUB_OFFLINE is set, so the Hub is not asked", "Unset HF_HUB_OFFLINE")
     if isinstance(error, OutOfTime):
-        words = error.arrived or "nothing"
-        return Unreachable(f"{where}: {error}, and {words} has arrived" if folder else f"{where}: {error}", LONGER)
+        return Unreachable(f"{where}: {error}", LONGER)
     if isinstance(error, session.Cut):
         return Unreachable(f"{where}: the call was given up", LONGER)
     if cache := _unwritable_cache(error):
         return Unreachable(f"{where}: {cache}", "Set HF_HOME to a folder that can be written")
+    if retries.is_distrust(error):
+        hint = "Where a proxy signs with a certificate of its own: SSL_CERT_FILE=FILE names it"
+        return Unreachable(f"{where}: the certificate that came is not trusted", hint)
     if retries.is_nobody(error):
         return Unreachable(f"{where}: {_nobody(error)}", _way_to())
     if isinstance(error, retries.Misunderstood):
@@ -67,6 +71,8 @@ def unreachable(error: Exception, where: str, folder: Path | None = None) -> Unr
         return Unreachable(
             f"{where}: the Hub answered in a form that is not understood{code}, also when tried again", kept
         )
+    if (pause := retries.asked_pause(error)) > _LONG_PAUSE:
+        return Unreachable(f"{where}: {short(error)}; the Hub asks to be left alone for {pause:,.0f} s", kept)
     if retries.may_pass(error) or retries.status(error) in retries.PASSING:
         return Unreachable(f"{where}: {short(error)}, also when tried again", kept)
     return None
@@ -83,7 +89,7 @@ def short(error: Exception) -> str:
     status = retries.status(error)
     cause = error.__cause__ or error
     if isinstance(error, session.NoAnswer):
-        return f"no answer in the time that a request has ({type(cause).__name__})"
+        return f"{error} ({type(cause).__name__})"
     if status is None and retries.may_pass(error):
         return f"the connection failed ({type(cause).__name__})"
     # The words of the Hub where there are any, and not those that the client makes of them.

@@ -20,17 +20,19 @@ Answer = TypeVar("Answer")
 
 FIRST_WORD, LONGEST_SILENCE = 10.0, 300.0
 """Seconds without an end after which a call is spoken of, and at most between two such words (they double)."""
+LAST_LOOK = 10.0
+"""Seconds beyond the limit in which a publish may look for what has arrived."""
 _current: contextvars.ContextVar["Deadline | None"] = contextvars.ContextVar("deadline", default=None)
 _left_behind: list[Thread] = []
 _log = logging.getLogger(__name__)
 
 
 class OutOfTime(Exception):
-    """The total time is over; `arrived` says what is on this disk by now, in words (empty: nothing)."""
+    """The total time is over; `folder` is where files of a download arrive."""
 
-    def __init__(self, total: float, arrived: str) -> None:
-        super().__init__(f"the time limit of {total:,.0f} s is over")
-        self.arrived = arrived
+    def __init__(self, total: float, folder: Path | None) -> None:
+        here = "" if folder is None else f"; here by now: {arrived(folder) or 'nothing'}"
+        super().__init__(f"the time limit of {total:,.10g} s is over{here}")
 
 
 @dataclass
@@ -80,7 +82,7 @@ def call(what: Callable[[], Answer], doing: str, limit: Deadline, folder: Path |
         answer, error = _awaited(results, doing, limit)
     except Empty:
         _abandon(thread)
-        raise OutOfTime(limit.total, arrived(folder)) from None
+        raise OutOfTime(limit.total, folder) from None
     except BaseException:  # Ctrl-C
         _abandon(thread)
         raise
@@ -99,7 +101,7 @@ def _awaited(results: SimpleQueue, doing: str, limit: Deadline) -> tuple:
         except Empty:
             if limit.left <= 0:
                 raise
-            _log.warning("waiting for the Hub: %s (%.0f s of %s s)", doing, limit.spent, f"{limit.total:,.0f}")
+            _log.warning("waiting for the Hub: %s (%.0f s of %s s)", doing, limit.spent, f"{limit.total:,.10g}")
             silence += min(silence, LONGEST_SILENCE)
 
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from syco_data.errors import SycoError
 from syco_data.releasing import cards, manifest
 from syco_data.releasing.parcels import Differences, Parcel, card_changes, of_release, proven_release
+from syco_data.remote import limits
 from syco_data.remote.hub import NUMBER, Blob, Kind, Remote
 from syco_data.remote.hubfaults import SIGN_IN
 from syco_data.settings import Publish, Retries
@@ -233,6 +234,7 @@ def _commit(remote: Remote, parcel: Parcel, start: str) -> str:
 
 def _landed(remote: Remote, parcel: Parcel) -> str | None:
     """The head, if it holds the parcel in spite of the fault of the last try."""
+    remote.deadline = limits.Deadline(max(limits.LAST_LOOK, remote.deadline.left))
     try:
         head = remote.existing().head
         return head if parcel.differences(remote.tree(head)).none else None

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -75,12 +76,15 @@ def answer(call: Callable[[], Result], doing: str, retries: Retries, folder: Pat
 
 def _is_stumbling(error: BaseException) -> bool:
     """Whether an error of a general kind comes from reading an answer: no JSON, no text, no number, far too deep."""
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import FileMetadataError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    if isinstance(error, RecursionError | json.JSONDecodeError | UnicodeError):
+    if isinstance(error, RecursionError | json.JSONDecodeError | UnicodeError | FileMetadataError):
         return True
-    explained = isinstance(error, HFValidationError | LocalEntryNotFoundError | OSError) or error.__cause__ is not None
-    return isinstance(error, ValueError) and not explained
+    if isinstance(error, HfHubHTTPError | HFValidationError | LocalEntryNotFoundError) or error.__cause__ is not None:
+        return False
+    # One of the system has a number, also in the words of Xet's library; one without speaks of what came.
+    of_client = type(error) is OSError and error.errno is None and "(os error" not in str(error)
+    return of_client or isinstance(error, ValueError)
 
 
 def persistent(
@@ -97,7 +101,7 @@ def persistent(
     def pause(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception()
         longest = LONGEST_WAIT_WHERE_NOBODY_IS if is_nobody(error) else retries.longest_wait
-        return max(min(growing(state), longest), _asked_pause(error))
+        return max(min(growing(state), longest), asked_pause(error))
 
     def enough(state: tenacity.RetryCallState) -> bool:
         return state.attempt_number >= tries(state.outcome.exception(), retries) or pause(state) >= deadline.left
@@ -126,6 +130,11 @@ def is_nobody(error: BaseException | None) -> bool:
     return may_pass(error) and any(isinstance(cause, kinds) for cause in causes(error))
 
 
+def is_distrust(error: BaseException | None) -> bool:
+    """Whether the certificate of the other side was not accepted."""
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
+
+
 def may_pass(error: BaseException | None) -> bool:
     """Whether the same call may succeed later: cut and refused connections, timeouts, 429 and 5xx answers."""
     import httpx2
@@ -135,7 +144,7 @@ def may_pass(error: BaseException | None) -> bool:
         return error.response.status_code in PASSING
     if isinstance(error, Misunderstood):
         return error.response is None or error.response.status_code in PASSING or error.response.is_success
-    if isinstance(error, OfflineModeIsEnabled | httpx2.UnsupportedProtocol):
+    if isinstance(error, OfflineModeIsEnabled | httpx2.UnsupportedProtocol) or is_distrust(error):
         return False
     if isinstance(error, LocalEntryNotFoundError | ValueError) and error.__cause__ is not None:
         return may_pass(error.__cause__)  # the client's words for "no answer, and nothing usable in the cache"
@@ -154,7 +163,7 @@ def _response(error: BaseException | None, context: bool = True) -> "httpx2.Resp
     return next((response for response in responses if response is not None), None)
 
 
-def _asked_pause(error: BaseException | None) -> float:
+def asked_pause(error: BaseException | None) -> float:
     """Seconds that the Hub asks to wait; 0 where it does not."""
     response = _response(error, context=False)
     return 0.0 if response is None else pause_of(response)

@@ -25,6 +25,9 @@ _SCHEMES = ("http", "https", "socks5", "socks5h")
 class NoAnswer(Exception):
     """No byte came for the time that a request may be silent. No error of httpx2, which the client would try again."""
 
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer for {seconds:g} s")
+
 
 class Cut(Exception):
     """The call that this connection belongs to has run out of time."""
@@ -43,9 +46,9 @@ def prepare(no_answer: float) -> None:
     from huggingface_hub.utils import _http
 
     _State.no_answer = no_answer
-    limit = f"{max(1, round(no_answer))}s"
-    for name in ("RETRY_MAX_DURATION", "READ_TIMEOUT", "CONNECT_TIMEOUT"):
-        os.environ.setdefault(f"HF_XET_CLIENT_{name}", limit)
+    # Half the time for Xet's own tries: ours come on top.
+    for name, share in (("READ_TIMEOUT", 1.0), ("CONNECT_TIMEOUT", 1.0), ("RETRY_MAX_DURATION", 0.5)):
+        os.environ.setdefault(f"HF_XET_CLIENT_{name}", f"{max(1, round(share * no_answer))}s")
     given = _http._GLOBAL_CLIENT_FACTORY
     if not getattr(given, "limited", False):
         mask_logs()
@@ -79,6 +82,9 @@ def _limited(make) -> "httpx2.Client":
     import httpx2
 
     try:
+        folder = os.environ.get("SSL_CERT_DIR")
+        if folder and not os.environ.get("SSL_CERT_FILE") and not os.path.isdir(folder):
+            raise FileNotFoundError(folder)  # the client would trust nobody, and not say why
         client = make()
     except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
         raise _unusable(error) from error
@@ -87,11 +93,12 @@ def _limited(make) -> "httpx2.Client":
     def send(request: "httpx2.Request", **options) -> "httpx2.Response":
         if _broken_endpoint(request):
             raise SycoError("HF_ENDPOINT is no address of a Hub", "Set it to one like https://huggingface.co")
-        request.extensions = {**request.extensions, "timeout": _capped(request.extensions.get("timeout", {}))}
+        times = _capped(request.extensions.get("timeout", {}))
+        request.extensions = {**request.extensions, "timeout": times}
         try:
             return plain(request, **options)
         except httpx2.TimeoutException as error:
-            raise NoAnswer(str(error)) from error
+            raise NoAnswer(times["read"]) from error
 
     client.send = send
     hooks = client.event_hooks
@@ -115,7 +122,7 @@ def _watch(response: "httpx2.Response") -> None:
 
     from syco_data.remote import retries
 
-    response.stream = _watched(response.stream)
+    response.stream = _watched(response.stream, response.request.extensions["timeout"]["read"])
     if response.is_error:
         pause = retries.pause_of(response)
         for name in ("Retry-After", "RateLimit"):
@@ -126,7 +133,7 @@ def _watch(response: "httpx2.Response") -> None:
             hf_raise_for_status(response)
 
 
-def _watched(stream):
+def _watched(stream, seconds: float):
     import httpx2
 
     class Watched(httpx2.SyncByteStream):
@@ -139,7 +146,7 @@ def _watched(stream):
                         raise Cut
                     yield part
             except httpx2.TimeoutException as error:
-                raise NoAnswer(str(error)) from error
+                raise NoAnswer(seconds) from error
 
         def close(self) -> None:
             stream.close()

@@ -1,5 +1,6 @@
 """Files of a data set on the Hub at a pinned commit."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,6 @@ def fetch(wanted: Wanted, patience: Retries) -> Path:
     A commit is asked for by its full id, so what lies in the cache under it cannot be another one. Raises
     `SycoError` for a revision that can move, an unknown or closed data set, and a Hub that does not answer.
     """
-    from huggingface_hub import snapshot_download
-
     where = f"{wanted.group}: {wanted.repository}"
     if not COMMIT.fullmatch(wanted.revision):
         raise SycoError(
@@ -35,15 +34,13 @@ def fetch(wanted: Wanted, patience: Retries) -> Path:
             f"Set {wanted.group}.revision to the commit that the data set's page shows",
         )
 
-    def get() -> str:
-        return snapshot_download(
-            wanted.repository, repo_type="dataset", revision=wanted.revision, allow_patterns=list(wanted.patterns)
-        )
+    def get() -> Path:
+        return snapshot(wanted.repository, "dataset", wanted.revision, wanted.patterns)
 
     check_repository(wanted.repository)
     folder = cache_of(wanted.repository, "dataset")
     try:
-        return Path(retries.answer(get, f"download {wanted.repository}", patience, folder))
+        found = retries.answer(get, f"download {wanted.repository}", patience, folder)
     except SycoError:
         raise
     except retries.faults() as error:
@@ -54,6 +51,33 @@ def fetch(wanted: Wanted, patience: Retries) -> Path:
                 f"Correct {wanted.group} in params.yaml, or log in: hf auth login",
             ) from error
         raise hubfaults.unreachable(error, where, folder) or SycoError(f"{where}: {hubfaults.short(error)}") from error
+
+    if not _holds_files(found):
+        raise SycoError(
+            f"{where} at {wanted.revision}: no file there matches {', '.join(wanted.patterns)}",
+            f"Correct {wanted.group} in params.yaml",
+        )
+    return found
+
+
+def snapshot(repository: str, kind: str, revision: str, patterns: Iterable[str]) -> Path:
+    """The folder in the client's cache with the files of a commit that match; for `retries.ask`.
+
+    The client keeps the list of files that it was given, and believes it for good. One without any file is forgotten,
+    and asked for once more.
+    """
+    from huggingface_hub import snapshot_download
+
+    for _ in range(2):
+        folder = Path(snapshot_download(repository, repo_type=kind, revision=revision, allow_patterns=list(patterns)))
+        if _holds_files(folder):
+            break
+        (cache_of(repository, kind).parent / "trees" / f"{revision}.json").unlink(missing_ok=True)
+    return folder
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))
 
 
 def cache_of(repository: str, kind: str) -> Path:

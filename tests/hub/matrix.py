@@ -1,6 +1,6 @@
-"""Every request of a publish fails, in turn and in every way: `python -m tests.hub.matrix WORK REQUESTS`.
+"""Every request of a publish fails, in turn and in every way: `python -m tests.hub.matrix WORK REQUESTS [WAYS]`.
 
-Prints what came of each case; REQUESTS is a regular expression, "." for all.
+Prints what came of each case; REQUESTS is a regular expression, "." for all; WAYS is `faults` or `shapes`.
 
 Run in a process of its own, because the client chooses its transport (Xet or LFS) when it is imported. The Hub is
 the one of HF_ENDPOINT. Each case publishes other rows to a repository of its own, so that nothing is there before.
@@ -33,6 +33,23 @@ WAYS = {
     "lost response": {"lose_response": True},
     "for good": {"status": 503, "times": 1_000_000},
 }
+BODIES = {
+    "number": "5", "null": "null", "list": "[]", "list of numbers": "[1]", "object": "{}", "string": '"out of order"',
+    "other types": '{"sha": 5, "private": "no", "siblings": 3, "tags": [7], "branches": null, "files": {"a": 1}}',
+    "nothing": "", "page": "<html>sign in here</html>", "half": '{"sha": "12', "deep": "[" * 100_000,
+}  # fmt: skip
+"""Answers that are no answer: valid JSON of another shape, and what a gateway sends."""
+SHAPES = {f"200 {name}": {"body": body} for name, body in BODIES.items()} | {
+    f"503 {name}": {"status": 503, "body": BODIES[name]} for name in ("string", "null", "list", "number", "page")
+}
+
+
+def ways(name: str, number: int) -> dict[str, dict]:
+    """How a request fails: in every way; of the many shapes one for each, so that all come up in the end."""
+    if name != "shapes":
+        return WAYS
+    name = [*SHAPES][number % len(SHAPES)]
+    return {name: SHAPES[name]}
 
 
 @dataclass(frozen=True)
@@ -76,11 +93,12 @@ class Matrix:
     hub: RunningHub
     work: Path
     chosen: str
+    ways: str = "faults"
     cases: int = 0
 
     def run(self) -> Iterator[Outcome]:
-        for request in filter(lambda one: re.search(self.chosen, one.form), self.requests()):
-            for way, fault in WAYS.items():
+        for number, request in enumerate(one for one in self.requests() if re.search(self.chosen, one.form)):
+            for way, fault in ways(self.ways, number).items():
                 yield self.case(request, way, fault)
 
     def requests(self) -> list[Request]:
@@ -148,7 +166,7 @@ def without_pauses() -> None:
 
 def main() -> None:
     without_pauses()
-    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]), sys.argv[2])
+    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]), *sys.argv[2:])
     print(json.dumps([asdict(outcome) for outcome in matrix.run()]))
 
 

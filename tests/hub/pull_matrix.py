@@ -1,4 +1,4 @@
-"""Every request of a pull fails, in turn and in every way: `python -m tests.hub.pull_matrix WORK` says what came of it.
+"""Every request of a pull fails, in turn and in every way: `python -m tests.hub.pull_matrix WORK [WAYS]`.
 
 Run in a process of its own, because the client chooses its transport (Xet or LFS) when it is imported. The Hub is
 the one of HF_ENDPOINT, and shows alice/claims@1.0.0; WORK/release is that release.
@@ -20,7 +20,7 @@ from syco_data.remote import pulling
 from syco_data.remote.hub import Address
 from syco_data.settings import Retries
 from tests.hub.fixtures import RunningHub
-from tests.hub.matrix import WAYS, Request, requests_in, without_pauses
+from tests.hub.matrix import Request, requests_in, ways, without_pauses
 from tests.hub.releases import QUICK
 from tests.hub.wire import Fault
 
@@ -50,13 +50,14 @@ class Outcome:
 class Matrix:
     hub: RunningHub
     work: Path
+    ways: str = "faults"
     cases: int = 0
 
     def run(self) -> Iterator[Outcome]:
         self.hub.clear_log()
         self.pull(self.fresh())
-        for request in requests_in(self.hub.log(), ONE.repository):
-            for way, fault in WAYS.items():
+        for number, request in enumerate(requests_in(self.hub.log(), ONE.repository)):
+            for way, fault in ways(self.ways, number).items():
                 # All requests of a form fail for good together.
                 if way != "for good" or request.before == 0:
                     yield self.case(request, way, fault)
@@ -95,7 +96,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def main() -> None:
     without_pauses()
-    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]))
+    matrix = Matrix(RunningHub(constants.ENDPOINT, Path(constants.HF_HOME)), Path(sys.argv[1]), *sys.argv[2:])
     print(json.dumps([asdict(outcome) for outcome in matrix.run()]))
 
 

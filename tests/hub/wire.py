@@ -82,7 +82,7 @@ class Wire:
             body = json.dumps({"error": "injected"}) if fault.body is None else fault.body
             entry.status = fault.status or 200
             answer = Response(body, entry.status, fault.headers, fault.content_type)
-            return await answer(scope, receive, send)
+            return await answer(scope, receive, _CutResponse(entry, fault, receive, send) if fault.drip else send)
         try:
             await self.app(scope, _CutRequest(fault, receive), _CutResponse(entry, fault, receive, send))
         except ConnectionResetError:
@@ -141,7 +141,6 @@ class _CutResponse:
         await self.send({**message, "body": body[:room], "more_body": True})
         _transport(self.receive).close()
         raise ConnectionResetError("injected")
-
 
     async def _drip(self, message: dict, body: bytes) -> None:
         """One byte after the other."""
