@@ -105,6 +105,11 @@ def _unwritable_cache(error: Exception) -> str | None:
     from huggingface_hub import constants
 
     number, name = getattr(error, "errno", None), getattr(error, "filename", None)
+    if "(os error" in str(error):  # Xet's library, which names no file
+        try:
+            Path(constants.HF_XET_CACHE).mkdir(parents=True, exist_ok=True)
+        except OSError as refusal:
+            number, name = refusal.errno, constants.HF_XET_CACHE
     folders = [constants.HF_HOME, constants.HF_HUB_CACHE, constants.HF_XET_CACHE]
     if not number or not isinstance(name, str) or not any(Path(name).is_relative_to(folder) for folder in folders):
         return None
