@@ -42,10 +42,12 @@ class _State:
 
 def prepare(no_answer: float) -> None:
     """Sets the limit for all requests from now on, and Xet's own where the environment does not set it."""
-    from huggingface_hub import set_client_factory
+    from huggingface_hub import constants, set_client_factory
     from huggingface_hub.utils import _http
 
     _State.no_answer = no_answer
+    # It asks for a list that it keeps and stumbles over for good, where one answer was nonsense.
+    constants.HF_HUB_DISABLE_TELEMETRY = True
     # Half the time for Xet's own tries: ours come on top.
     for name, share in (("READ_TIMEOUT", 1.0), ("CONNECT_TIMEOUT", 1.0), ("RETRY_MAX_DURATION", 0.5)):
         os.environ.setdefault(f"HF_XET_CLIENT_{name}", f"{max(1, round(share * no_answer))}s")
