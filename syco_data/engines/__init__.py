@@ -173,6 +173,25 @@ def accelerator(wanted: str) -> str:
     return " ".join(["cuda", *models])
 
 
+def check_device(device: str, key: str) -> None:
+    """Refuses a device that torch does not have here; `key` is where it is set in params.yaml."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device in there and not there[device]():
+        raise SycoError(
+            f"there is no device '{device}' for torch {torch.__version__} here", f"Set {key} to cpu, or to auto"
+        )
+
+
+def check_cards(count: int, key: str) -> None:
+    """Refuses more GPUs than torch has here."""
+    import torch
+
+    if count > (here := torch.cuda.device_count()):
+        raise SycoError(f"{key} is {count}, and there are {here} GPUs here", f"Set {key} to {max(here, 1)}")
+
+
 def _is_apple() -> bool:
     import platform
 
