@@ -4,6 +4,7 @@ The comparison is transformers' own loading, with its renamed, fused and tied te
 shapes come from the headers of the files, and no weight is read.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from syco_data import model_files
 from syco_data.errors import SycoError
 from syco_data.model_files import Tensor, refused
 
+# Read by transformers when it is imported: no kernel, which is code of others, is fetched for any model.
+os.environ["USE_HUB_KERNELS"] = "NO"
 FLOATS = ("F64", "F32", "F16", "BF16", "F8_")
 MOST = 1_000_000  # tensors of a series
 MASK = ".masked_bias"  # a constant that the first checkpoints of GPT-2 kept beside their weights

@@ -56,7 +56,7 @@ class Renderer:
     def _start(self) -> None:
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from syco_data.chat_rendering import serve; serve()"],
+            [sys.executable, "-c", f"from syco_data.chat_rendering import serve; serve({SECONDS})"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"},
         )  # fmt: skip
@@ -93,8 +93,8 @@ def _end(process: subprocess.Popen) -> None:
             pipe.close()
 
 
-def serve() -> None:
-    """The process: one JSON line in, one out, until nobody asks any more."""
+def serve(seconds: float) -> None:
+    """The process: one JSON line in, one out, until nobody asks any more or a text takes too long."""
     import resource
 
     from transformers.utils.chat_template_utils import render_jinja_template
@@ -108,7 +108,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         *head, messages, options = json.loads(line)
         template, variables = head or (template, variables)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)  # ends this process, also where its parent is gone
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # ends this process, also where its parent is gone
         try:
             answer = _rendered(render_jinja_template, messages, template, variables | options)
         except MemoryError:

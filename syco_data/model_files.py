@@ -61,7 +61,7 @@ def check_regular(label: str, folder: Path) -> None:
 def read_json(label: str, path: Path) -> dict:
     """The mapping of a JSON file. Numbers such as Infinity are taken: configurations of models hold them."""
     try:
-        value = json.loads(files.read(path, LARGEST_JSON))
+        value = json.loads(files.read(path, LARGEST_JSON).decode())
     except SycoError as error:
         raise refused(label, error.what) from error
     except FileNotFoundError as error:

@@ -187,11 +187,13 @@ def check_described(name: str, folder: Path) -> None:
 
 def _check_entry(model: str, key: str, value: object) -> None:
     """One entry of config.json, at any depth: no kernel of somebody else's, no other weights, no quantised ones."""
-    if key.endswith("_implementation") and isinstance(value, str) and "/" in value:
-        raise refused(
-            model, f"config.json asks for the kernel '{value}' ({key}), which is code of others: it is not fetched",
-            f"Remove {key} from its config.json",
-        )  # fmt: skip
+    if "_implementation" in key:
+        kernels = [one for _, _, one in model_files.walk(value) if isinstance(one, str) and "/" in one]
+        if kernels:
+            raise refused(
+                model, f"config.json asks for the kernel '{kernels[0]}' ({key}), which is code of others",
+                f"Remove {key} from its config.json",
+            )  # fmt: skip
     if key == "transformers_weights" and value is not None:
         raise refused(model, f"config.json names a weight file of its own ({key})", f"Remove {key} from it")
     if key in ("quantization_config", "compression_config") and value is not None:

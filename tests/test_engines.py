@@ -111,7 +111,7 @@ def refuses_an_odd_model(tiny, tmp_path, settings_) -> None:
     folder = tiny_models.make(tmp_path / "odd", "byte_bpe")
     config = (folder / "config.json").read_text(encoding="utf-8")
     (folder / "config.json").write_text(config.replace('"llama"', '"no_such_type"'), encoding="utf-8")
-    with pytest.raises(SycoError, match="cannot be loaded by transformers") as caught:
+    with pytest.raises(SycoError, match="cannot be built from config.json by transformers") as caught:
         answers(replace(tiny, folder=folder), settings_)
     assert "\n" not in str(caught.value)
 
@@ -167,6 +167,14 @@ def test_ray_holds_vllm_too(tiny):
 @pytest.mark.slow
 def test_what_goes_wrong_in_an_actor_is_one_line(tiny, tmp_path):
     refuses_an_odd_model(tiny, tmp_path, in_actors("transformers"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_actor_that_no_node_has_room_for_is_one_line(tiny):
+    for needs in ({"gpus_per_actor": 64.0}, {"cpus_per_actor": 4096.0}):
+        with pytest.raises(SycoError, match="no node has room for an actor of .*(64 GPUs|4096 CPUs)"):
+            answers(tiny, in_actors("transformers", **needs))
 
 
 def ports() -> dict[str, int]:
