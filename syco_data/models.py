@@ -73,14 +73,21 @@ def named(name: str, settings: Settings) -> Model:
 
 def is_on_hub(record: Model) -> bool:
     """Whether the record's source is a Hub id: neither `embedded` nor a folder that is here."""
-    return record.source != "embedded" and not Path(record.source).expanduser().is_dir()
+    return record.source != "embedded" and not _is_folder(record.source)
+
+
+def _is_folder(source: str) -> bool:
+    try:
+        return Path(source).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # a name of 5,000 characters, ~nobody
+        return False
 
 
 def on_hub(name: str, record: Model) -> Model:
     """The record itself, if its source can be a Hub id."""
     if not HUB_ID.fullmatch(record.source):
         raise SycoError(
-            f"model '{name}': there is no folder {record.source!r}, and it is no Hub id (owner/name) either",
+            f"model '{name}': there is no folder {record.source!r:.200}, and it is no Hub id (owner/name) either",
             f"Correct models.{name}.source in params.yaml",
         )
     return record

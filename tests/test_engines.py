@@ -120,6 +120,16 @@ def test_a_model_that_cannot_be_loaded_is_one_line(tiny, tmp_path):
     refuses_an_odd_model(tiny, tmp_path, chosen("transformers"))
 
 
+def test_the_tokenizer_of_a_larger_model_is_one_line(tmp_path):
+    folder = tiny_models.make(tmp_path / "small", "word")
+    larger = tiny_models.make(tmp_path / "large", "byte_bpe")
+    shutil.copy(larger / "tokenizer.json", folder / "tokenizer.json")
+    with engines.open(model_at(folder), chosen("transformers")) as engine:
+        for call in (lambda: engine.score(REQUESTS), lambda: engine.generate([REQUESTS[0].text], 2)):
+            with pytest.raises(SycoError, match=r"its tokenizer gives token \d+, and the model has \d+"):
+                call()
+
+
 @pytest.mark.slow
 def test_vllm_and_transformers_agree(tiny):
     """One start of vLLM: whole completions in several steps, too long texts, more options, generation."""
@@ -135,6 +145,7 @@ def test_vllm_and_transformers_agree(tiny):
         assert_equal(found[:-1], whole, nats=1e-3)
         assert_equal(engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]]), four, nats=1e-3)
         assert engine.generate([r.text for r in REQUESTS[:8]], 6) == said
+        assert engine.vocabulary >= engine.tokenizer.library.vocab_size
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ class TransformersEngine(engines.Engine):
             self._device = engines.accelerator("auto").split()[0]
         engines.check_device(self._device, "filter.transformers.device")
         self._model = self._load()
+        self.vocabulary = self._model.get_input_embeddings().weight.shape[0]
         self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
 
     def _load(self) -> Any:

@@ -50,6 +50,7 @@ class VllmEngine(engines.Engine):
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         super().__init__(model, settings)
         self.llm = _start(model, settings, self.max_length)
+        self.vocabulary = self.llm.llm_engine.model_config.get_vocab_size()
 
     def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
         if not queries:
