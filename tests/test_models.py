@@ -310,9 +310,7 @@ def test_what_configurations_of_real_models_hold_is_accepted(folder, entries):
     assert resolved(folder).positions is None
 
 
-@pytest.mark.parametrize(
-    "source", ["./no/such/folder", "./none", "../none", "name", "/abs/none", "a/b/c", "~nobody/x", "x" * 5000]
-)
+@pytest.mark.parametrize("source", ["./no/such/folder", "./none", "../none", "name", "/abs/none", "a/b/c", "~nobody/x"])
 def test_neither_a_folder_nor_a_hub_id(source):
     with pytest.raises(SycoError, match="no folder .* and it is no Hub id"):
         resolved(source)
