@@ -25,23 +25,25 @@ class Refused(Exception):
 
 
 class Renderer:
-    """Renders conversations in one template; its process starts with the first and lives as long as this object.
+    """Renders conversations; its process starts with the first and lives as long as this object."""
 
-    `variables` are what the template finds beside the messages: the special tokens, and `date_string`, which is
-    the date of the day to it.
-    """
-
-    def __init__(self, template: str, variables: dict[str, Any]) -> None:
-        self._head = [template, variables]
+    def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
+        self._known: list | None = None  # template and variables that the process has
 
-    def render(self, messages: list[dict[str, str]], **options: bool) -> str:
-        """The conversation as text; `options` as of transformers' `apply_chat_template`. Raises `Refused`."""
+    def render(self, template: str, variables: dict[str, Any], messages: list[dict[str, str]], **options: bool) -> str:
+        """The conversation as text.
+
+        `variables` are what the template finds beside the messages: the special tokens, and `date_string`, which is
+        the date of the day to it; `options` as of transformers' `apply_chat_template`. Raises `Refused`.
+        """
         first = self._process is None
         if first:
             self._start()
+        head = [] if self._known == [template, variables] else [template, variables]
+        self._known = [template, variables]
         try:
-            line = self._answer([*(self._head if first else []), messages, options], SECONDS + START * first)
+            line = self._answer([*head, messages, options], SECONDS + START * first)
         except BaseException:  # what comes next would read the answer to this one
             self.close()
             raise
@@ -82,7 +84,7 @@ class Renderer:
         """Ends the process; a later conversation starts another."""
         if self._process is not None:
             _end(self._process)
-        self._process = None
+        self._process = self._known = None
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -65,20 +65,21 @@ def test_a_template_that_does_not_end_or_fills_the_memory_is_one_line(folder, ki
 
 def test_a_process_that_was_ended_is_started_again(hurried):
     slow = "{% if 'slow' in messages[0].content %}" + ENDLESS["loops"] + "{% else %}" + COPY + "{% endif %}"
-    renderer = Renderer(slow, {})
-    assert renderer.render(MESSAGES) == "Name a river.The Po"
+    renderer = Renderer()
+    assert renderer.render(slow, {}, MESSAGES) == "Name a river.The Po"
     first = renderer._process.pid
-    assert renderer.render(MESSAGES) == "Name a river.The Po" and renderer._process.pid == first
+    assert renderer.render(slow, {}, MESSAGES) == "Name a river.The Po" and renderer._process.pid == first
     with pytest.raises(Refused, match="does not end within 2 seconds"):
-        renderer.render([{"role": "user", "content": "slow"}])
-    assert renderer.render(MESSAGES) == "Name a river.The Po"
+        renderer.render(slow, {}, [{"role": "user", "content": "slow"}])
+    assert renderer.render(slow, {}, MESSAGES) == "Name a river.The Po"
+    assert renderer.render("{{ messages[0].content }}{{ x }}", {"x": 1}, MESSAGES) == "Name a river.1"
     renderer.close()
 
 
 def test_the_process_ends_with_the_one_that_asked(tmp_path):
     code = (
         "from syco_data.chat_rendering import Renderer\n"
-        f"renderer = Renderer({COPY!r}, {{}}); renderer.render({MESSAGES!r})\n"
+        f"renderer = Renderer(); renderer.render({COPY!r}, {{}}, {MESSAGES!r})\n"
         "import os; print(renderer._process.pid, flush=True); os._exit(1)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)

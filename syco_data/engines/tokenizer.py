@@ -117,26 +117,30 @@ class Tokenizer:
         messages = [{"role": turn.role, "content": turn.content} for turn in transcripts.turns(transcript)]
         return self.rendered(messages, continue_final_message=True)
 
-    def rendered(self, messages: list[dict[str, str]], **options: bool) -> str:
+    def rendered(self, messages: list[dict[str, str]], what: str = "the prompt", **options: bool) -> str:
         """A conversation in the chat template; `options` as of transformers' `apply_chat_template`.
 
-        Raises `SycoError` for a template that fails, does not end, or fills the memory.
+        Raises `SycoError` for a template that fails, does not end, or fills the memory; `what` it was given says
+        the error.
         """
         try:
-            return self._renderer.render(messages, **options)
+            return self._renderer.render(*self._template(), messages, **options)
         except Refused as error:
             raise SycoError(
-                f"model folder {self.folder.name}: its chat template refuses the prompt: {error}",
+                f"model folder {self.folder.name}: its chat template refuses {what}: {error}",
                 "Set prompt_style: plain for this model",
             ) from error
 
     @cached_property
     def _renderer(self) -> Renderer:
+        return Renderer()
+
+    def _template(self) -> tuple[str, dict[str, Any]]:
+        """The template, and what it finds beside the messages."""
         try:
-            template, specials = self._loaded.get_chat_template(), self._loaded.special_tokens_map
+            return self._loaded.get_chat_template(), {**self._loaded.special_tokens_map, "date_string": TEMPLATE_DATE}
         except (ValueError, TypeError, AttributeError) as error:
             raise Refused(_first_line(error)) from error
-        return Renderer(template, {**specials, "date_string": TEMPLATE_DATE})
 
     def is_local(self, border: str, options: tuple[str, ...]) -> bool:
         """Whether tokens after a text that ends in `border` are decided by these characters alone.
