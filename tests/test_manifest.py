@@ -81,6 +81,11 @@ UNREADABLE = {
     "a version with a trick": (lambda v: v.update(version="1.0.0\n2.0.0"), "version"),
     "digits of another script": (lambda v: v.update(version="1.1٠.0"), "version"),
     "a template with no digest": (lambda v: v["templates"].update(plain="short"), "templates.plain"),
+    "a signer for a commit": (
+        lambda v: v["git"].update(commit='Good "git" signature for a@b.c with ED25519 key\n' + "c" * 40),
+        "git.commit",
+    ),
+    "half a commit": (lambda v: v["git"].update(commit="c" * 12), "git.commit"),
     "a future schema": (lambda v: v.update(schema=3), "reads up to 2"),
     "a schema of the past": (lambda v: v.update(schema=1), "an earlier version of this program"),
 }

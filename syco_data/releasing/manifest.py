@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from syco_data.errors import SycoError
+from syco_data.git import COMMIT
 from syco_data.settings.names import with_new_names
 from syco_data.settings.releasing import VERSION
 
@@ -115,7 +116,7 @@ class Environment(_Part):
 
 
 class Git(_Part):
-    commit: str | None
+    commit: Annotated[str, Field(pattern=COMMIT)] | None
     dirty: bool | None
 
 
