@@ -3,12 +3,17 @@
 import sys
 from collections.abc import Callable
 
-from syco_data import settings
+from syco_data import settings, streams
 from syco_data.errors import CheckFailed, SycoError
 
 
 def run(main: Callable[..., None]) -> None:
     """Calls a stage with the settings and its arguments; a fault is one line, not a traceback."""
+    with streams.safe():
+        _run(main)
+
+
+def _run(main: Callable[..., None]) -> None:
     try:
         main(settings.load(), *sys.argv[1:])
     except CheckFailed as error:

@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from syco_data import streams
 from syco_data.commands import (
     counts,
     diff,
@@ -54,6 +55,11 @@ app.command()(counts.counts)
 
 
 def main() -> None:
+    with streams.safe():
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except CheckFailed as error:
