@@ -108,7 +108,7 @@ def test_a_damaged_table_that_its_manifest_vouches_for_is_one_line(release: Path
         if file["path"] == "candidates/train.parquet":
             file["sha256"] = manifest.digest_of(path)
     (other / manifest.NAME).write_text(json.dumps(values))
-    refused(release, other, "candidates/train cannot be read")
+    refused(release, other, "candidates/train is not a whole Parquet file")
 
 
 def test_an_id_that_occurs_twice_is_named(release: Path, tmp_path: Path) -> None:

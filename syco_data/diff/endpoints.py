@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syco_data import git
+from syco_data import git, parquet
 from syco_data.errors import SycoError
+from syco_data.releasing import links, released
 from syco_data.releasing import manifest as manifests
-from syco_data.releasing import released
 from syco_data.releasing.manifest import File, Manifest
 
 if TYPE_CHECKING:
@@ -38,13 +38,23 @@ class Side:
         """A file, proven to be the one that the manifest names."""
         path = self.locate(file.path)
         if path.stat().st_size != file.bytes or manifests.digest_of(path) != file.sha256:
-            raise SycoError(
-                f"{self.name}: {file.path} is not the file that its manifest names (damaged or changed)",
-                VERIFY,
-            )
-        if fault := next(released.header(path).faults(file.table), None) if file.table else None:
-            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
+            with path.open("rb") as content:
+                pointer = manifests.is_pointer(content.read(len(manifests.POINTER)))
+            what = "a Git LFS pointer" if pointer else "not the file that its manifest names (damaged or changed)"
+            raise SycoError(f"{self.name}: {file.path} is {what}", "git lfs pull" if pointer else VERIFY)
+        if file.table:
+            self._check_table(path, file)
         return path
+
+    def _check_table(self, path: Path, file: File) -> None:
+        """Raises where the file is not the table of the manifest, or unfolds to more than a table can."""
+        try:
+            fault = next(released.header(path, file).faults(file.table), None)
+            parquet.check(path, released.name_of(file), released.limits(file))
+        except SycoError as error:
+            raise SycoError(f"{self.name}: {error.what}", VERIFY) from error
+        if fault:
+            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
 
 
 def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
@@ -67,15 +77,15 @@ def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
 
 
 def folder_side(folder: Path, name: str | None = None) -> Side:
-    """A release folder; links in it are refused, as they could lead anywhere."""
+    """A release folder; links in it are followed where `links` says so."""
 
     def locate(path: str) -> Path:
-        found = folder / path
-        if any(part.is_symlink() for part in [found, *found.parents[: path.count("/")]]):
-            raise SycoError(f"{folder}: {path} is a link", "A release holds plain files: pull or build it again")
-        if not found.is_file():
-            raise SycoError(f"{folder}: {path} is missing", "Get the release again: python -m syco_data pull")
-        return found
+        try:
+            return links.file(folder, path)
+        except FileNotFoundError as error:
+            raise SycoError(
+                f"{folder}: {path} is missing", "Get the release again: python -m syco_data pull"
+            ) from error
 
     return Side(name or str(folder), manifests.read(folder), manifests.identity(folder), locate)
 
