@@ -3,15 +3,16 @@
 import sys
 from collections.abc import Callable
 
-from syco_data import redaction, settings
+from syco_data import redaction, settings, streams
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.remote import limits
 
 
 def run(main: Callable[..., None]) -> None:
     """Calls a stage with the settings and its arguments; a fault is one line, not a traceback."""
-    with redaction.guarded():
-        limits.leave(_code(main))
+    with streams.safe(), redaction.guarded():
+        code = _code(main)
+    limits.leave(code)
 
 
 def _code(main: Callable[..., None]) -> int | str | None:

@@ -23,7 +23,7 @@ def main(settings: Settings) -> None:
             if choice.licence != "exclude"
         },
         models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
-        git=environment.git(Path(), code()),
+        git=environment.commit_of(Path(), code()),
     )
     release.build(made, settings, RELEASE)
 

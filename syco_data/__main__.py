@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from syco_data import redaction
+from syco_data import redaction, streams
 from syco_data.commands import (
     counts,
     diff,
@@ -56,8 +56,9 @@ app.command()(counts.counts)
 
 
 def main() -> None:
-    with redaction.guarded():
-        limits.leave(_code())
+    with streams.safe(), redaction.guarded():
+        code = _code()
+    limits.leave(code)
 
 
 def _code() -> int | str | None:

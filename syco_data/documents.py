@@ -93,11 +93,15 @@ def _nodes(root: yaml.Node, name: str) -> Iterator[yaml.Node]:
             yield node
 
 
-def parse_json(content: str | bytes, name: str) -> Any:
-    """The value of a JSON text (in UTF-8, without a byte order mark)."""
+def parse_json(content: str | bytes, name: str, unique_keys: bool = False) -> Any:
+    """The value of a JSON text (in UTF-8, without a byte order mark).
+
+    `unique_keys`: a key that is given twice is an error; without it the last one counts, as JSON's readers have it.
+    """
     try:
         text = content.decode() if isinstance(content, bytes) else content
-        return json.loads(text, parse_constant=_refuse_constant)
+        pairs = _unique if unique_keys else None
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
         raise SycoError(f"{name} is not valid JSON: {reason:.300}") from error
@@ -106,6 +110,15 @@ def parse_json(content: str | bytes, name: str) -> Any:
 def read_json(path: Path, largest: int) -> Any:
     """The value of a JSON file. Raises `SycoError`, and `FileNotFoundError` where there is none."""
     return parse_json(files.read(path, largest), str(path))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in values if names.count(name) > 1)
+        raise ValueError(f"key {twice!r:.60} is given twice")
+    return values
 
 
 def _refuse_constant(name: str) -> None:

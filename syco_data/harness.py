@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
-from syco_data.engines import accelerator, vllm
+from syco_data import architectures
+from syco_data.engines import accelerator, check_device, vllm
 from syco_data.errors import SycoError
 from syco_data.models import ResolvedModel
 from syco_data.settings import Capability, Filter
@@ -58,11 +59,17 @@ def load(model: ResolvedModel, settings: Capability, engine: Filter) -> Any:
     of_transformers.set_verbosity_error()  # it would warn of every prompt that is counted and then left out
     if model.positions is not None and settings.max_tokens >= model.positions:
         raise ValueError(f"max_tokens is {settings.max_tokens}, the model takes texts of {model.positions} tokens")
+    device = accelerator(engine.transformers.device).split()[0]
+    if engine.engine == "vllm":
+        vllm.check(model, engine)
+    else:
+        check_device(device, "filter.transformers.device")
+        architectures.check(f"model '{model.name}'", model.folder)
     loader = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
     here = vllm.arguments(engine) if engine.engine == "vllm" else {}
     made = loader.create_from_arg_obj(
         {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False, **here},
-        {"batch_size": settings.batch, "device": accelerator(engine.transformers.device).split()[0]},
+        {"batch_size": settings.batch, "device": device},
     )
     made.answer_tokens, made.too_long = settings.max_tokens, set()
     return made

@@ -1,16 +1,17 @@
-"""From a record of `models:` in the params to a model folder on this disk that is known to be whole.
+"""From a record of `models:` in the params to a model folder on this disk that is known to be complete.
 
 A record's source is `embedded` (the reference model that the graph trains), a local folder, or a Hub id at a
 commit. Weights are safetensors and nothing else; no code that comes with a model is ever run.
 """
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from syco_data import model_files
 from syco_data.errors import SycoError
+from syco_data.model_files import refused
 from syco_data.remote import hub, hubfaults, limits, retries, snapshots
 from syco_data.settings import Model, Retries, Settings, unknown
 
@@ -20,7 +21,7 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
-DESCRIBING = ("config.json", "generation_config.json", *TOKENIZER_FILES)
+DESCRIBING = ("config.json", "generation_config.json", model_files.ADAPTER, *TOKENIZER_FILES)
 DOWNLOADED = ("*.safetensors", "*.safetensors.index.json", *DESCRIBING)
 LOCK = "python -m syco_data models lock"
 
@@ -50,16 +51,16 @@ def resolve(name: str, record: Model, reference: Path, patience: Retries, weight
     """
     on_hub = is_on_hub(record)
     folder = _folder(name, record, reference, patience, DOWNLOADED if weights else DESCRIBING)
-    (check_whole if weights or not on_hub else check_described)(name, folder)
-    config = _json(name, folder / "config.json")
+    (check_complete if weights or not on_hub else check_described)(name, folder)
+    config = model_files.read_json(label(name), folder / "config.json")
     return ResolvedModel(
         name=name,
         folder=folder,
         commit=record.revision if on_hub else _digest([*_weights(folder), folder / "config.json"]),
         tokenizer=_digest([folder / file for file in TOKENIZER_FILES if (folder / file).is_file()]),
-        style=_style(name, record, folder),
+        style=style(name, record, folder),
         dtype=record.dtype,
-        positions=config.get("max_position_embeddings"),
+        positions=_positions(name, config.get("max_position_embeddings")),
     )
 
 
@@ -72,14 +73,21 @@ def named(name: str, settings: Settings) -> Model:
 
 def is_on_hub(record: Model) -> bool:
     """Whether the record's source is a Hub id: neither `embedded` nor a folder that is here."""
-    return record.source != "embedded" and not Path(record.source).expanduser().is_dir()
+    return record.source != "embedded" and not _is_folder(record.source)
+
+
+def _is_folder(source: str) -> bool:
+    try:
+        return Path(source).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):  # a name of 5,000 characters, ~nobody
+        return False
 
 
 def on_hub(name: str, record: Model) -> Model:
     """The record itself, if its source can be a Hub id."""
     if not HUB_ID.fullmatch(record.source):
         raise SycoError(
-            f"model '{name}': there is no folder {record.source!r}, and it is no Hub id (owner/name) either",
+            f"model '{name}': there is no folder {record.source!r:.200}, and it is no Hub id (owner/name) either",
             f"Correct models.{name}.source in params.yaml",
         )
     return record
@@ -159,64 +167,74 @@ def _explained(name: str, record: Model, error: Exception, folder: Path) -> Syco
     return no_answer or SycoError(f"{what}: {hubfaults.short(error)}")
 
 
+def label(name: str) -> str:
+    """What a model is called in errors."""
+    return f"model '{name}'"
+
+
 def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
 def check_described(name: str, folder: Path) -> None:
-    """Refuses a folder without its configuration or a fast tokenizer."""
+    """Refuses a folder without a configuration or a fast tokenizer, and one that asks for more than its own weights."""
+    model_files.check_regular(label(name), folder)
+    if (folder / model_files.ADAPTER).is_file():
+        raise refused(
+            label(name),
+            f"the folder {folder} holds a PEFT adapter ({model_files.ADAPTER}), which is no model by itself",
+            "Merge it into its base model (PEFT's merge_and_unload), save that, and name its folder",
+        )
     for file in ("config.json", "tokenizer.json"):
         if not (folder / file).is_file():
-            raise SycoError(f"model '{name}': the folder {folder} is incomplete: there is no {file}", _again(name))
+            raise refused(label(name), f"the folder {folder} is incomplete: there is no {file}", _again(name))
+    for file in ("generation_config.json", "tokenizer_config.json"):
+        if (folder / file).is_file():
+            model_files.read_json(label(name), folder / file)
+    for _, key, value in model_files.walk(model_files.read_json(label(name), folder / "config.json")):
+        _check_entry(label(name), key, value)
 
 
-def check_whole(name: str, folder: Path) -> None:
-    """Refuses a folder that is not described, or without a weight file in full length."""
+def _check_entry(model: str, key: str, value: object) -> None:
+    """One entry of config.json, at any depth: no kernel of somebody else's, no other weights, no quantised ones."""
+    if "_implementation" in key:
+        kernels = [one for _, _, one in model_files.walk(value) if isinstance(one, str) and "/" in one]
+        if kernels:
+            raise refused(
+                model, f"config.json asks for the kernel '{kernels[0]}' ({key}), which is code of others",
+                f"Remove {key} from its config.json",
+            )  # fmt: skip
+    if key == "transformers_weights" and value is not None:
+        raise refused(model, f"config.json names a weight file of its own ({key})", f"Remove {key} from it")
+    if key in ("quantization_config", "compression_config") and value is not None:
+        kind = value.get("quant_method") if isinstance(value, dict) else None
+        raise refused(
+            model, f"its weights are quantised ({kind or key}): only floating-point weights are read",
+            "Name the model that it was made of, or save it dequantised",
+        )  # fmt: skip
+
+
+def _positions(name: str, value: object) -> int | None:
+    """The longest text that config.json states, in tokens."""
+    if value is None or (type(value) is int and 0 < value < 1 << 31):
+        return value
+    raise refused(label(name), f"max_position_embeddings of config.json is {value!r:.60}, which is no number of tokens")
+
+
+def check_complete(name: str, folder: Path) -> None:
+    """Refuses a folder that is not described, or whose weight files are not there in full length."""
     check_described(name, folder)
-    weights = {path.name for path in _weights(folder)}
-    if not weights:
-        others = sorted(path.name for suffix in ("*.bin", "*.pt", "*.gguf") for path in folder.glob(suffix))
-        found = f"only {others[0]}: safetensors are the one kind that is read" if others else "none"
-        raise SycoError(f"model '{name}': the folder {folder} has no *.safetensors ({found})", _again(name))
-    for index in folder.glob("*.safetensors.index.json"):
-        missing = sorted(set(_json(name, index).get("weight_map", {}).values()) - weights)
-        if missing:
-            raise SycoError(f"model '{name}': the folder {folder} is incomplete: no {missing[0]}", _again(name))
-    for path in _weights(folder):
-        _check_length(name, path)
-
-
-def _check_length(name: str, path: Path) -> None:
-    """A safetensors file states in its head how long it is."""
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            head = json.loads(file.read(size)) if size <= path.stat().st_size else {}
-        expected = 8 + size + max(entry["data_offsets"][1] for key, entry in head.items() if key != "__metadata__")
-    except (ValueError, KeyError, TypeError) as error:
-        raise SycoError(f"model '{name}': {path.name} is no safetensors file, or cut off", _again(name)) from error
-    if (found := path.stat().st_size) != expected:
-        raise SycoError(f"model '{name}': {path.name} has {found:,} bytes, expected {expected:,}", _again(name))
+    model_files.tensors(label(name), folder)
 
 
 def _again(name: str) -> str:
     return f"Fetch or save the model again, or correct models.{name}.source in params.yaml"
 
 
-def _json(name: str, path: Path) -> dict:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SycoError(f"model '{name}': {path.name} is no valid JSON", _again(name)) from error
-    if not isinstance(value, dict):
-        raise SycoError(f"model '{name}': {path.name} holds no mapping", _again(name))
-    return value
-
-
-def _style(name: str, record: Model, folder: Path) -> str:
+def style(name: str, record: Model, folder: Path) -> str:
     """`chat` when asked for, or when asked to look and the model has a chat template."""
     config = folder / "tokenizer_config.json"
-    written = _json(name, config).get("chat_template") if config.is_file() else None
+    written = model_files.read_json(label(name), config).get("chat_template") if config.is_file() else None
     has_template = bool(written) or any((folder / f"chat_template.{kind}").is_file() for kind in ("jinja", "json"))
     if record.prompt_style == "chat" and not has_template:
         raise SycoError(

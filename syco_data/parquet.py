@@ -102,6 +102,24 @@ def batches(
                 yield piece
 
 
+def check(path: Path, name: str, limits: Limits = LIMITS) -> None:
+    """Raises `SycoError` for a file that unfolds to more than the limits, so that others may read it whole.
+
+    Data are read only where the sizes of its pages and the texts of its dictionaries do not tell.
+    """
+    with one_line(name):
+        columns = _check(path, name, limits).columns
+    if sum(max(column.size, column.values * max(_SMALLEST, column.longest)) for column in columns) > limits.size:
+        for _ in batches(path, name, limits=limits):
+            pass
+
+
+def empty(path: Path, name: str, limits: Limits = LIMITS) -> pa.Table:
+    """No row of a file: its columns with their plain types."""
+    with opened(path, name, limits) as file:
+        return _plain_schema(file.schema_arrow, None).empty_table()
+
+
 def read(path: Path, name: str, columns: Sequence[str] | None = None, limits: Limits = LIMITS) -> pa.Table:
     """The file's rows, or some of its columns, as `batches` gives them."""
     with opened(path, name, limits) as file:

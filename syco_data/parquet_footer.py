@@ -16,7 +16,7 @@ import pyarrow as pa
 MAGIC = b"PAR1"
 LARGEST = 4 << 20  # bytes of a footer
 _MOST_PAGES = 200_000
-_MOST_UNPACKED = 64 << 20  # bytes of dictionaries whose texts are measured
+_MOST_UNPACKED = 64 << 20  # bytes of dictionaries whose texts are measured, or the file's own size if it is more
 _HEAD = 1 << 20  # bytes of one page's head, with the smallest and the greatest value in it
 _DEEPEST = 16  # levels of structs and lists
 _HARMLESS = 64 << 20  # bytes that a dictionary may unfold to without a look at its texts
@@ -76,7 +76,7 @@ def read(path: Path) -> Footer:
         rows = _number(footer, 3)
         if rows != sum(_number(group, 3) for group in groups):
             raise Malformed("its footer counts its rows in two ways")
-        work, columns = _Work(), []
+        work, columns = _Work(end), []
         for group in groups:
             for chunk in _records(group.get(1, [])):
                 columns.append(_column(file, _record(chunk, 3), _number(group, 3), end - 8 - length, work))
@@ -120,8 +120,9 @@ def _longest(packed: bytes, size: int, codec: Any) -> int:
 def _page_heads(file: BinaryIO, chunk: dict[int, Any], end: int, work: "_Work") -> Iterator[tuple[dict[int, Any], int]]:
     """The heads of a column's pages in order, and where the data of each begins."""
     dictionary, place = chunk.get(11, 0), _number(chunk, 9)
-    if isinstance(dictionary, int) and 0 < dictionary < place:
-        place = dictionary
+    if _number(chunk, 5) and (not isinstance(dictionary, int) or not 0 <= dictionary <= place):
+        raise Malformed("a column's dictionary does not stand before its data")  # polars would panic
+    place = dictionary or place
     stop = place + _number(chunk, 7)
     if stop > end:
         raise Malformed("a column ends behind the data")
@@ -179,8 +180,8 @@ def _records(values: Any) -> list[dict[int, Any]]:
 class _Work:
     """How much may still be looked at: a file can hold millions of pages, and dictionaries of nothing but zeros."""
 
-    def __init__(self) -> None:
-        self._pages, self._dictionaries = _MOST_PAGES, _MOST_UNPACKED
+    def __init__(self, size: int) -> None:
+        self._pages, self._dictionaries = _MOST_PAGES, max(_MOST_UNPACKED, size)
 
     def next_page(self) -> None:
         self._pages -= 1

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import re
+import stat
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator
@@ -25,8 +26,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
+from pyarrow import ArrowException, parquet
 
-from syco_data import documents, schemas, tables
+from syco_data import documents, files, schemas, tables
 from syco_data.draws import content_id
 from syco_data.errors import SycoError
 from syco_data.scoring import OptionScores, Request
@@ -37,8 +39,12 @@ _OURS = re.compile(
     r"space\.json|index\.json|\d+-[0-9a-f]{32}\.(parquet|damaged)|\.[0-9a-f]{32}\.part|\..*\.part.*\.tmp"
 )
 _LARGEST_ABOUT = 64 * 1024
+_LARGEST_INDEX = 256 << 20  # bytes
+_LARGEST_CHUNK = 1 << 30  # bytes
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ArrowException, OSError, ValueError)
 ROWS_PER_CHUNK = 1_000_000  # of a compacted space
 ROWS_AT_ONCE = 8_000_000  # that a compaction holds in memory
+READINGS = 20  # of a space that other processes compact meanwhile
 LEFTOVER_AGE = 3600.0  # seconds after which an unfinished file belongs to no living writer
 
 _log = logging.getLogger(__name__)
@@ -72,11 +78,34 @@ class Chunk:
     digest: str
 
     def read(self) -> pl.DataFrame:
-        """The chunk's scores. Raises `Damaged` when its bytes are not those that were written."""
-        content = self.path.read_bytes()
+        """The chunk's scores.
+
+        Raises `Damaged` when its bytes are not those that were written or are no scores, `FileNotFoundError` when it
+        is not there any more, and `SycoError` when the system refuses to read it.
+        """
+        self._check_regular()
+        content = files.read(self.path, _LARGEST_CHUNK)
         if hashlib.blake2b(content, digest_size=16).hexdigest() != self.digest:
             raise Damaged(self.path.name)
-        return pl.read_parquet(BytesIO(content)).select(schemas.SCORES.names)
+        try:
+            # The number of rows stands in the footer: a file that unfolds to more is not unfolded.
+            if parquet.read_metadata(BytesIO(content)).num_rows != self.rows:
+                raise Damaged(self.path.name)
+            scores = pl.read_parquet(BytesIO(content))
+        except _UNREADABLE as error:
+            raise Damaged(self.path.name) from error
+        if dict(scores.schema) != schemas.SCORES.columns:
+            raise Damaged(self.path.name)
+        return scores
+
+    def _check_regular(self) -> None:
+        try:
+            if stat.S_ISREG(self.path.stat().st_mode):
+                return
+        except FileNotFoundError:
+            if not self.path.is_symlink():
+                raise
+        raise Damaged(self.path.name)
 
 
 class Damaged(Exception):
@@ -118,7 +147,7 @@ class Shelf:
 
     def find(self, keys: pl.Series) -> pl.DataFrame:
         """The stored scores of these keys, each once; damaged chunks are set aside and count as missing."""
-        for _ in range(3):
+        for _ in range(READINGS):
             try:
                 return self._find(pl.DataFrame({"key": keys.unique()}, schema={"key": pl.String}))
             except FileNotFoundError:  # compacted by another process meanwhile
@@ -147,9 +176,9 @@ class Shelf:
     def _index(self) -> dict[str, list[str]]:
         """Key ranges by chunk name; whatever is wrong with the file, it is made again."""
         try:
-            entries = json.loads((self.folder / "index.json").read_bytes())
+            entries = documents.read_json(self.folder / "index.json", _LARGEST_INDEX)
             return {name: [str(first), str(last)] for name, (first, last) in entries.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, SycoError, ValueError, AttributeError, TypeError):
             return {}
 
     def add(self, scores: pl.DataFrame) -> None:
@@ -221,6 +250,9 @@ def _set_aside(chunk: Chunk) -> None:
         chunk.path.rename(chunk.path.with_suffix(".damaged"))
     except FileNotFoundError:
         return
+    except OSError as error:  # a store that is only read here: its scores count as missing all the same
+        _log.warning("score store: damaged chunk %s cannot be set aside: %s", chunk.path.name, error.strerror)
+        return
     _log.warning("score store: chunk %s is damaged; its %d scores are made again", chunk.path.name, chunk.rows)
 
 
@@ -277,11 +309,12 @@ def _size(chunk: Chunk) -> int:
 
 def _is_damaged(chunk: Chunk) -> bool:
     try:
-        return len(chunk.read()) != chunk.rows
+        chunk.read()
     except FileNotFoundError:
         return False
-    except (Damaged, pl.exceptions.PolarsError):
+    except Damaged:
         return True
+    return False
 
 
 def compact(folder: Path) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from syco_data import parquet
 from syco_data.errors import SycoError
 from syco_data.schemas import Schema
 
@@ -236,18 +237,21 @@ def scan_any(path: Path, schema: Schema) -> pl.LazyFrame:
 def _readable(path: Path, schema: Schema) -> Iterator[None]:
     """A file that is missing or no Parquet is one line that names the table and the way back."""
     try:
-        yield
+        with parquet.one_line(f"table '{schema.name}': {path}"):
+            yield
     except FileNotFoundError as error:
         raise SycoError(f"table '{schema.name}': there is no {path}", "Build it: dvc repro") from error
-    except (pl.exceptions.PolarsError, OSError) as error:
-        what = f"table '{schema.name}': {path} cannot be read: {str(error).splitlines()[0]}"
-        raise SycoError(what, "Build it again: dvc repro") from error
+    except SycoError as error:
+        raise SycoError(error.what, "Build it again: dvc repro") from error
 
 
-def digest(path: Path) -> str:
-    """The content digest of a Parquet file, read group by group; rows are taken in the file's order."""
-    running, file = ContentDigest(), pq.ParquetFile(path)
-    running.update(file.schema_arrow.empty_table())
-    for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+def digest(path: Path, limits: parquet.Limits = parquet.LIMITS) -> str:
+    """The content digest of a Parquet file, read piece by piece; rows are taken in the file's order.
+
+    Raises `SycoError` where it is damaged or unfolds to more than the limits.
+    """
+    running, name = ContentDigest(), f"table {path.parent.name}/{path.stem}"
+    running.update(parquet.empty(path, name, limits))
+    for batch in parquet.batches(path, name, limits=limits):
         running.update(pa.Table.from_batches([batch]))
     return running.hexdigest()

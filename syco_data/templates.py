@@ -27,6 +27,8 @@ BUILT_IN = Path(__file__).parent / "data" / "templates"
 PERSONA_SLOTS = ("name", "age", "school_1", "school_2")
 OPINIONS = ("agree", "disagree")
 ORDERS = ("agree_first", "disagree_first")
+LARGEST = documents.LARGEST
+"""Bytes of a template."""
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: `wording.clean` takes them out of every input
 _CUT = re.compile(f"{_OPEN}([a-z_0-9]+){_CLOSE}")
 
@@ -92,8 +94,12 @@ class Template:
 
 def load(name: str, folder: Path | None = None) -> Template:
     """A template by name: a file of the user's folder if it is there, else a built-in one."""
-    text = files.read_text(find(name, folder), documents.LARGEST)
-    return parse(name, text.replace("\r\n", "\n"))
+    return parse(name, text_of(find(name, folder)))
+
+
+def text_of(path: Path) -> str:
+    """The text of a template's file, whatever its line ends."""
+    return files.read_text(path, LARGEST).replace("\r\n", "\n")
 
 
 def find(name: str, folder: Path | None = None) -> Path:
@@ -120,7 +126,8 @@ def parse(name: str, text: str) -> Template:
     except jinja2.TemplateError as error:
         raise SycoError(f"template '{name}': {error.message}") from error
     except (TypeError, ValueError, RecursionError) as error:
-        raise SycoError(f"template '{name}': it cannot be rendered: {error}") from error
+        reason = str(error).replace("_Slot", "a slot, whose value differs from row to row")
+        raise SycoError(f"template '{name}': it cannot be rendered: {reason}") from error
 
 
 def _split_head(text: str) -> tuple[dict, str]:
@@ -134,6 +141,8 @@ def _split_head(text: str) -> tuple[dict, str]:
 
 
 def _compile(name: str, head: dict, body: str) -> Template:
+    if any(mark in text for mark in (_OPEN, _CLOSE) for text in (body, head["agree"], head["disagree"])):
+        raise SycoError("it holds U+E000 or U+E001, which stand for slots while a template is compiled")
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
     _check_nodes(environment.parse(body))
     source = environment.from_string(body)
@@ -160,14 +169,14 @@ def _check_nodes(template: nodes.Template) -> None:
 
 
 def _check_form(text: str, options: tuple[str, str], with_user: bool) -> None:
+    shown = _CUT.sub(r"{{ \1 }}", text)
     found = transcripts.OPTION_LINES.findall(text)
     if found != [options]:
         raise SycoError("expected the two lines ` (A) {{ option_a }}` and ` (B) {{ option_b }}` once")
-    if transcripts.turns(text)[-1].role != "assistant" or text != text.rstrip():
+    if transcripts.turns(shown)[-1].role != "assistant" or text != text.rstrip():
         raise SycoError("a prompt must end with `Assistant: ` and a lead-in, without a blank behind it")
-    bare = _CUT.sub("", text)
-    if _OPEN in bare or _CLOSE in bare or not set(_CUT.findall(text)) <= {*PERSONA_SLOTS, "claim"}:
-        raise SycoError("a slot was changed by a filter; slots can only be printed as they are")
+    if not set(_CUT.findall(text)) <= {*PERSONA_SLOTS, "claim"}:
+        raise SycoError("it holds a slot that is none; slots can only be printed as they are")
     if f"{_OPEN}claim{_CLOSE}" not in text:
         raise SycoError("the claim is missing")
     if not with_user and set(_CUT.findall(text)) != {"claim"}:

@@ -21,6 +21,7 @@ from tests.hub.releases import QUICK, Small
 from tests.planted import PLANTS
 
 REPO = "alice/claims"
+RELEASE = endpoints.RELEASE
 SEEDS = itertools.count(1)
 
 
@@ -107,7 +108,7 @@ def test_a_damaged_table_that_its_manifest_vouches_for_is_one_line(release: Path
         if file["path"] == "candidates/train.parquet":
             file["sha256"] = manifest.digest_of(path)
     (other / manifest.NAME).write_text(json.dumps(values))
-    refused(release, other, "candidates/train cannot be read")
+    refused(release, other, "candidates/train is not a whole Parquet file")
 
 
 def test_an_id_that_occurs_twice_is_named(release: Path, tmp_path: Path) -> None:
@@ -266,6 +267,53 @@ def test_a_revision_without_a_release_says_so(project: Path, tmp_path: Path) -> 
     commit = git("commit-tree", git("write-tree"), "-m", "bare")
     with pytest.raises(SycoError, match="has no data/release"):
         endpoints.open_side(commit, tmp_path, project)
+
+
+@pytest.fixture(scope="module")
+def inner(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same project as a folder of a greater repository."""
+    whole = tmp_path_factory.mktemp("mono")
+    place = shutil.copytree(project, whole / "part/project", symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"], ["tag", "one"]):
+        subprocess.run(["git", *words], cwd=whole, check=True, capture_output=True, env=GIT)
+    return place
+
+
+def test_a_project_in_a_subfolder_of_a_repository(inner: Path, tmp_path: Path) -> None:
+    for number, place in enumerate((inner, inner / "data")):
+        sides = [endpoints.open_side("HEAD", tmp_path / str(number), place), endpoints.folder_side(inner / RELEASE)]
+        assert diffing.compare(*sides, "rows").diff.same
+    done = command("HEAD", "data/release", cwd=inner)
+    assert done.returncode == 0 and "the same" in done.stdout, done.stderr
+
+
+def test_a_worktree_and_a_submodule(project: Path, inner: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "worktree"
+    subprocess.run(["git", "worktree", "add", "-q", str(tree), "HEAD"], cwd=project, check=True, env=GIT)
+    around = tmp_path / "around"
+    around.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=around, check=True, env=GIT)
+    add = ["git", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.parents[1]), "module"]
+    subprocess.run(add, cwd=around, check=True, env=GIT)
+    for number, place in enumerate((tree, around / "module/part/project")):
+        work = tmp_path / f"work{number}"
+        assert endpoints.open_side("HEAD", work, place).identity == manifest.identity(inner / RELEASE)
+    subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=project, check=True, env=GIT)
+
+
+def test_variables_of_a_hook_and_another_owner(project: Path, tmp_path: Path) -> None:
+    """A hook's variables name another repository; git's refusal is reported instead of 'no git revision'."""
+    (tmp_path / "other").mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "other", check=True, env=GIT)
+    done = command("HEAD", "data/release", cwd=project, GIT_DIR=str(tmp_path / "other/.git"))
+    assert done.returncode == 0, done.stderr
+    if os.geteuid() == 0:
+        copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
+        for path in (copy, *copy.rglob("*")):
+            os.chown(path, 1234, 1234, follow_symlinks=False)
+        done = command("HEAD", "data/release", cwd=copy, HOME=str(tmp_path), GIT_CONFIG_NOSYSTEM="1")
+        assert done.returncode == 2 and done.stderr.count("\n") == 1
+        assert "dubious ownership" in done.stderr and "git config --global --add safe.directory" in done.stderr
 
 
 def test_a_missing_cache_names_the_pull_that_mends_it(project: Path, tmp_path: Path) -> None:

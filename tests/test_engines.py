@@ -111,13 +111,23 @@ def refuses_an_odd_model(tiny, tmp_path, settings_) -> None:
     folder = tiny_models.make(tmp_path / "odd", "byte_bpe")
     config = (folder / "config.json").read_text(encoding="utf-8")
     (folder / "config.json").write_text(config.replace('"llama"', '"no_such_type"'), encoding="utf-8")
-    with pytest.raises(SycoError, match="cannot be loaded by transformers") as caught:
+    with pytest.raises(SycoError, match="cannot be built from config.json by transformers") as caught:
         answers(replace(tiny, folder=folder), settings_)
     assert "\n" not in str(caught.value)
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(tiny, tmp_path):
     refuses_an_odd_model(tiny, tmp_path, chosen("transformers"))
+
+
+def test_the_tokenizer_of_a_larger_model_is_one_line(tmp_path):
+    folder = tiny_models.make(tmp_path / "small", "word")
+    larger = tiny_models.make(tmp_path / "large", "byte_bpe")
+    shutil.copy(larger / "tokenizer.json", folder / "tokenizer.json")
+    with engines.open(model_at(folder), chosen("transformers")) as engine:
+        for call in (lambda: engine.score(REQUESTS), lambda: engine.generate([REQUESTS[0].text], 2)):
+            with pytest.raises(SycoError, match=r"its tokenizer gives token \d+, and the model has \d+"):
+                call()
 
 
 @pytest.mark.slow
@@ -135,6 +145,7 @@ def test_vllm_and_transformers_agree(tiny):
         assert_equal(found[:-1], whole, nats=1e-3)
         assert_equal(engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]]), four, nats=1e-3)
         assert engine.generate([r.text for r in REQUESTS[:8]], 6) == said
+        assert engine.vocabulary >= engine.tokenizer.library.vocab_size
 
 
 @pytest.mark.slow
@@ -167,6 +178,14 @@ def test_ray_holds_vllm_too(tiny):
 @pytest.mark.slow
 def test_what_goes_wrong_in_an_actor_is_one_line(tiny, tmp_path):
     refuses_an_odd_model(tiny, tmp_path, in_actors("transformers"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_an_actor_that_no_node_has_room_for_is_one_line(tiny):
+    for needs in ({"gpus_per_actor": 64.0}, {"cpus_per_actor": 4096.0}):
+        with pytest.raises(SycoError, match="no node has room for an actor of .*(64 GPUs|4096 CPUs)"):
+            answers(tiny, in_actors("transformers", **needs))
 
 
 def ports() -> dict[str, int]:

@@ -97,7 +97,7 @@ def test_gc_removes_what_no_model_of_the_params_needs(project, monkeypatch, fold
 
 
 def test_a_model_is_added_checked_and_refused_twice(project, folder):
-    assert "tiny: whole; commit" in run("models", "check", "tiny")
+    assert "tiny: complete; commit" in run("models", "check", "tiny")
     assert "tiny" in settings.load().build.models
     assert "# Scores the stripped prompts" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
     with pytest.raises(SycoError, match="in params.yaml already"):

@@ -75,12 +75,17 @@ UNREADABLE = {
     "arms that are a list": (lambda v: v["settings"].update(arms=["balanced"]), "settings"),
     "an arm that is a word": (lambda v: v["settings"].update(arms={"balanced": "yes"}), "settings"),
     "release settings that are a word": (lambda v: v["settings"].update(release="full"), "settings"),
-    "half a character": (lambda v: v["settings"].update(seed="\ud800"), "no valid JSON"),
-    "no number": (lambda v: v["settings"].update(seed=float("nan")), "no valid JSON"),
+    "half a character": (lambda v: v["settings"].update(seed="\ud800"), "not valid JSON"),
+    "no number": (lambda v: v["settings"].update(seed=float("nan")), "not valid JSON"),
     "a deep well": (lambda v: v["settings"].update(seed=nested(200)), "nested too deep"),
     "a version with a trick": (lambda v: v.update(version="1.0.0\n2.0.0"), "version"),
     "digits of another script": (lambda v: v.update(version="1.1٠.0"), "version"),
     "a template with no digest": (lambda v: v["templates"].update(plain="short"), "templates.plain"),
+    "a signer for a commit": (
+        lambda v: v["git"].update(commit='Good "git" signature for a@b.c with ED25519 key\n' + "c" * 40),
+        "git.commit",
+    ),
+    "half a commit": (lambda v: v["git"].update(commit="c" * 12), "git.commit"),
     "a future schema": (lambda v: v.update(schema=3), "reads up to 2"),
     "a schema of the past": (lambda v: v.update(schema=1), "an earlier version of this program"),
 }
@@ -106,17 +111,17 @@ def test_a_manifest_that_cannot_be_meant_is_refused_by_every_command(folder, cap
 
 
 def test_a_manifest_that_may_not_be_read_is_one_line(folder, capsys, monkeypatch):
-    whole = Path.read_bytes
+    really = os.open
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path, *arguments: object, **options: object) -> int:
         if path == folder / manifest.NAME:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return whole(path)
+        return really(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     for command in (["verify", folder], ["diff", shared_release(), folder], ["restore", folder, "--to", folder / "x"]):
         line = said(capsys, monkeypatch, *command)
-        assert line.startswith(f"error: {folder / manifest.NAME} cannot be read: Permission denied")
+        assert line.startswith(f"error: {folder / manifest.NAME} cannot be read: permission denied")
 
 
 # A group of settings may hold anything, other than those that are looked into.

@@ -1,14 +1,17 @@
 """`models add`, `lock`, `check` and a stage that meets their results, against the emulated Hub."""
 
 import difflib
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 
-from syco_data import settings
+from syco_data import architectures, settings
 from syco_data.errors import SycoError
 from tests import tiny_models
 from tests.hub.fixtures import OTHER, READER, ROOT, WRITER, RunningHub
@@ -198,3 +201,57 @@ def test_an_incomplete_repository_is_one_line(hub, project):
     run("models", "lock")
     said = stage(hub, project)
     assert len(said) == 1 and "incomplete: there is no tokenizer.json" in said[0]
+
+
+def local(project: Path, original: Path, harm) -> Path:
+    folder = Path(shutil.copytree(original, project / "local"))
+    harm(folder)
+    return folder
+
+
+def without_the_head(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights.pop("lm_head.weight")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def of_a_newer_library(folder: Path) -> None:
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8")) | {"pre_tokenizer": {"type": "FutureSplit"}}
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def quantised(folder: Path) -> None:
+    path = folder / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content | {"quantization_config": {"quant_method": "bitsandbytes"}}), encoding="utf-8")
+
+
+FAULTS = [
+    (without_the_head, "lack lm_head.weight of LlamaForCausalLM"),
+    (of_a_newer_library, "needs a newer tokenizers"),
+    (quantised, "weights are quantised .bitsandbytes."),
+    (lambda folder: (folder / "chat_template.jinja").write_text("{% for %}content"), "its chat template refuses"),
+]
+
+
+@pytest.mark.parametrize(("harm", "said"), FAULTS)
+def test_a_folder_that_no_engine_could_use_is_neither_added_nor_called_complete(project, original, harm, said):
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    folder = local(project, original, harm)
+    with pytest.raises(SycoError, match=said):
+        run("models", "add", "x", str(folder))
+    assert Path("params.yaml").read_text(encoding="utf-8") == before
+    run("models", "add", "x", str(original))
+    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    params["models"]["x"]["source"] = str(folder)
+    Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    with pytest.raises(SycoError, match=said):
+        run("models", "check", "x")
+
+
+def test_without_the_libraries_of_models_a_check_says_what_it_leaves_out(project, original, monkeypatch):
+    monkeypatch.setattr(architectures, "find_spec", lambda name: None)
+    assert "Not checked: whether the tensors are its architecture's" in run("models", "add", "x", str(original))
+    said = run("models", "check", "x")
+    assert "x: complete; commit " in said and "pip install 'syco-data[models]'" in said

@@ -289,6 +289,21 @@ class TestVersions:
             rebuilt(tmp_path / "other", larger, previous=previous, version="1.0.5")
         assert not (tmp_path / "other").exists()
 
+    def test_a_previous_release_that_was_cloned_or_linked_comes_out_as_plain_files(self, tmp_path):
+        blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / ("c" * 40)
+        blobs.mkdir()
+        for path in (path for path in shared_release().rglob("*") if path.is_file()):
+            blob = blobs / manifest.digest_of(path)
+            shutil.copyfile(path, blob)
+            link = folder / path.relative_to(shared_release())
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(blob)
+        (folder / ".git").mkdir()
+        rebuilt(tmp_path / "again", shared_build(), previous=str(folder))
+        made = [path for path in (tmp_path / "again").rglob("*") if not path.is_dir()]
+        assert not any(path.is_symlink() for path in made) and not (tmp_path / "again/.git").exists()
+        assert manifest.identity(tmp_path / "again") == manifest.identity(shared_release())
+
 
 @pytest.mark.parametrize("name", ["thesis.tex", "candidates/mine.parquet"])
 def test_a_release_is_not_written_over_files_of_somebody(tmp_path, name):
@@ -313,3 +328,23 @@ def test_the_old_release_stands_until_the_new_one_is_complete(tmp_path, monkeypa
         release.build(shared_build().build, shared_build().settings, target)
     assert (target / "manifest.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["release"]
+
+
+def test_names_that_differ_in_case_alone_are_refused_before_anything_is_written(tmp_path):
+    """What is one folder on a disk that knows no upper case is what `verify` calls a file named twice."""
+    made = shared_build()
+    for name, change in (
+        ("TINY", {"verdicts": {**made.tables.verdicts, "TINY": made.tables.verdicts[MODEL]}}),
+        ("Balanced", {"train": {**made.tables.train, (MODEL, "Balanced"): made.tables.train[MODEL, "balanced"]}}),
+    ):
+        build = replace(made.build, tables=replace(made.tables, **change))
+        with pytest.raises(SycoError, match=rf"{name}.* differ in case alone.*Rename"):
+            release.build(build, made.settings, tmp_path / "release")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_release_whose_manifest_readers_would_refuse_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "LARGEST", 1_000)
+    with pytest.raises(SycoError, match="this build cannot be released.*at most 1,000 are read"):
+        rebuilt(tmp_path / "release", shared_build())
+    assert not (tmp_path / "release").exists()

@@ -1,5 +1,6 @@
 """The score store: found again, safe with several writers, and honest about damage."""
 
+import hashlib
 import json
 import os
 import resource
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields, replace
+from io import BytesIO
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -75,6 +77,81 @@ def test_a_damaged_chunk_is_set_aside_and_only_its_scores_are_missing(tmp_path, 
     shelf.add(made(range(50, 80)))
     assert len(shelf.find(keys(range(80)))) == 80
     assert scores.rubbish(tmp_path, {SPACE.id}) == [hurt.path.with_suffix(".damaged")]
+
+
+def under_its_digest(folder: Path, rows: int, content: bytes) -> None:
+    """A chunk whose name is right for its bytes, whatever they are."""
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    (folder / f"{rows}-{digest}.parquet").write_bytes(content)
+
+
+def parquet(df: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    df.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+FOREIGN = f"30-{'0' * 32}.parquet"
+ODD = {
+    "a folder": lambda folder: (folder / FOREIGN).mkdir(),
+    "a folder with files": lambda folder: (folder / FOREIGN / "deep").mkdir(parents=True),
+    "a pipe": lambda folder: os.mkfifo(folder / FOREIGN),
+    "a dangling link": lambda folder: (folder / FOREIGN).symlink_to(folder / "nowhere"),
+    "a link to a folder": lambda folder: (folder / FOREIGN).symlink_to(folder),
+    "a device": lambda folder: (folder / FOREIGN).symlink_to("/dev/zero"),
+    "no table": lambda folder: under_its_digest(folder, 30, b"PAR1 is how a table begins, and this is none PAR1"),
+    "nothing": lambda folder: under_its_digest(folder, 0, b""),
+    "another table": lambda folder: under_its_digest(folder, 1, parquet(pl.DataFrame({"key": ["a"]}))),
+    "another type": lambda folder: under_its_digest(folder, 5, parquet(made(range(5)).cast({"tokens": pl.String}))),
+    "more rows": lambda folder: under_its_digest(folder, 3, parquet(made(range(5)))),
+}  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_chunk_under_the_name_of_one_is_set_aside(tmp_path, kind, caplog):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(50)))
+    ODD[kind](shelf.folder)
+    assert len(scores.state(shelf.folder, check=True).damaged) == 1
+    assert len(shelf.find(keys(range(50)))) == 50
+    assert "is damaged; its" in caplog.text
+    assert len(shelf.chunks()) == 1
+    ODD[kind](shelf.folder)
+    shelf.add(made(range(50, 60)))
+    scores.compact(shelf.folder)
+    assert len(shelf.find(keys(range(60)))) == 60
+
+
+def test_a_damaged_chunk_of_a_store_that_may_not_be_written_counts_as_missing(tmp_path, monkeypatch, caplog):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(50)))
+    shelf.chunks()[0].path.write_bytes(b"x")
+
+    def refuse(self, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    assert shelf.find(keys(range(50))).is_empty()
+    assert "cannot be set aside: Permission denied" in caplog.text
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["index.json", "space.json"])
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "deep", "a dangling link"])
+def test_odd_files_beside_the_chunks_change_nothing(tmp_path, name, kind):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made(range(50)))
+    path = shelf.folder / name
+    path.unlink(missing_ok=True)
+    {
+        "a pipe": lambda: os.mkfifo(path),
+        "a folder": path.mkdir,
+        "deep": lambda: path.write_text('{"a":' * 50_000),
+        "a dangling link": lambda: path.symlink_to(shelf.folder / "nowhere"),
+    }[kind]()
+    assert len(shelf.find(keys(range(50)))) == 50
+    assert scores.state(shelf.folder, check=True).scores == 50
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"50-0.parquet": ["z", "z"]}'])

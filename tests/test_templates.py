@@ -50,7 +50,10 @@ def test_an_input_is_never_read_as_a_slot():
         ("Human: hello" + OPTIONS, "the claim is missing"),
         ("Human: {{ name }} {{ claim }}" + OPTIONS, "must hold no persona"),
         ("Human: {{ claim }}\n\nAssistant: I believe", "option_a"),
-        ("{{ claim }}" + OPTIONS, "does not begin with a turn"),
+        ("{{ claim }}" + OPTIONS, r"does not begin with a turn \(`Human: `\): '{{ claim }}"),
+        ("{{ name }} " * 9 + "{{ claim }}" + OPTIONS, r"begin with a turn.*'{{ name }} {{ name }} "),
+        ("Human: \ue000claim\ue001" + OPTIONS, "U.E000"),
+        ("Human: {{ claim in 'abc' }}{{ claim }}" + OPTIONS, "a slot, whose value"),
         ("Human: {{ claim }}" + OPTIONS + " \n\nHuman: more", "must end with `Assistant: `"),
         ("Human: {{ claim" + OPTIONS, "end of print statement"),
         ("Human: {{ ''.__class__.__mro__ }}{{ claim }}" + OPTIONS, "`getattr` is not"),
@@ -63,13 +66,17 @@ def test_an_input_is_never_read_as_a_slot():
     ],
 )
 def test_a_faulty_template_is_named_with_its_fault(body, message):
-    with pytest.raises(SycoError, match=f"template 'mine'.*{message}"):
+    with pytest.raises(SycoError, match=f"template 'mine'.*{message}") as caught:
         parse(body)
+    assert not set("\ue000\ue001") & set(str(caught.value)) and "ue000" not in str(caught.value)
 
 
 def test_a_faulty_head_is_refused():
     with pytest.raises(SycoError, match="must hold just description, held_out, agree, disagree"):
         parse("Human: {{ claim }}" + OPTIONS, head="---\nheld_out: yes please\n---\n")
+    for head in ("a: &a [*a]", "held_out: !!bool x", "a: [", "a: 2026-13-45", "a: 1\na: 2"):
+        with pytest.raises(SycoError, match="the head between two lines"):
+            parse("Human: {{ claim }}" + OPTIONS, head=f"---\n{head}\n---\n")
 
 
 def test_an_unknown_name_lists_the_valid_ones():

@@ -4,29 +4,27 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
-from syco_data import templates
+from syco_data import parquet, templates
 from syco_data.checking import laws_of_models, laws_of_probes, laws_of_prompts, numbers_of_release
 from syco_data.checking.lawbook import Law, partition
 from syco_data.errors import SycoError
-from syco_data.releasing import configs, released
+from syco_data.releasing import configs, links, released
 from syco_data.releasing.manifest import File, Manifest
 from syco_data.releasing.released import with_text_id
 from syco_data.schemas import RELEASED_PROBES, RELEASED_TRAIN, VERDICTS, Schema
-from syco_data.tables import ROWS_PER_GROUP
 from syco_data.templates import Template
 
 
 def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
     """Every law of a release; `table` is the path of the file that it speaks of."""
-    candidates = pl.scan_parquet(folder / configs.CANDIDATES.path, glob=False)
+    candidates = released.scan(folder / configs.CANDIDATES.path)
     for law in laws_of_prompts.of_texts(candidates, forms(folder, found)):
         yield Law(law.name, configs.CANDIDATES.path, law.says, law.offenders)
     yield from numbers_of_release.of_release(folder, found)
     there = {file.path for file in found.tables}
     for file in found.tables:
-        rows = pl.scan_parquet(folder / file.path, glob=False)
+        rows = released.scan(folder / file.path)
         if file.table.schema_name == RELEASED_TRAIN.name and file.table.split == "train":
             yield from laws_of_models.of_training(file.path, rows, candidates)
             yield laws_of_models.of_draws(file.path, rows, candidates)
@@ -39,18 +37,18 @@ def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
         elif file.table.schema_name == VERDICTS.name:
             yield from laws_of_models.of_verdicts(file.path, rows, candidates)
         if file.table.schema_name in released.TEXTS:
-            yield _text_ids(folder / file.path, file.path, released.SCHEMAS[file.table.schema_name])
+            yield _text_ids(folder / file.path, file, released.SCHEMAS[file.table.schema_name])
 
 
 def _as_training(folder: Path) -> pl.LazyFrame:
     """Probes as the rows of a training set that are made of them."""
-    probes = pl.scan_parquet(folder / configs.PROBES.path, glob=False)
+    probes = released.scan(folder / configs.PROBES.path)
     return probes.with_columns(prompt_id="probe_id", claim_id="item", completion="right")
 
 
 def _nothing_lost(folder: Path, file: File, rows: pl.LazyFrame, candidates: pl.LazyFrame) -> Law:
     """Every candidate is in the training set or was left out of it with a reason."""
-    dropped = pl.scan_parquet(folder / configs.DROPPED.path, glob=False).filter(pl.col("stage") == "select")
+    dropped = released.scan(folder / configs.DROPPED.path).filter(pl.col("stage") == "select")
     mine = dropped.filter(pl.concat_str("model", "arm", separator="-") == file.table.config)
     return partition(file.path, "prompt_id", candidates, rows, mine)
 
@@ -68,21 +66,20 @@ def template_path(name: str) -> str:
 def form(folder: Path, name: str) -> Template:
     """A template of a release; raises `SycoError` where it is none."""
     try:
-        return templates.parse(name, (folder / template_path(name)).read_text(encoding="utf-8"))
+        return templates.parse(name, templates.text_of(links.file(folder, template_path(name))))
     except SycoError:
         raise
     except Exception as error:  # a stranger's template is run, in a sandbox, and may fail in any way
         raise SycoError(f"template '{name}': {type(error).__name__}: {error}") from error
 
 
-def _text_ids(path: Path, table: str, schema: Schema) -> Law:
+def _text_ids(path: Path, file: File, schema: Schema) -> Law:
     """Rows whose texts are there and do not give the `text_id` that the row has."""
     wrong: list[str] = []
     names = [*schema.key, "text_id", *released.TEXTS[schema.name]]
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=names):
-            rows = pl.DataFrame(batch).filter(pl.col("prompt").is_not_null())
-            again = with_text_id(rows.rename({"text_id": "stated"}), schema)
-            wrong += again.filter(pl.col("text_id") != pl.col("stated"))[schema.key[0]].to_list()
+    for batch in parquet.batches(path, released.name_of(file), names, released.limits(file)):
+        rows = pl.DataFrame(batch).filter(pl.col("prompt").is_not_null())
+        again = with_text_id(rows.rename({"text_id": "stated"}), schema)
+        wrong += again.filter(pl.col("text_id") != pl.col("stated"))[schema.key[0]].to_list()
     says = "a row's text_id is made of the digests of its texts"
-    return Law("text_id", table, says, pl.LazyFrame({"id": wrong}, schema={"id": pl.String}))
+    return Law("text_id", file.path, says, pl.LazyFrame({"id": wrong}, schema={"id": pl.String}))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from syco_data.checking import numbers
 from syco_data.checking.lawbook import Law
-from syco_data.releasing import configs, manifest
+from syco_data.releasing import configs, manifest, released
 from syco_data.releasing.manifest import Manifest
 from syco_data.releasing.released import Place
 from syco_data.schemas import RELEASED_TRAIN
@@ -62,12 +62,12 @@ def of_release(folder: Path, found: Manifest) -> Iterator[Law]:
     except ValueError as error:
         yield _broken("there is a training set for every model and arm of the settings, and no other", str(error))
         return
-    candidates = pl.scan_parquet(folder / configs.CANDIDATES.path, glob=False)
+    candidates = released.scan(folder / configs.CANDIDATES.path)
     yield numbers.of_prompts(configs.CANDIDATES.path, candidates, asked.prompts.rows)
     for model in asked.build.models:
         rows = _training_rows(model, folder, arms, asked.select.rows)
         for path in sets[model]:
-            yield numbers.of_training(path, pl.scan_parquet(folder / path, glob=False), rows)
+            yield numbers.of_training(path, released.scan(folder / path), rows)
 
 
 def _training_sets(found: Manifest, build: _Build) -> dict[str, list[str]]:
@@ -96,8 +96,8 @@ def _verdicts(model: str) -> Place:
 
 def _training_rows(model: str, folder: Path, arms: Mapping[str, Arm], rows: int | str) -> int:
     """How many rows each training set of one model should have."""
-    drawn = pl.scan_parquet(folder / configs.CANDIDATES.path, glob=False).select("prompt_id", *numbers.COLUMNS)
-    judged = pl.scan_parquet(folder / _verdicts(model).path, glob=False).select("prompt_id", "reason")
+    drawn = released.scan(folder / configs.CANDIDATES.path).select("prompt_id", *numbers.COLUMNS)
+    judged = released.scan(folder / _verdicts(model).path).select("prompt_id", "reason")
     return numbers.training_rows(drawn.join(judged, on="prompt_id", how="inner"), arms.values(), rows)
 
 

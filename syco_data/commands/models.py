@@ -7,10 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from syco_data import models, settings
+from syco_data import architectures, models, settings
 from syco_data.commands import limits
 from syco_data.commands.limits import TimeLimit
 from syco_data.editing import editing
+from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 
 app = typer.Typer(help="The models that training sets are built for: list, check, add them, pin their revisions.")
@@ -33,15 +34,31 @@ def list_models() -> None:
 
 @app.command("check")
 def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
-    """Finds each model (downloads it where it is on the Hub) and checks that its folder is whole."""
+    """Finds each model (downloads it where it is on the Hub) and checks that its folder is complete.
+
+    Every tensor of its architecture is there and no other, and its tokenizer and chat template work.
+    """
     chosen = settings.load()
     limits.start(context, time_limit, chosen.acquire.retries.total)
     for name in names or chosen.models:
-        found = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
+        model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
+        unchecked = _check(name, model.folder, model.style)
         typer.echo(
-            f"{name}: whole; commit {found.commit}, prompt style {found.style}, dtype {found.dtype}, "
-            f"longest text {found.positions or 'not stated'}"
+            f"{name}: complete; commit {model.commit}, prompt style {model.style}, dtype {model.dtype}, "
+            f"longest text {model.positions or 'not stated'}{unchecked}"
         )
+
+
+def _check(name: str, folder: Path, style: str) -> str:
+    """Checks what needs the libraries of models; where they are not installed, gives the words that say so."""
+    if not architectures.can_check():
+        return (
+            ". Not checked: whether the tensors are its architecture's, its tokenizer and its chat template. They need "
+            "torch and transformers: pip install 'syco-data[models]'"
+        )
+    architectures.check(models.label(name), folder)
+    Tokenizer(folder, style).check()
+    return ""
 
 
 @app.command("add")
@@ -55,12 +72,13 @@ def add(
     only: Annotated[bool, typer.Option("--only", help="Build for this model alone.")] = False,
     time_limit: TimeLimit = None,
 ) -> None:
-    """Adds a model to params.yaml and to what is built: a whole folder, or a Hub revision pinned to its commit."""
+    """Adds a model to params.yaml and to what is built: a complete folder, or a Hub revision pinned to its commit."""
     chosen = settings.load()
     limits.start(context, time_limit, chosen.acquire.retries.total)
     if name in chosen.models:
         raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
     record = {"source": source, "revision": revision, "prompt_style": prompt_style, "dtype": dtype}
+    unchecked = ""
     with editing() as params:
         params["models"].insert(0, name, record)  # first: the blank line after the last one stays there
         if only:
@@ -71,9 +89,11 @@ def add(
             commit = models.latest_commit(name, models.on_hub(name, checked), chosen.acquire.retries)
             record["revision"] = commit
         elif source != "embedded":
-            models.check_whole(name, Path(source).expanduser())
+            folder = Path(source).expanduser()
+            models.check_complete(name, folder)
+            unchecked = _check(name, folder, models.style(name, checked, folder))
     pinned = f" at commit {record['revision']}" if record["revision"] else ""
-    typer.echo(f"{name}: added to params.yaml{pinned}. Build its training sets: dvc repro select")
+    typer.echo(f"{name}: added to params.yaml{pinned}{unchecked}. Build its training sets: dvc repro select")
 
 
 @app.command("lock")

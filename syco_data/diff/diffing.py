@@ -65,7 +65,7 @@ def opened(a: str, b: str) -> Iterator[tuple[Side, Side]]:
         sides = (endpoints.open_side(a, workspace), endpoints.open_side(b, workspace))
         try:
             yield sides
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             # The head of a file was right, and what stands behind it is not.
             raise SycoError(f"{a} and {b} cannot be compared: {error}", endpoints.VERIFY) from error
 

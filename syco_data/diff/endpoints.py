@@ -4,15 +4,16 @@ A side gives its manifest at once and each file when it is asked for: comparing 
 """
 
 import errno
-import subprocess
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syco_data import git, parquet
 from syco_data.errors import SycoError
+from syco_data.releasing import links, released
 from syco_data.releasing import manifest as manifests
-from syco_data.releasing import released
 from syco_data.releasing.manifest import File, Manifest
 
 if TYPE_CHECKING:
@@ -37,13 +38,23 @@ class Side:
         """A file, proven to be the one that the manifest names."""
         path = self.locate(file.path)
         if path.stat().st_size != file.bytes or manifests.digest_of(path) != file.sha256:
-            raise SycoError(
-                f"{self.name}: {file.path} is not the file that its manifest names (damaged or changed)",
-                VERIFY,
-            )
-        if fault := next(released.header(path).faults(file.table), None) if file.table else None:
-            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
+            with path.open("rb") as content:
+                pointer = manifests.is_pointer(content.read(len(manifests.POINTER)))
+            what = "a Git LFS pointer" if pointer else "not the file that its manifest names (damaged or changed)"
+            raise SycoError(f"{self.name}: {file.path} is {what}", "git lfs pull" if pointer else VERIFY)
+        if file.table:
+            self._check_table(path, file)
         return path
+
+    def _check_table(self, path: Path, file: File) -> None:
+        """Raises where the file is not the table of the manifest, or unfolds to more than a table can."""
+        try:
+            fault = next(released.header(path, file).faults(file.table), None)
+            parquet.check(path, released.name_of(file), released.limits(file))
+        except SycoError as error:
+            raise SycoError(f"{self.name}: {error.what}", VERIFY) from error
+        if fault:
+            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
 
 
 def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
@@ -66,32 +77,23 @@ def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
 
 
 def folder_side(folder: Path, name: str | None = None) -> Side:
-    """A release folder; links in it are refused, as they could lead anywhere."""
+    """A release folder; links in it are followed where `links` says so."""
 
     def locate(path: str) -> Path:
-        found = folder / path
-        if any(part.is_symlink() for part in [found, *found.parents[: path.count("/")]]):
-            raise SycoError(f"{folder}: {path} is a link", "A release holds plain files: pull or build it again")
-        if not found.is_file():
-            raise SycoError(f"{folder}: {path} is missing", "Get the release again: python -m syco_data pull")
-        return found
+        try:
+            return links.file(folder, path)
+        except FileNotFoundError as error:
+            raise SycoError(
+                f"{folder}: {path} is missing", "Get the release again: python -m syco_data pull"
+            ) from error
 
     return Side(name or str(folder), manifests.read(folder), manifests.identity(folder), locate)
 
 
 def is_revision(name: str, project: Path) -> bool:
-    """Whether git knows a commit of that name; anything that git could read as an option is none."""
-    return (
-        not name.startswith("-") and _git(project, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None
-    )
-
-
-def _git(project: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    """Whether git knows a commit of that name. Raises `SycoError` where there is a repository that cannot be asked."""
+    repository = git.repository(project)
+    return repository is not None and repository.commit(name) is not None
 
 
 def hub_side(address: "Address", workspace: Path) -> Side:
@@ -113,23 +115,32 @@ def hub_side(address: "Address", workspace: Path) -> Side:
 
 def git_side(revision: str, project: Path, workspace: Path) -> Side:
     """The release of a git revision of this project, out of DVC's cache or, failing that, its remote."""
-    commit = _git(project, "rev-parse", "--verify", f"{revision}^{{commit}}")
-    files = _dvc_files(project, commit, revision)
+    root = _root_of(project)
+    repository = git.repository(root)
+    commit = repository.commit(revision)
+    release = repository.prefix + RELEASE
+    files = _dvc_files(root, commit, revision, release)
     work = workspace / commit
 
     def locate(path: str) -> Path:
         target = work / path
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copy(files, path, target, revision)
+            _copy(files, f"{release}/{path}", target, revision)
         return target
 
     locate(manifests.NAME)
     return Side(revision, manifests.read(work), manifests.identity(work), locate)
 
 
-def _dvc_files(project: Path, commit: str, revision: str) -> Any:
-    """DVC's view of the project at a commit."""
+def _root_of(project: Path) -> Path:
+    """The folder with DVC's `.dvc` that holds `project`, from which the release's place counts."""
+    here = project.absolute()
+    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+
+
+def _dvc_files(root: Path, commit: str, revision: str, release: str) -> Any:
+    """DVC's view at a commit of the whole git repository, of which the project may be a part."""
     try:
         from dvc.api import DVCFileSystem
         from dvc.exceptions import DvcException
@@ -137,11 +148,11 @@ def _dvc_files(project: Path, commit: str, revision: str) -> Any:
     except ImportError as error:
         raise SycoError("git revisions are compared through DVC, which is not installed", INSTALL) from error
     try:
-        files = DVCFileSystem(str(project), rev=commit)
-        if not files.exists(RELEASE):
-            raise SycoError(f"git revision {revision!r} has no {RELEASE}", "Name a revision whose build was committed")
+        files = DVCFileSystem(str(root), rev=commit, subrepos=True)
+        if not files.exists(release):
+            raise SycoError(f"git revision {revision!r} has no {release}", "Name a revision whose build was committed")
     except DataIndexError as error:
-        raise _absent(RELEASE, revision) from error
+        raise _absent(release, revision) from error
     except DvcException as error:
         raise SycoError(f"git revision {revision!r}: DVC says: {error}", _fetch_words(revision)) from error
     return files
@@ -153,7 +164,11 @@ def _copy(files: Any, path: str, target: Path, revision: str) -> None:
 
     temporary = target.with_name(f".{target.name}.tmp")
     try:
-        files.get_file(f"{RELEASE}/{path}", str(temporary))
+        files.get_file(path, str(temporary))
+        if temporary.is_symlink():  # what DVC makes where its cache is linked
+            cached = temporary.resolve()
+            temporary.unlink()
+            shutil.copyfile(cached, temporary)
     # What lists a folder that is nowhere is neither of DVC's exceptions nor the system's.
     except (DvcException, DataIndexError, OSError) as error:
         temporary.unlink(missing_ok=True)
@@ -161,7 +176,7 @@ def _copy(files: Any, path: str, target: Path, revision: str) -> None:
             raise SycoError(
                 f"{target.parent}: the disk is full", "Make room, or set TMPDIR to a larger disk"
             ) from error
-        raise _absent(f"{RELEASE}/{path}", revision) from error
+        raise _absent(path, revision) from error
     temporary.replace(target)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from syco_data import parquet
 from syco_data.errors import SycoError
 from syco_data.releasing import released
 from syco_data.releasing.manifest import Table
@@ -57,7 +58,7 @@ class View:
 
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
         """Whole columns in the order of the file; a damaged file is one line."""
-        return self._collect(pl.scan_parquet(self.path, glob=False).select(columns))
+        return self._collect(released.scan(self.path).select(columns))
 
     def column(self, name: str) -> pl.Series:
         if name not in self.keep:
@@ -84,14 +85,15 @@ class View:
     def kind(self, name: str) -> pl.DataType:
         """The column's type in the file."""
         try:
-            return pl.read_parquet_schema(self.path)[name]
-        except (pl.exceptions.PolarsError, OSError, KeyError) as error:
-            raise self._damaged(str(error).splitlines()[0]) from error
+            with parquet.one_line(self._name):
+                return released.scan(self.path).collect_schema()[name]
+        except SycoError as error:
+            raise self._damaged(error) from error
 
     def hashed(self, names: Sequence[str], as_text: set[str]) -> pl.DataFrame:
         """64 bits for each value of these columns; equal values of one process give equal bits."""
         hashes = [self._comparable(name, name in as_text).hash().alias(name) for name in names]
-        return self._collect(pl.scan_parquet(self.path, glob=False).select(hashes))
+        return self._collect(released.scan(self.path).select(hashes))
 
     def _comparable(self, name: str, as_text: bool) -> pl.Expr:
         value = pl.col(name)
@@ -107,23 +109,27 @@ class View:
         """64 bits per row for its values in these columns together."""
         if names not in self._keys:
             value = pl.col(names[0]) if len(names) == 1 else pl.struct(names)
-            scan = pl.scan_parquet(self.path, glob=False).select(value.hash())
+            scan = released.scan(self.path).select(value.hash())
             self._keys[names] = self._collect(scan).to_series().to_numpy()
         return self._keys[names]
 
     def counted(self, names: Sequence[str]) -> pl.DataFrame:
         """How many rows have each combination of values, as `len`."""
-        return self._collect(pl.scan_parquet(self.path, glob=False).group_by(names).len())
+        return self._collect(released.scan(self.path).group_by(names).len())
 
     def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         try:
-            return lazy.collect(engine="streaming")
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise self._damaged(str(error).splitlines()[0]) from error
+            with parquet.one_line(self._name):
+                return lazy.collect(engine="streaming")
+        except SycoError as error:
+            raise self._damaged(error) from error
 
-    def _damaged(self, reason: str) -> SycoError:
-        place = f"{self.table.config}/{self.table.split}"
-        return SycoError(f"{self.side}: table {place} cannot be read: {reason}", "Pull or build the release again")
+    @property
+    def _name(self) -> str:
+        return f"{self.side}: table {self.table.config}/{self.table.split}"
+
+    def _damaged(self, error: SycoError) -> SycoError:
+        return SycoError(error.what, "Pull or build the release again")
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,12 @@ class Batch(NamedTuple):
 
 
 class Engine(ABC):
-    """A loaded model. `max_length` is the longest prefix in tokens, the token to come included."""
+    """A loaded model. `max_length` is the longest prefix in tokens, the token to come included.
+
+    `vocabulary` is how many tokens the model has embeddings for, where its engine knows.
+    """
+
+    vocabulary: int | None = None
 
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         self.model, self.settings, self.max_length = model, settings, longest(model, settings)
@@ -82,7 +87,9 @@ class Engine(ABC):
         """Answers plans."""
         sizes = [plan.tokens for plan in plans]
         fitting = [plan for plan, size in zip(plans, sizes, strict=True) if size < self.max_length]
-        answers = iter(self.logprobs([query for plan in fitting for query in plan.queries]))
+        queries = [query for plan in fitting for query in plan.queries]
+        self._check_tokens([ids for query in queries for ids in query])
+        answers = iter(self.logprobs(queries))
         scored = iter([plan.scores([next(answers) for _ in plan.queries]) for plan in fitting])
         return [
             OptionScores(next(scored) if size < self.max_length else None, size, plan.path)
@@ -108,7 +115,17 @@ class Engine(ABC):
                 f"a prompt of {longest} tokens and {max_tokens} to come exceed max_length {self.max_length}",
                 "Raise it in params.yaml",
             )
+        self._check_tokens(prompts)
         return [self.tokenizer.text(ids) for ids in self.extend(prompts, max_tokens)]
+
+    def _check_tokens(self, texts: Sequence[Sequence[int]]) -> None:
+        """A tokenizer of another model gives tokens that this one does not have."""
+        last = max((max(ids) for ids in texts if ids), default=0)
+        if self.vocabulary is not None and last >= self.vocabulary:
+            raise SycoError(
+                f"model '{self.model.name}': its tokenizer gives token {last}, and the model has {self.vocabulary}",
+                "The tokenizer is another model's: fetch or save the model again with its own",
+            )
 
 
 def longest(model: ResolvedModel, settings: Filter) -> int:
@@ -171,6 +188,25 @@ def accelerator(wanted: str) -> str:
     lines = cards[0].read_text(encoding="utf-8").splitlines() if cards else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:")]
     return " ".join(["cuda", *models])
+
+
+def check_device(device: str, key: str) -> None:
+    """Refuses a device that torch does not have here; `key` is where it is set in params.yaml."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device in there and not there[device]():
+        raise SycoError(
+            f"there is no device '{device}' for torch {torch.__version__} here", f"Set {key} to cpu, or to auto"
+        )
+
+
+def check_cards(count: int, key: str) -> None:
+    """Refuses more GPUs than torch has here."""
+    import torch
+
+    if count > (here := torch.cuda.device_count()):
+        raise SycoError(f"{key} is {count}, and there are {here} GPUs here", f"Set {key} to {max(here, 1)}")
 
 
 def _is_apple() -> bool:

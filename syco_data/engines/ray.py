@@ -48,6 +48,11 @@ class RayEngine(engines.Engine):
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         super().__init__(model, settings)
         _connect(settings)
+        try:
+            _check_room(settings)
+        except SycoError:
+            self.close()
+            raise
 
     def stream(self, batches: Sequence[Sequence[Request]]) -> Iterator[engines.Batch]:
         """Finished batches as they come back."""
@@ -164,6 +169,22 @@ def _connect(settings: Filter) -> None:
             f"engine 'ray': no cluster at {settings.ray.address!r}: {reason}",
             "Start one (ray start --head) and set filter.ray.address, or null for this machine",
         ) from error
+
+
+def _check_room(settings: Filter) -> None:
+    """Refuses actors that no node of the cluster has room for: Ray would wait for such a node without end."""
+    import ray
+
+    needs = {"CPU": settings.ray.cpus_per_actor, "GPU": settings.ray.gpus_per_actor}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(node.get(kind, 0) >= need for kind, need in needs.items()) for node in nodes):
+        return
+    largest = ", ".join(f"{max((node.get(kind, 0) for node in nodes), default=0):g} {kind}s" for kind in needs)
+    needed = ", ".join(f"{need:g} {kind}s" for kind, need in needs.items())
+    raise SycoError(
+        f"engine 'ray': no node has room for an actor of {needed} (the most that a node has: {largest})",
+        "Lower filter.ray.cpus_per_actor or gpus_per_actor, or start a node that is large enough",
+    )
 
 
 def _knock(address: str | None) -> None:

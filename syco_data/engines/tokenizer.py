@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from syco_data import transcripts
+from syco_data.chat_rendering import Refused, Renderer
 from syco_data.errors import SycoError
 from syco_data.scoring import BORDER, Spans
 
 # Some chat templates print the date of the day: a fixed one keeps texts, and so scores, the same tomorrow.
 TEMPLATE_DATE = "26 Jul 2024"
+EXAMPLE = [{"role": "user", "content": "Name a river."}, {"role": "assistant", "content": "The Po"}]
 
 
 @dataclass(frozen=True)
@@ -26,20 +29,45 @@ class Tokenizer:
 
     @cached_property
     def library(self) -> Any:
-        """The transformers tokenizer."""
+        """The transformers tokenizer; in chat style one whose template is known to come to an end."""
+        if self.style == "chat":
+            self.rendered(EXAMPLE, continue_final_message=True)
+        return self._loaded
+
+    @cached_property
+    def _loaded(self) -> Any:
         from transformers import AutoTokenizer
 
         try:
             loaded = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SycoError(f"model folder {self.folder.name}: the tokenizer cannot be loaded: {reason}") from error
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the Rust library raises a bare Exception, and panics that are no Exception
+            raise self._explained(error) from error
         if not loaded.is_fast:
             raise SycoError(
                 f"model folder {self.folder.name}: the tokenizer is no fast one (there is no tokenizer.json)",
                 "Save it again with transformers' PreTrainedTokenizerFast",
             )
         return loaded
+
+    def _explained(self, error: BaseException) -> SycoError:
+        """Where the file is JSON and the library knows no such part, the file is of a newer library."""
+        where, reason = f"model folder {self.folder.name}", _first_line(error)
+        if "untagged enum" in reason or "unknown variant" in reason:
+            return SycoError(
+                f"{where}: tokenizer.json needs a newer tokenizers (here: {version('tokenizers')}): {reason}",
+                "Update it (pip install -U tokenizers), or save the tokenizer with the version that is here",
+            )
+        if isinstance(error, (AttributeError, KeyError, TypeError)):
+            reason = f"its files are malformed ({reason})"
+        return SycoError(
+            f"{where}: the tokenizer cannot be loaded: {reason}", "Fetch or save the tokenizer's files again"
+        )
+
+    def check(self) -> None:
+        """Raises `SycoError` for files that do not make a tokenizer, and for a chat template that does not work."""
+        self.ids([self.rendered(EXAMPLE) if self.style == "chat" else EXAMPLE[0]["content"]])
 
     @cached_property
     def _core(self) -> Any:
@@ -87,19 +115,32 @@ class Tokenizer:
         if self.style == "plain":
             return transcript
         messages = [{"role": turn.role, "content": turn.content} for turn in transcripts.turns(transcript)]
+        return self.rendered(messages, continue_final_message=True)
+
+    def rendered(self, messages: list[dict[str, str]], what: str = "the prompt", **options: bool) -> str:
+        """A conversation in the chat template; `options` as of transformers' `apply_chat_template`.
+
+        Raises `SycoError` for a template that fails, does not end, or fills the memory; `what` it was given says
+        the error.
+        """
         try:
-            return self.library.apply_chat_template(
-                messages,
-                tokenize=False,
-                continue_final_message=True,
-                date_string=TEMPLATE_DATE,
-                strftime_now=lambda _: TEMPLATE_DATE,
-            )
-        except Exception as error:  # a template may raise anything: jinja2 errors, ValueError, TypeError
+            return self._renderer.render(*self._template(), messages, **options)
+        except Refused as error:
             raise SycoError(
-                f"model folder {self.folder.name}: its chat template refuses the prompt: {error}",
+                f"model folder {self.folder.name}: its chat template refuses {what}: {error}",
                 "Set prompt_style: plain for this model",
             ) from error
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer()
+
+    def _template(self) -> tuple[str, dict[str, Any]]:
+        """The template, and what it finds beside the messages."""
+        try:
+            return self._loaded.get_chat_template(), {**self._loaded.special_tokens_map, "date_string": TEMPLATE_DATE}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Refused(_first_line(error)) from error
 
     def is_local(self, border: str, options: tuple[str, ...]) -> bool:
         """Whether tokens after a text that ends in `border` are decided by these characters alone.
@@ -124,6 +165,11 @@ class Tokenizer:
         room = len(text) - len(option)
         pieces = self._core.pre_tokenizer.pre_tokenize_str(text)
         return sum(0 < start < room for _, (start, _) in pieces)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{lines[0]:.300}" if lines else type(error).__name__
 
 
 def _straddles(token: str, border: str, option: str) -> bool:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syco_data import engines
+from syco_data import architectures, engines, models
 from syco_data.errors import SycoError
 from syco_data.scoring import Query
 
@@ -40,23 +40,21 @@ class TransformersEngine(engines.Engine):
         self._device = self.settings.transformers.device
         if self._device == "auto":
             self._device = engines.accelerator("auto").split()[0]
+        engines.check_device(self._device, "filter.transformers.device")
         self._model = self._load()
+        self.vocabulary = self._model.get_input_embeddings().weight.shape[0]
         self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
 
     def _load(self) -> Any:
-        from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
         dtype = "auto" if self.model.dtype == "auto" else getattr(self._torch, self.model.dtype)
+        loaded = architectures.load(models.label(self.model.name), self.model.folder, dtype)
         try:
-            loaded = AutoModelForCausalLM.from_pretrained(
-                self.model.folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-            return loaded.eval().to(self._device)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SycoError(f"model '{self.model.name}' cannot be loaded by transformers: {reason}") from error
+            return loaded.to(self._device)
+        except RuntimeError as error:  # torch's own word for a device without room
+            raise SycoError(
+                f"model '{self.model.name}' does not go to {self._device}: {architectures.reason(error)}",
+                "Take a narrower dtype, or set filter.transformers.device to cpu",
+            ) from error
 
     def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
         answers: list[Sequence[float]] = [()] * len(queries)

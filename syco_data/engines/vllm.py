@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from syco_data import engines
+from syco_data import architectures, engines, model_files, models
 from syco_data.errors import SycoError
 from syco_data.scoring import Query
 
@@ -50,6 +50,7 @@ class VllmEngine(engines.Engine):
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         super().__init__(model, settings)
         self.llm = _start(model, settings, self.max_length)
+        self.vocabulary = self.llm.llm_engine.model_config.get_vocab_size()
 
     def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
         if not queries:
@@ -98,7 +99,27 @@ def arguments(settings: Filter) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def check(model: ResolvedModel, settings: Filter) -> None:
+    """Refuses weights that are not the model's own, and GPUs that are not here, before vLLM starts.
+
+    vLLM itself makes up some of the weights that are missing.
+    """
+    label = models.label(model.name)
+    architectures.check(label, model.folder)
+    others = {path.name for path in model.folder.glob("*.safetensors")} - {
+        path.name for path in model_files.weight_files(label, model.folder)
+    }
+    if others and not (model.folder / model_files.INDEX).is_file():
+        raise model_files.refused(
+            label, f"{min(others)} lies beside {model_files.SINGLE}, and vLLM would read both",
+            "Move it to another folder, or set filter.engine to transformers",
+        )  # fmt: skip
+    if not _is_cpu_build():
+        engines.check_cards(settings.vllm.tensor_parallel, "filter.vllm.tensor_parallel")
+
+
 def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
+    check(model, settings)
     chosen, here = settings.vllm, arguments(settings)
     from vllm import LLM
 
@@ -113,9 +134,8 @@ def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
             max_num_batched_tokens=max(chosen.max_batched_tokens, max_length),
             **here,
         )
-    except (ValueError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # a model that vLLM does not know well ends it anywhere: KeyError, AssertionError
         raise SycoError(
-            f"model '{model.name}' cannot be loaded by vLLM: {reason}",
+            f"model '{model.name}' cannot be loaded by vLLM: {architectures.reason(error)}",
             "VLLM_LOGGING_LEVEL=INFO shows more; or set filter.engine: transformers",
         ) from error

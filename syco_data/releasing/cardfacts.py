@@ -92,7 +92,7 @@ def built(settings: Settings, git_commit: str | None, models: Mapping[str, dict]
         Fact("share of claims with a wrong label", f"{settings.claims.other_share:.0%}"),
         Fact("models", "; ".join(rules)),
         Fact("arms and their label kinds", "; ".join(arms)),
-        Fact("code", git_commit or "outside a repository"),
+        Fact("code", git_commit or "not known: no repository, or a clone without its history"),
     )
 
 

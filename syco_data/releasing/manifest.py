@@ -5,21 +5,26 @@
 
 import json
 import re
-from hashlib import sha256
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from syco_data import documents, files
 from syco_data.errors import SycoError
+from syco_data.git import COMMIT
+from syco_data.releasing import links
 from syco_data.settings.names import with_new_names
 from syco_data.settings.releasing import VERSION
+from syco_data.textfiles import POINTER
 
 NAME = "manifest.json"
 CARD = "README.md"
 SCHEMA = 2
 """2: a `text_id` has a digest for each text of a row; in 1 it was one of all of them."""
-LARGEST = 64 * 1024 * 1024
+LARGEST = 4 << 20
+"""Bytes; the release of 17 sources, one model and three arms has 28,000, and each model with its arms 8,000 more."""
 DEEPEST = 32
 """Levels of nesting; a release has six."""
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
@@ -115,7 +120,7 @@ class Environment(_Part):
 
 
 class Git(_Part):
-    commit: str | None
+    commit: Annotated[str, Field(pattern=COMMIT)] | None
     dirty: bool | None
 
 
@@ -156,37 +161,33 @@ class Manifest(_Part):
 
 def read(folder: Path) -> Manifest:
     """The manifest of a release folder; a missing, damaged, future or tricky one is refused with one line."""
-    path = folder / NAME
-    try:
-        content = _content(folder, path)
-    except OSError as error:
-        raise SycoError(f"{path} cannot be read: {error.strerror or error}", "Check who may read it") from error
+    content = _content(folder)
     try:
         return parse(content)
     except SycoError as error:
-        raise SycoError(f"{path}: {error.what}", error.mend) from error
+        raise SycoError(f"{folder / NAME}: {error.what}", error.mend) from error
 
 
-def _content(folder: Path, path: Path) -> bytes:
+def _content(folder: Path) -> bytes:
     if not folder.is_dir():
         raise SycoError(f"there is no folder {folder}")
-    if not path.is_file() or path.is_symlink():
-        raise SycoError(f"{folder} is no release: it has no {NAME}", "Name a folder made by stage release or by pull")
-    if path.stat().st_size > LARGEST:
-        raise SycoError(f"{path} has {path.stat().st_size:,} bytes, more than a manifest can have")
-    return path.read_bytes()
+    try:
+        return files.read(links.file(folder, NAME), LARGEST)
+    except FileNotFoundError as error:
+        hint = "Name a folder made by stage release or by pull"
+        raise SycoError(f"{folder} is no release: it has no {NAME}", hint) from error
+
+
+def is_pointer(content: bytes) -> bool:
+    """Whether a file begins as one that stands for another, which `git lfs pull` gets."""
+    return content.startswith(POINTER)
 
 
 def parse(content: bytes) -> Manifest:
     """A manifest from its bytes."""
-    try:
-        values = json.loads(content, parse_constant=_no_number)
-        json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
-        _check_depth(values, DEEPEST)
-    except (ValueError, RecursionError) as error:
-        raise SycoError(
-            f"this is no valid JSON ({error})", "Get the release again: python -m syco_data pull"
-        ) from error
+    if is_pointer(content):
+        raise SycoError("this is a Git LFS pointer, and not the file", "Get the files: git lfs pull")
+    values = _values(content)
     found = values.get("schema") if isinstance(values, dict) else None
     if not isinstance(found, int) or isinstance(found, bool):
         raise SycoError("this is no manifest of a release: it has no number under 'schema'")
@@ -206,14 +207,32 @@ def parse(content: bytes) -> Manifest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SycoError(f"the manifest is damaged at {where}: {first['msg']}") from error
-    paths = [file.path for file in manifest.files]
-    if len({path.casefold() for path in paths}) != len(paths):
-        raise SycoError("the manifest is damaged: it names a file twice")
+    if twice := same_names([file.path for file in manifest.files]):
+        raise SycoError(f"the manifest is damaged: it names a file twice ({' and '.join(twice)})")
     return manifest
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+def same_names(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Two paths that are one on a disk that knows no upper case."""
+    seen: dict[str, str] = {}
+    for path in paths:
+        if path.casefold() in seen:
+            return seen[path.casefold()], path
+        seen[path.casefold()] = path
+    return None
+
+
+def _values(content: bytes) -> Any:
+    hint = "Get the release again: python -m syco_data pull"
+    try:
+        values = documents.parse_json(content, "the manifest", unique_keys=True)
+        json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
+        _check_depth(values, DEEPEST)
+    except SycoError as error:
+        raise SycoError(error.what, hint) from error
+    except (ValueError, RecursionError) as error:
+        raise SycoError(f"the manifest is not valid JSON: {error}", hint) from error
+    return values
 
 
 def _check_depth(value: Any, levels: int) -> None:
@@ -225,12 +244,8 @@ def _check_depth(value: Any, levels: int) -> None:
 
 
 def digest_of(path: Path) -> str:
-    """sha256 of a file's bytes, read in pieces."""
-    running = sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            running.update(piece)
-    return running.hexdigest()
+    """sha256 of a file's bytes."""
+    return files.sha256(path)
 
 
 def identity(folder: Path) -> str:

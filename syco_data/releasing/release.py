@@ -52,7 +52,7 @@ from syco_data.build import Tables
 from syco_data.errors import SycoError
 from syco_data.model_record import portable_source
 from syco_data.origins.provenance import Provenance
-from syco_data.releasing import cardfacts, cards, configs, licences, manifest, released, verification
+from syco_data.releasing import cardfacts, cards, configs, licences, links, manifest, released, verification
 from syco_data.releasing.environment import environment
 from syco_data.releasing.manifest import CARD, File, Git, Manifest, Previous
 from syco_data.settings import Settings
@@ -98,7 +98,7 @@ def build(made: Build, settings: Settings, target: Path) -> Manifest:
             return _finish(found, made, settings, grants, step, draft)
         before = Path(settings.release.previous)
         shutil.rmtree(draft)
-        shutil.copytree(before, draft, symlinks=True)
+        _copy_release(before, draft)
         return manifest.read(draft)
 
 
@@ -124,6 +124,7 @@ def _require_passed(reports: Path) -> None:
 
 def _write_files(made: Build, settings: Settings, grants: licences.Grants, draft: Path) -> Manifest:
     """Everything but the card, and a manifest of it that has no version yet."""
+    _check_names(made.tables)
     files = []
     for part in configs.parts(made.tables):
         table = released.write(part.chunks, part.schema, part.place, draft, grants.withheld)
@@ -140,6 +141,16 @@ def _write_files(made: Build, settings: Settings, grants: licences.Grants, draft
     )  # fmt: skip
     _write(draft / manifest.NAME, found.to_json())
     return found
+
+
+def _check_names(tables: Tables) -> None:
+    """Refuses models or arms that would share a folder on a disk that knows no upper case."""
+    folders = [f"{model}-{arm}" for model, arm in tables.train] + [f"verdicts-{model}" for model in tables.verdicts]
+    if twice := manifest.same_names(folders):
+        raise SycoError(
+            f"release: {' and '.join(twice)} differ in case alone, and would be one folder on many disks",
+            "Rename a model or an arm in params.yaml",
+        )
 
 
 def _finish(
@@ -177,7 +188,16 @@ def _finish(
         }
     )
     _write(draft / manifest.NAME, whole.to_json())
+    _check_own(draft)
     return whole
+
+
+def _check_own(draft: Path) -> None:
+    """Refuses to release what readers of its manifest would refuse."""
+    try:
+        manifest.read(draft)
+    except SycoError as error:
+        raise SycoError(f"release: this build cannot be released: {error.what}", error.mend) from error
 
 
 def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
@@ -202,6 +222,13 @@ def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
     if wanted is not None and change == "none" and wanted != before.version:
         change = "patch"
     return Step(wanted or least, change, Previous(version=before.version, manifest=manifest.identity(folder)))
+
+
+def _copy_release(folder: Path, draft: Path) -> None:
+    """The files of a verified release, without what else lies in its folder; files in the place of links."""
+    for path in (*(file.path for file in manifest.read(folder).files), manifest.NAME):
+        (draft / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(links.file(folder, path), draft / path)
 
 
 def _has_new_words(settings: Settings, previous: Path) -> bool:

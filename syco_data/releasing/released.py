@@ -14,11 +14,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from syco_data import tables
+from syco_data import parquet, tables
 from syco_data.draws import content_ids
 from syco_data.errors import SycoError
 from syco_data.releasing import licences
-from syco_data.releasing.manifest import Table
+from syco_data.releasing.manifest import File, Table
 from syco_data.schemas import (
     FLAG,
     INT,
@@ -63,6 +63,9 @@ _OPTIONS = {
     "write_page_index": True,
     "store_schema": False,
 }
+_FEW_ROWS = 1_000_000
+_LARGEST_ROW = 16 << 10  # bytes, as a mean over a table
+_LITTLE = 256 << 20  # bytes that any table may unfold to
 _DTYPES = {TEXT: "string", INT: "int64", FLAG: "bool", REAL: "float64"}
 _ARROW = {TEXT: pa.string(), INT: pa.int64(), FLAG: pa.bool_(), REAL: pa.float64()}
 
@@ -99,16 +102,35 @@ class Header:
                 yield f"column {name!r} is {self.columns[name]}, expected {known[name]}"
 
 
-def header(path: Path) -> Header:
-    """Raises `SycoError` where the file is no Parquet table."""
+def limits(file: File) -> parquet.Limits:
+    """What a table of a release may unfold to, by its bytes and rows in the manifest.
+
+    Every row has ids of 16 random bytes, so it takes 8 bytes at least; a text may be packed to a hundredth.
+    """
+    size = min(100 * file.bytes, file.table.rows * _LARGEST_ROW)
+    return parquet.Limits(rows=max(_FEW_ROWS, file.bytes // 8), size=max(_LITTLE, size))
+
+
+def name_of(file: File) -> str:
+    """How errors call a table."""
+    return f"table {file.table.config}/{file.table.split}"
+
+
+def header(path: Path, file: File) -> Header:
+    """Raises `SycoError` where the file is no Parquet table, or one that unfolds to more than a table can."""
     try:
-        columns = {name: str(kind) for name, kind in pl.read_parquet_schema(path).items()}
-        return Header(columns, pq.ParquetFile(path).metadata.num_rows)
-    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SycoError(
-            f"table {path.parent.name}/{path.stem} cannot be read: {reason}", "Get the release again"
-        ) from error
+        with parquet.one_line(name_of(file)):
+            with parquet.opened(path, name_of(file), limits(file)) as opened:
+                rows = opened.metadata.num_rows
+            columns = pl.from_arrow(parquet.empty(path, name_of(file), limits(file))).schema
+            return Header({name: str(kind) for name, kind in columns.items()}, rows)
+    except SycoError as error:
+        raise SycoError(error.what, "Get the release again") from error
+
+
+def scan(path: Path) -> pl.LazyFrame:
+    """A lazy view of a table that was checked. Nothing is skipped by its statistics, which anyone may have written."""
+    return pl.scan_parquet(path, glob=False, use_statistics=False)
 
 
 def classes(schema: Schema, name: str) -> tuple[str, ...] | None:
@@ -156,12 +178,13 @@ def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: 
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     texts, arrow = TEXTS.get(schema.name, ()), arrow_schema(schema)
     content, full, hidden = tables.ContentDigest(), tables.ContentDigest(), 0
-    order = _Order(schema)
+    order = Order(schema)
     try:
         with pq.ParquetWriter(temporary, arrow, **_OPTIONS) as out:
             for chunk in chunks:
                 whole = tables.conform(chunk, schema)
-                order.check(whole)
+                if fault := order.fault(whole):
+                    raise SycoError(f"table '{schema.name}': {fault}")
                 shown = licences.withhold(whole, texts, withheld)
                 if texts:
                     hidden += int((whole[texts[-1]].is_not_null() & shown[texts[-1]].is_null()).sum())
@@ -184,17 +207,21 @@ def _to_arrow(df: pl.DataFrame, arrow: pa.Schema) -> pa.Table:
     return df.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow)
 
 
-class _Order:
+class Order:
     """Rows must come sorted by the key, each key once: the digest of a table speaks of rows in that order."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema, self._last = schema, None
 
-    def check(self, df: pl.DataFrame) -> None:
+    def fault(self, df: pl.DataFrame) -> str | None:
+        """What is wrong with the next rows, in words."""
         if df.is_empty():
-            return
+            return None
         keys = df.select(self._schema.key)
-        first = keys.row(0)
-        if not keys.equals(keys.unique().sort(self._schema.key)) or (self._last is not None and first <= self._last):
-            raise SycoError(f"table '{self._schema.name}': rows out of order or twice in the rows from {first}")
+        if any(column.null_count() for column in keys.iter_columns()):
+            return f"a row without {', '.join(self._schema.key)}"
+        first, last = keys.row(0), self._last
         self._last = keys.row(-1)
+        if not keys.equals(keys.unique().sort(self._schema.key)) or (last is not None and first <= last):
+            return f"rows are not in the order of {', '.join(self._schema.key)}, or one occurs twice"
+        return None

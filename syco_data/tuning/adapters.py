@@ -6,29 +6,38 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-from syco_data import files, ownership
+from syco_data import architectures, files, model_files, ownership
 from syco_data.errors import SycoError
 from syco_data.models import TOKENIZER_FILES, ResolvedModel
 from syco_data.tuning import checkpoints, model_cards
 
-CONFIG = "adapter_config.json"
+CONFIG, WEIGHTS = model_files.ADAPTER, "adapter_model.safetensors"
+AGAIN = "Tune it again: dvc repro finetune"
 
 
 def base(folder: Path, weights: str) -> Any:
     """A model to tune, or to merge an adapter into; `weights` is the type that its weights are kept in."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, weights), trust_remote_code=False, use_safetensors=True, local_files_only=True
-    )
+    return architectures.load(f"model folder {folder.name}", folder, getattr(torch, weights))
 
 
 def merge(model: Any, adapter: Path, target: Path) -> None:
-    """Writes a base model with an adapter merged into its weights."""
-    from peft import PeftModel
+    """Writes a base model with an adapter merged into its weights.
 
-    PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().save_pretrained(target)
+    Raises `SycoError` for an adapter that lacks some of its own weights.
+    """
+    from peft import PeftModel, get_peft_model_state_dict
+
+    label = f"the adapter in {adapter}"
+    stored = model_files.header(label, adapter / WEIGHTS)
+    adapted = PeftModel.from_pretrained(model, str(adapter))
+    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    if missing := sorted(own.keys() - stored.keys()):
+        raise model_files.refused(label, f"its weights lack {missing[0]} ({len(missing)} missing)", AGAIN)
+    if unexpected := sorted(name for name in stored.keys() - own.keys() if "lora_" in name):
+        raise model_files.refused(label, f"its weights hold {unexpected[0]}, which its configuration has not", AGAIN)
+    adapted.merge_and_unload().save_pretrained(target)
 
 
 @contextmanager

@@ -77,7 +77,9 @@ def of_release(record: TuningRecord, folder: Path, receipt: Path) -> DataRelease
     tables = [file for file in made.files if file.table and (file.table.config, file.table.split) == (config, "train")]
     if not tables:
         raise SycoError(f"release {made.version} in {folder} has no training set '{config}'", "dvc repro release")
-    ids = pl.concat([pl.read_parquet(folder / file.path, columns=["prompt_id"]) for file in tables])["prompt_id"]
+    ids = pl.concat([pl.read_parquet(folder / file.path, columns=["prompt_id"], glob=False) for file in tables])[
+        "prompt_id"
+    ]
     if prompts_digest(ids) != record.prompts:
         raise SycoError(
             f"model '{record.model}', arm '{record.arm}' was tuned on other rows than release {made.version} holds",

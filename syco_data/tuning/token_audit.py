@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from syco_data.engines.tokenizer import TEMPLATE_DATE, Tokenizer
+from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 
 VIOLATIONS = {
@@ -88,15 +88,7 @@ def _around(tokenizer: Tokenizer, request: str) -> tuple[str, str]:
     """
     messages = [{"role": "user", "content": request}, {"role": "assistant", "content": _MARK}]
     where = f"model folder {tokenizer.folder.name}"
-    try:
-        text = tokenizer.library.apply_chat_template(
-            messages, tokenize=False, date_string=TEMPLATE_DATE, strftime_now=lambda _: TEMPLATE_DATE
-        )
-    except Exception as error:  # a template may raise anything: jinja2 errors, ValueError, TypeError
-        raise SycoError(
-            f"{where}: its chat template refuses a request with its answer: {error}",
-            "Set prompt_style: plain for this model",
-        ) from error
+    text = tokenizer.rendered(messages, "a request with its answer")
     before, mark, behind = text.rpartition(_MARK)
     if not mark:
         raise SycoError(f"{where}: its chat template leaves answers out", "Set prompt_style: plain for this model")
