@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+from syco_data import files
 from syco_data.errors import SycoError
 from syco_data.releasing import manifest, parcels
-from syco_data.remote import publishing, pulling
+from syco_data.remote import loading, publishing, pulling
 from syco_data.remote.hub import Address
 from syco_data.remote.publishing import Receipt, Target
 from tests import tables_for_tests
@@ -388,7 +389,7 @@ def test_a_full_disk_is_one_line_and_the_pull_goes_on_later(
     assert done.returncode == 2, done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "Traceback" not in done.stderr
-    assert pulling._FULL[errno.EFBIG] in errors[0] and str(target) in errors[0]
+    assert files.FULL[errno.EFBIG] in errors[0] and str(target) in errors[0]
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     pull(ONE, target)
     assert contents(target) == contents(release)
@@ -408,6 +409,7 @@ DOWN = """
 import sys
 from datasets import load_dataset
 from syco_data import load_release
+from syco_data import files
 from syco_data.errors import SycoError
 from tests.hub.releases import QUICK
 print(load_release(sys.argv[1], "v1.0.0", "verdicts-tiny")["train"]["prompt_id"][0])
@@ -447,30 +449,30 @@ def test_load_release_gives_the_version_asked_for_also_offline_and_never_another
     assert kept == first_id(one, "verdicts-tiny")
     assert refusal.startswith("refused:") and "connection failed" in refusal
     assert trap == first_id(one) != first_id(two)
-    assert pulling.load_release(REPO, "1.1.0", patience=QUICK)["train"]["prompt_id"][0] == first_id(two)
+    assert loading.load_release(REPO, "1.1.0", patience=QUICK)["train"]["prompt_id"][0] == first_id(two)
 
 
 def test_a_whole_release_loads_with_the_types_of_its_card(hub: RunningHub) -> None:
     release = tables_for_tests.shared_release()
     made = manifest.read(release)
     publish(release)
-    loaded = pulling.load_release(REPO, made.version, "tiny-balanced", patience=QUICK)
+    loaded = loading.load_release(REPO, made.version, "tiny-balanced", patience=QUICK)
     assert {split: rows.num_rows for split, rows in loaded.items()} == {
         file.table.split: file.table.rows for file in made.tables if file.table.config == "tiny-balanced"
     }
     assert loaded["train"].features["opinion"].names == ["agree", "disagree"]
     for config in made.configs:
-        assert pulling.load_release(REPO, made.version, config)
+        assert loading.load_release(REPO, made.version, config)
 
 
 def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
     publish(release)
-    pulling.load_release(REPO, "1.0.0", patience=QUICK)
+    loading.load_release(REPO, "1.0.0", patience=QUICK)
     hub.clear_log()
-    assert pulling.load_release(REPO, "1.0.0")["train"]["prompt_id"][0] == first_id(release)
+    assert loading.load_release(REPO, "1.0.0")["train"]["prompt_id"][0] == first_id(release)
     assert hub.log() == []
-    refused(lambda: pulling.load_release(REPO, "1.0.0", "nothing"), "no config 'nothing'", "tiny-balanced")
-    refused(lambda: pulling.load_release(REPO, "main"), "'main' is no version")
+    refused(lambda: loading.load_release(REPO, "1.0.0", "nothing"), "no config 'nothing'", "tiny-balanced")
+    refused(lambda: loading.load_release(REPO, "main"), "'main' is no version")
 
 
 def test_two_repositories_with_one_version_are_kept_apart(hub: RunningHub, tmp_path: Path) -> None:
@@ -478,30 +480,30 @@ def test_two_repositories_with_one_version_are_kept_apart(hub: RunningHub, tmp_p
     ones, others = (Small(seed=next(SEEDS)).write(tmp_path / name) for name in ("ones", "others"))
     for release, repository in ((ones, "alice/ones"), (others, "alice/others")):
         publish(release, repository)
-        loaded = pulling.load_release(repository, "1.0.0", patience=QUICK)
+        loaded = loading.load_release(repository, "1.0.0", patience=QUICK)
         assert loaded["train"]["prompt_id"][0] == first_id(release)
     assert first_id(ones) != first_id(others)
 
 
 def test_load_release_names_a_file_that_was_changed_or_lost_since(hub: RunningHub, release: Path) -> None:
     publish(release)
-    pulling.load_release(REPO, "1.0.0", patience=QUICK)
+    loading.load_release(REPO, "1.0.0", patience=QUICK)
     (kept,) = (hub.home / "syco-data").rglob(ROWS_FILE)
     kept.write_bytes(kept.read_bytes()[:-1] + b"X")
-    refused(lambda: pulling.load_release(REPO, "1.0.0"), ROWS_FILE, "sha256 differs")
+    refused(lambda: loading.load_release(REPO, "1.0.0"), ROWS_FILE, "sha256 differs")
     kept.unlink()
-    refused(lambda: pulling.load_release(REPO, "1.0.0"), ROWS_FILE, "missing")
+    refused(lambda: loading.load_release(REPO, "1.0.0"), ROWS_FILE, "missing")
 
 
 def test_load_release_does_not_take_one_version_for_another(
     hub: RunningHub, release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(release)
-    one = pulling.kept(ONE, QUICK)
+    one = loading.kept(ONE, QUICK)
     shutil.copytree(one, one.with_name("2.0.0"))
     monkeypatch.setenv("HF_ENDPOINT", NO_HUB)
-    refused(lambda: pulling.load_release(REPO, "2.0.0", patience=QUICK), "holds version 1.0.0", "@2.0.0", "Remove")
-    assert pulling.kept(ONE, QUICK) == one
+    refused(lambda: loading.load_release(REPO, "2.0.0", patience=QUICK), "holds version 1.0.0", "@2.0.0", "Remove")
+    assert loading.kept(ONE, QUICK) == one
 
 
 def test_the_hub_being_down_is_one_line(hub: RunningHub, target: Path) -> None:

@@ -16,7 +16,7 @@ def pull(
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
     time_limit: TimeLimit = None,
 ) -> None:
-    """Downloads exactly one version of a release and proves every file of it."""
+    """Downloads exactly one version of a release and verifies every file of it."""
     from syco_data.commands import logs
     from syco_data.remote import pulling
     from syco_data.remote.hub import PATIENCE, Address
@@ -25,5 +25,5 @@ def pull(
     limits.start(context, time_limit, PATIENCE.total)
     done = pulling.pull(Address.parse(release), to)
     typer.echo(
-        f"{done.folder}: {done.address}, commit {done.commit}, {done.files} files, {done.rows:,} rows, all proven"
+        f"{done.folder}: {done.address}, commit {done.commit}, {done.files} files, {done.rows:,} rows, all verified"
     )

@@ -98,7 +98,7 @@ def is_revision(name: str, project: Path) -> bool:
 
 def hub_side(address: "Address", workspace: Path) -> Side:
     """A version on the Hub. Its manifest is all that is downloaded until a file is asked for."""
-    from syco_data.remote import pulling
+    from syco_data.remote import loading, pulling
 
     work = workspace / str(address).replace("/", "--")
     work.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def hub_side(address: "Address", workspace: Path) -> Side:
 
     def locate(path: str) -> Path:
         if not whole:
-            whole.append(pulling.kept(address))
+            whole.append(loading.kept(address))
         return whole[0] / path
 
     return Side(str(address), found, manifests.identity(work), locate)
