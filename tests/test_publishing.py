@@ -14,7 +14,7 @@ from huggingface_hub import CommitOperationAdd
 
 from syco_data import settings
 from syco_data.errors import SycoError
-from syco_data.releasing import parcels
+from syco_data.releasing import cards, parcels
 from syco_data.remote import publishing
 from syco_data.remote.hub import Address, Remote
 from syco_data.remote.publishing import Receipt, Target
@@ -198,6 +198,155 @@ def test_addresses() -> None:
     assert str(Address.parse("alice/claims@1.2.0")) == "alice/claims@1.2.0"
     assert Address.parse(f"alice/claims@{'a' * 40}").is_commit
     assert Address.looks_like("alice/claims@1.2.0") and not Address.looks_like("HEAD@{1}")
+
+
+# Cards that somebody else wrote
+
+
+def website(hub: RunningHub, card: str, kind: str = "dataset", repository: str = REPO) -> None:
+    """A repository as somebody made it by hand."""
+    hub.api().create_repo(repository, repo_type=kind, private=True)
+    add = [CommitOperationAdd("README.md", card.encode())]
+    hub.api().create_commit(repository, add, commit_message="by hand", repo_type=kind)
+
+
+def edit_card(hub: RunningHub, change) -> None:
+    """The card at the head, changed on the website."""
+    path = hub.api().hf_hub_download(REPO, "README.md", repo_type="dataset", revision="main")
+    add = [CommitOperationAdd("README.md", change(Path(path).read_text(encoding="utf-8")).encode())]
+    hub.api().create_commit(REPO, add, commit_message="by hand", repo_type="dataset")
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model"])
+@pytest.mark.parametrize("card", ["---\nlicense: other\n---\n", "---\r\nlicense: mit\r\n---\r\n\r\n<!-- To do -->\r\n"])
+def test_a_repository_made_on_the_website_is_published_to(hub: RunningHub, release: Path, card: str, kind: str) -> None:
+    website(hub, card, kind)
+    parcel = parcels.proven_release(release) if kind == "dataset" else parcels.of_folder(release, "1.0.0")
+    target = Target(REPO, kind, private=True)
+    assert publishing.dry_run(parcel, target, QUICK).operations
+    assert publishing.publish(parcel, target, QUICK).tag == "v1.0.0"
+
+
+def test_a_stub_of_push_to_hub_is_replaced(hub: RunningHub, release: Path) -> None:
+    from datasets import Dataset
+
+    Dataset.from_dict({"text": ["a", "b"]}).push_to_hub(REPO, private=True, token=WRITER)
+    plan = publishing.dry_run(parcels.proven_release(release), TARGET, QUICK)
+    assert {("delete", "data/train-00000-of-00001.parquet"), ("change", "README.md")} <= {
+        (one.operation, one.path) for one in plan.operations
+    }
+    assert send(release).tag == "v1.0.0"
+
+
+def refused_alike(release: Path, *words: str, target: Target = TARGET) -> str:
+    """Publish and its dry run raise the same line."""
+    lines = []
+    for call in (publishing.dry_run, publishing.publish):
+        with pytest.raises(SycoError) as error:
+            call(parcels.proven_release(release), target, QUICK)
+        lines.append(str(error.value))
+    assert lines[0] == lines[1]
+    assert all(word in lines[0] for word in words), lines[0]
+    return lines[0]
+
+
+def test_the_hint_about_a_card_with_words_can_be_followed(hub: RunningHub, tmp_path: Path) -> None:
+    """To the letter: download it, put the words between the two lines that the hint shows, build with it, publish."""
+    website(hub, "---\nlicense: other\n---\n# Our claims\n\nAsk before you\nuse them.\n")
+    small = Small(seed=next(SEEDS))
+    line = refused_alike(small.write(tmp_path / "1"), "edited by hand", "'Our claims'", "release.card")
+    assert hub.api().list_repo_refs(**DATASET).tags == []
+    begin, end = line.split("between the two lines '")[1].split("'")[0], line.split("' and '")[1].split("'")[0]
+    card = hub.api().hf_hub_download(**DATASET, filename="README.md")
+    body = Path(card).read_text(encoding="utf-8").split("---\n")[2]
+    words = cards.hand_written(f"---\nlicense: other\n---\n{begin}\n{body}\n{end}\n")
+    assert send(Small(seed=small.seed, words=words).write(tmp_path / "2")).tag == "v1.0.0"
+
+
+def test_the_other_hint_can_be_followed_too(hub: RunningHub, release: Path) -> None:
+    website(hub, "# Our claims\n")
+    assert "delete README.md on the Hub" in refused_alike(release)
+    hub.api().delete_file("README.md", **DATASET)
+    assert send(release).tag == "v1.0.0"
+
+
+@pytest.mark.parametrize("place", [cards.BEGIN, "# Version"])
+def test_words_outside_the_fences_are_not_lost_either(hub: RunningHub, tmp_path: Path, place: str) -> None:
+    small = Small(seed=next(SEEDS))
+    send(small.write(tmp_path / "1"))
+    edit_card(hub, lambda card: card.replace(place, f"A warning on top.\n\n{place}"))
+    later = small.later("1.0.1")
+    refused_alike(later.write(tmp_path / "2"), "A warning on top.", "edited by hand")
+    kept = Small(later.version, later.seed, f"{small.words}\n\nA warning on top.").write(tmp_path / "3")
+    assert send(kept).tag == "v1.0.1"
+
+
+def test_a_card_that_only_a_build_wrote_is_replaced_though_no_tag_names_its_commit(
+    hub: RunningHub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = Small(seed=next(SEEDS))
+    send(small.write(tmp_path / "1"))
+    hub.api().delete_tag(tag="v1.0.0", **DATASET)
+    assert send(Small("1.0.1", small.seed + 1, "Other words.").write(tmp_path / "2")).tag == "v1.0.1"
+    edit_card(hub, lambda card: card.replace("license: other", "license: other\ntags:\n- claims"))
+    assert send(Small("1.0.2", small.seed + 2, "Other words.").write(tmp_path / "3")).tag == "v1.0.2"
+    assert "YAML head" in caplog.text
+
+
+def test_an_unrelated_commit_makes_no_words_of_a_build(hub: RunningHub, tmp_path: Path) -> None:
+    small = Small(seed=next(SEEDS))
+    send(small.write(tmp_path / "1"))
+    hub.api().create_commit(operations=[CommitOperationAdd("notes.txt", b"x")], commit_message="notes", **DATASET)
+    assert send(Small("1.0.1", small.seed + 1, "Other words.").write(tmp_path / "2")).tag == "v1.0.1"
+
+
+def test_an_empty_listing_hides_no_words(hub: RunningHub, release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    website(hub, "Ask before you use them.\n")
+    listing, empty = Remote.tree, iter([True])
+    monkeypatch.setattr(Remote, "tree", lambda *given: {} if next(empty, False) else listing(*given))
+    refused(lambda: send(release), "edited by hand")
+
+
+def test_a_large_card_on_the_hub_is_not_read(hub: RunningHub, release: Path) -> None:
+    website(hub, "x" * (publishing._LARGEST + 1))
+    refused_alike(release, f"README.md has {publishing._LARGEST + 1:,} bytes", "Delete README.md on the Hub")
+
+
+def test_a_dry_run_says_what_publishing_says(
+    hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = Small(seed=next(SEEDS))
+    send(small.write(tmp_path / "1"))
+    other = Small(seed=next(SEEDS)).write(tmp_path / "2")
+    refused_alike(other, "tag v1.0.0 exists with other content")
+    hub.api().create_repo("alice/open", repo_type="dataset", private=False)
+    refused_alike(other, "is public", target=Target("alice/open", "dataset", private=True))
+    for call in (publishing.dry_run, publishing.publish):
+        caplog.clear()
+        call(parcels.of_release(tmp_path / "1"), Target(REPO, "dataset", private=False), QUICK)
+        assert "is private and stays so" in caplog.text
+    monkeypatch.delenv("HF_TOKEN")
+    refused_alike(other, "no token was found")
+
+
+def test_a_dry_run_of_the_command_ends_as_publish_does(hub: RunningHub, release: Path) -> None:
+    website(hub, "Ask before you use them.\n")
+    done = [run(hub, "publish", str(release), "--to", REPO, *more) for more in (("--dry-run",), ())]
+    assert [one.returncode for one in done] == [2, 2]
+    assert done[0].stderr.splitlines()[-1] == done[1].stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("head", ["a: [", "- a\n- b", "x"])
+def test_a_model_card_whose_head_is_no_head_is_refused_before_anything_is_asked(
+    hub: RunningHub, tmp_path: Path, head: str
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "README.md").write_text(f"---\n{head}\n---\n# Tuned\n", encoding="utf-8")
+    parcel, target = parcels.of_folder(folder, "1.0.0"), Target("alice/tuned", "model", private=True)
+    for call in (publishing.dry_run, publishing.publish):
+        refused(lambda call=call: call(parcel, target, QUICK), "README.md", "YAML")
+    assert hub.log() == []
 
 
 # Faults
@@ -410,7 +559,7 @@ def test_the_token_comes_from_the_login_cache_too(
 
 CRASH = """
 import sys
-from syco_data.releasing import parcels
+from syco_data.releasing import cards, parcels
 from syco_data.__main__ import main
 def broken(self, tree):
     raise KeyError("a fault of our own")

@@ -7,19 +7,28 @@ compares its files with what is meant, so a commit that arrived is recognised an
 import json
 import logging
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from syco_data import documents, files
 from syco_data.errors import SycoError
 from syco_data.releasing import cards, manifest
 from syco_data.releasing.parcels import Differences, Parcel, card_changes, of_release, proven_release
-from syco_data.remote import limits
-from syco_data.remote.hub import NUMBER, Blob, Kind, Remote
+from syco_data.remote import disks, handwriting, limits
+from syco_data.remote.hub import NUMBER, Blob, Kind, Remote, State
 from syco_data.remote.hubfaults import SIGN_IN
 from syco_data.settings import Publish, Retries
 
 log = logging.getLogger(__name__)
 AGAIN = "Publish again: what has arrived is found and not sent twice"
+_LARGEST = 2 << 20  # bytes of a card on the Hub, and of the manifest beside it, that are read
+_TO_KEEP = {
+    "dataset": f"Download it, put the words to keep between the two lines '{cards.BEGIN}' and '{cards.END}', name the "
+    "file as release.card in params.yaml, and build again",
+    "model": "Copy the words to keep to another file",
+}
+"""What keeps hand-written words of a card on the Hub."""
 
 
 @dataclass(frozen=True)
@@ -116,42 +125,60 @@ def as_configured(folder: Path, settings: Publish, previous: Path | None) -> Pla
 
 
 def dry_run(parcel: Parcel, target: Target, patience: Retries) -> Plan:
-    """What publishing would do now; reads the repository and writes nothing."""
-    remote = Remote(target.repository, target.kind, patience)
-    state = remote.state()
-    if state is None:
-        return plan(parcel, parcel.differences({}), "", target.repository)
-    _check_visibility(target, state.private)
-    if _published(remote, parcel, remote.tags()):
-        return Plan(target.repository, parcel.version, parcel.tag, parcel.digest, (), (), published=True)
-    tree = remote.tree(state.head)
-    before = _card_at(remote, state.head) if manifest.CARD in tree else ""
-    return plan(parcel, parcel.differences(tree), before, target.repository)
+    """What publishing would do now; reads the repository and writes nothing.
+
+    Raises `SycoError` where publishing would refuse, with the same words.
+    """
+    with disks.client_folders():
+        remote = _remote(parcel, target, patience)
+        state = remote.state()
+        if state is None:
+            return plan(parcel, parcel.differences({}), "", target.repository)
+        if _checked(remote, parcel, target, state) is not None:
+            return Plan(target.repository, parcel.version, parcel.tag, parcel.digest, (), (), published=True)
+        tree = _tree(remote, state.head)
+        before = _card_at(remote, state.head, tree) if manifest.CARD in tree else ""
+        return plan(parcel, parcel.differences(tree), before, target.repository)
 
 
 def publish(parcel: Parcel, target: Target, patience: Retries) -> Receipt:
-    """Brings one version to the Hub and proves that it is there; a version that is there already is left alone.
+    """Brings one version to the Hub and verifies that it is there; a version that is there already is left alone.
 
     Raises `SycoError` where the tag names other content, another commit came in between, the repository is
     public against the settings, its card was edited by hand, rights are missing or the Hub keeps failing.
     """
+    with disks.client_folders():
+        remote = _remote(parcel, target, patience)
+        state = remote.state()
+        if state is None:
+            remote.create(target.private)
+            state = remote.existing()
+        commit = _checked(remote, parcel, target, state)
+        if commit is None:
+            commit = _commit(remote, parcel, state.head)
+            _read_back(remote, parcel, commit)
+            _tag(remote, parcel, commit)
+    return Receipt(target.repository, target.kind, parcel.version, parcel.tag, commit, parcel.digest)
+
+
+def _remote(parcel: Parcel, target: Target, patience: Retries) -> Remote:
+    """The repository, once what is sent and who sends it have been looked at."""
     remote = Remote(target.repository, target.kind, patience)
     if not remote.signed_in:
         raise SycoError(f"{remote.name}: no token was found, and publishing needs one", SIGN_IN)
-    state = remote.state()
-    if state is None:
-        remote.create(target.private)
-        state = remote.existing()
+    if not isinstance(documents.parse_yaml(handwriting.head(parcel.card()), manifest.CARD), dict | None):
+        raise SycoError(f"{manifest.CARD}: its YAML head holds no names with values")
+    return remote
+
+
+def _checked(remote: Remote, parcel: Parcel, target: Target, state: State) -> str | None:
+    """The commit of this very version, if it is on the Hub; everything that publishing refuses is raised here."""
     _check_visibility(target, state.private)
     tags = remote.tags()
     commit = _published(remote, parcel, tags)
-    if commit is None:
-        if state.head not in _versions(tags):
-            _check_card(remote, parcel, state.head)
-        commit = _commit(remote, parcel, state.head)
-        _read_back(remote, parcel, commit)
-        _tag(remote, parcel, commit)
-    return Receipt(target.repository, target.kind, parcel.version, parcel.tag, commit, parcel.digest)
+    if commit is None and state.head not in _versions(tags).values():
+        _check_card(remote, parcel, state.head, tags)
+    return commit
 
 
 def _check_visibility(target: Target, private: bool) -> None:
@@ -160,6 +187,8 @@ def _check_visibility(target: Target, private: bool) -> None:
             f"{target.kind} repository '{target.repository}' is public, and a private one was asked for",
             "Set publish.private: false if everyone may see the release, or make the repository private",
         )
+    if private and not target.private:
+        log.warning("%s is private and stays so: an existing repository's visibility is not changed", target.repository)
 
 
 def _published(remote: Remote, parcel: Parcel, tags: dict[str, str]) -> str | None:
@@ -167,7 +196,7 @@ def _published(remote: Remote, parcel: Parcel, tags: dict[str, str]) -> str | No
     commit = tags.get(parcel.tag)
     if commit is None:
         return None
-    differences = parcel.differences(remote.tree(commit))
+    differences = parcel.differences(_tree(remote, commit))
     if not differences.none:
         raise SycoError(
             f"{remote.name}: tag {parcel.tag} exists with other content (first difference: {differences.first()}). "
@@ -178,31 +207,77 @@ def _published(remote: Remote, parcel: Parcel, tags: dict[str, str]) -> str | No
     return commit
 
 
-def _versions(tags: dict[str, str]) -> set[str]:
-    """The commits of published versions: a tag of another form may stand on whatever someone wrote by hand."""
-    return {commit for tag, commit in tags.items() if NUMBER.fullmatch(tag)}
+def _tree(remote: Remote, commit: str) -> dict[str, Blob]:
+    """The files of a commit. An empty listing is not believed at once: it would hide a card that holds words."""
+    return remote.tree(commit) or remote.tree(commit)
 
 
-def _check_card(remote: Remote, parcel: Parcel, head: str) -> None:
-    """Refuses to replace words that someone wrote on the Hub since the last version was published."""
-    if manifest.CARD not in remote.tree(head):
+def _versions(tags: dict[str, str]) -> dict[tuple[int, ...], str]:
+    """The commits of published versions, the greatest first: a tag of another form may stand on anything."""
+    numbers = {tuple(map(int, match[1].split("."))): commit for tag, commit in tags.items()
+               if (match := NUMBER.fullmatch(tag))}  # fmt: skip
+    return dict(sorted(numbers.items(), reverse=True))
+
+
+def _check_card(remote: Remote, parcel: Parcel, head: str, tags: dict[str, str]) -> None:
+    """Refuses to replace words that someone wrote on the Hub since a build has written its card."""
+    tree = _tree(remote, head)
+    if manifest.CARD not in tree:
         return
-    there, ours = _card_at(remote, head), parcel.card()
-    if there != ours and _by_hand(there) != _by_hand(ours):
+    there = _card_at(remote, head, tree)
+    base = _card_before(remote, head, tree, tags)
+    if line := handwriting.lost(there, parcel.card(), base, remote.repository):
         raise SycoError(
-            f"{remote.name}: its README.md was edited by hand and would be lost. Nothing was written",
-            "Download it, keep its text between the fences, name it as release.card in params.yaml, and build again",
+            f"{remote.name}: its README.md was edited by hand and would be lost (first: {line[:80]!r}). "
+            "Nothing was written",
+            _TO_KEEP[remote.kind] + "; or delete README.md on the Hub to let its words go, and publish again",
         )
+    if base is not None and handwriting.head(base) != handwriting.head(there):
+        log.warning("%s: the YAML head of its README.md was edited on the Hub; the new one replaces it", remote.name)
 
 
-def _by_hand(card: str) -> str:
-    """The hand-written part of a card; all of a card that has no fences."""
-    return cards.hand_written(card) if cards.BEGIN in card and cards.END in card else card
+def _card_before(remote: Remote, head: str, tree: dict[str, Blob], tags: dict[str, str]) -> str | None:
+    """The card that a build wrote and that the one at `head` is, or was made from by hand."""
+    there = _bytes_at(remote, head, tree, manifest.CARD)
+    if _names(remote, head, tree, sha256(there).hexdigest()):
+        return _text(there)
+    trees = {commit: _tree(remote, commit) for commit in _versions(tags).values()}
+    same = (c for c, at in trees.items() if tree.get(manifest.NAME) and at.get(manifest.NAME) == tree[manifest.NAME])
+    exact = (commit for commit, at in trees.items() if at.get(manifest.CARD) == tree[manifest.CARD])
+    with_card = (commit for commit, at in trees.items() if manifest.CARD in at)
+    before = next(exact, None) or next(same, None) or next(with_card, None)
+    return None if before is None else _card_at(remote, before, trees[before])
 
 
-def _card_at(remote: Remote, commit: str) -> str:
+def _names(remote: Remote, head: str, tree: dict[str, Blob], digest: str) -> bool:
+    """Whether the manifest beside the card names it: then no hand has changed it since it was built."""
+    if manifest.NAME not in tree or tree[manifest.NAME].bytes > _LARGEST:
+        return False
+    try:
+        made = manifest.parse(_bytes_at(remote, head, tree, manifest.NAME))
+    except SycoError:
+        return False
+    return any(file.path == manifest.CARD and file.sha256 == digest for file in made.files)
+
+
+def _card_at(remote: Remote, commit: str, tree: dict[str, Blob]) -> str:
+    return _text(_bytes_at(remote, commit, tree, manifest.CARD))
+
+
+def _text(card: bytes) -> str:
+    return card.decode(errors="replace")
+
+
+def _bytes_at(remote: Remote, commit: str, tree: dict[str, Blob], path: str) -> bytes:
+    """A small file of a commit."""
+    if tree[path].bytes > _LARGEST:
+        raise SycoError(
+            f"{remote.name}: its {path} has {tree[path].bytes:,} bytes, at most {_LARGEST:,} are read. Nothing was "
+            "written",
+            f"Delete {path} on the Hub, then publish again",
+        )
     with TemporaryDirectory() as folder:
-        return remote.file(commit, manifest.CARD, Path(folder)).read_text(encoding="utf-8", errors="replace")
+        return files.read(remote.file(commit, path, Path(folder)), _LARGEST)
 
 
 def _commit(remote: Remote, parcel: Parcel, start: str) -> str:
@@ -210,7 +285,7 @@ def _commit(remote: Remote, parcel: Parcel, start: str) -> str:
 
     def attempt() -> str:
         head = remote.existing().head
-        differences = parcel.differences(remote.tree(head))
+        differences = parcel.differences(_tree(remote, head))
         if differences.none:
             return head
         if head != start:
@@ -237,7 +312,7 @@ def _landed(remote: Remote, parcel: Parcel) -> str | None:
     remote.deadline = limits.Deadline(max(limits.LAST_LOOK, remote.deadline.left))
     try:
         head = remote.existing().head
-        return head if parcel.differences(remote.tree(head)).none else None
+        return head if parcel.differences(_tree(remote, head)).none else None
     except SycoError as error:
         raise SycoError(f"{error.what}. Whether the commit arrived is not known", AGAIN) from error
 
@@ -253,7 +328,7 @@ def _operations(differences: Differences) -> list:
 
 
 def _read_back(remote: Remote, parcel: Parcel, commit: str) -> None:
-    differences = parcel.differences(remote.tree(commit))
+    differences = parcel.differences(_tree(remote, commit))
     if not differences.none:
         raise SycoError(
             f"{remote.name}: commit {commit} does not hold what was sent (first difference: {differences.first()}). "
