@@ -141,3 +141,45 @@ def test_push_of_nothing_is_one_line(hub: RunningHub, tmp_path: Path):
     done = push(hub, "--root", str(tmp_path))
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert "holds no finished tuned model" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a[1]", "q*", "what?", "{x,y}"])
+def test_push_takes_a_root_of_any_name(hub: RunningHub, build: Path, name: str):
+    root = build.rename(build.with_name(name))
+    done = push(hub, "--root", str(root), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "dry run, alice/tuned: version 1.0.0" in done.stdout
+
+
+def test_push_follows_links_into_the_cache_of_dvc_and_no_others(hub: RunningHub, build: Path, tmp_path: Path):
+    cache = tmp_path / ".dvc/cache/files"
+    cache.mkdir(parents=True)
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = True\n", encoding="utf-8")
+    weights = build / "tuned/tiny/balanced/model.safetensors"
+    weights.rename(cache / "aa")
+    weights.symlink_to(cache / "aa")
+    done = push(hub, "--root", str(build))
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
+    weights.unlink()
+    weights.symlink_to(tmp_path / "secret")
+    done = push(hub, "--root", str(build), "--version", "1.0.1")
+    assert done.returncode == 2 and "is a link" in done.stderr and len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"commit": "a", "version": "1.0.0"}'])
+def test_a_damaged_receipt_is_one_line_or_names_no_repository(build: Path, content: str):
+    receipt = build / "receipt.json"
+    receipt.write_text(content, encoding="utf-8")
+    made = model_cards.read(build / "tuned/tiny/balanced")
+    try:
+        assert model_cards.of_release(made, build / "release", receipt).repository is None
+    except SycoError as error:
+        assert "receipt.json" in str(error)
+
+
+@pytest.mark.parametrize("content", ["[]", "5", '{"model": "x"}', "[" * 9_999, '{"model": NaN}'])
+def test_a_record_of_another_form_is_one_line(tmp_path: Path, content: str):
+    (tmp_path / "tuning.json").write_text(content, encoding="utf-8")
+    with pytest.raises(SycoError, match="no finished tuned model"):
+        model_cards.read(tmp_path)

@@ -1,7 +1,5 @@
 """`push`: a tuned model to the Hub, through the same publisher as data."""
 
-import os
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -24,44 +22,25 @@ def push(
     time_limit: TimeLimit = None,
 ) -> None:
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
-    from syco_data import settings
+    from syco_data import files, settings
     from syco_data.releasing import parcels
     from syco_data.remote import publishing
-    from syco_data.tuning import model_cards
+    from syco_data.tuning import model_cards, out_folders
 
     folder = root / "tuned" / model / arm
     record = model_cards.read(folder)
+    out_folders.require(folder, "Move it elsewhere, then push again")
     data = model_cards.of_release(record, root / "release", root / "publish" / "receipt.json")
     card = model_cards.render(record, data, _results(root, model, arm))
     target = publishing.Target(to, "model", private=not public)
-    with TemporaryDirectory(dir=root) as temporary:
-        parcel = parcels.of_folder(_filled(Path(temporary) / "model", folder, card), version or data.version)
-        patience = settings.load().publish.retries
-        limits.start(context, time_limit, patience.total)
+    patience = settings.load().publish.retries
+    limits.start(context, time_limit, patience.total)
+    with TemporaryDirectory() as temporary:
+        path = Path(temporary) / model_cards.CARD
+        files.write(path, card)
+        parcel = parcels.of_folder(folder, version or data.version, {model_cards.CARD: path})
         done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))
-
-
-def _filled(target: Path, folder: Path, card: str) -> Path:
-    """The model's files, linked, and its card."""
-    from syco_data import ownership
-    from syco_data.tuning import model_cards, out_folders
-
-    out_folders.require(folder, "Move it elsewhere, then push again")
-    shutil.copytree(
-        folder, target, copy_function=_link, ignore=shutil.ignore_patterns(ownership.MARK, out_folders.CHECKPOINTS)
-    )
-    (target / model_cards.CARD).unlink()
-    (target / model_cards.CARD).write_text(card, encoding="utf-8")
-    return target
-
-
-def _link(source: str, target: str) -> None:
-    """A second name for a file; a copy where the disk knows none. A link of DVC's cache is followed."""
-    try:
-        os.link(os.path.realpath(source), target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _results(root: Path, model: str, arm: str):

@@ -2,16 +2,22 @@
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
+from syco_data import files
 from syco_data.errors import SycoError
-from syco_data.releasing import manifest, verification
+from syco_data.releasing import cards, links, manifest, verification
 from syco_data.remote.hub import NUMBER, Blob, tag_of
 
 KEPT = frozenset({".gitattributes"})
 """Files that the Hub itself puts into a repository."""
+MOST_FILES = 10_000
+"""Of one version; a tuned model has some ten, and a folder with more of them was hardly meant."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,8 @@ class Parcel:
 
     def card(self) -> str:
         """The text of the card; empty where there is none."""
-        found = [item.source for item in self.items if item.path == manifest.CARD]
-        return found[0].read_text(encoding="utf-8") if found else ""
+        sources = [item.source for item in self.items if item.path == manifest.CARD]
+        return files.read_text(sources[0], cards.LARGEST) if sources else ""
 
 
 def proven_release(folder: Path) -> Parcel:
@@ -92,24 +98,48 @@ def of_release(folder: Path) -> Parcel:
     return Parcel(made.version, itself.sha256, (*items, itself))
 
 
-def of_folder(folder: Path, version: str) -> Parcel:
-    """Any other folder, such as a tuned model: every file that is not hidden; `version` is like 1.2.0."""
+def of_folder(folder: Path, version: str, instead: Mapping[str, Path] = MappingProxyType({})) -> Parcel:
+    """Any other folder, such as a tuned model: every file that is not hidden; `version` is like 1.2.0.
+
+    `instead` names files that take the place of the folder's, or are added. Raises `SycoError` for what cannot be
+    published: links out of the folder and the caches (see `links`), pipes, odd names, too many files.
+    """
     if not folder.is_dir():
         raise SycoError(f"there is no folder {folder}")
     if not NUMBER.fullmatch(version):
         raise SycoError(f"{version!r} is no version", "Give one like 1.2.0")
-    items = []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_dir() or any(part.startswith(".") for part in inside.parts):
-            continue
-        if path.is_symlink():
-            raise SycoError(f"{path} is a link, and a link cannot be published", "Put the file itself there")
-        items.append(Item(inside.as_posix(), path, path.stat().st_size, manifest.digest_of(path)))
+    paths = {*islice(_below(folder), MOST_FILES + 1), *instead}
+    if len(paths) > MOST_FILES:
+        raise SycoError(f"{folder} holds more than {MOST_FILES:,} files", "Name the folder of the model alone")
+    items = [_item(folder, path, instead.get(path)) for path in sorted(paths, key=PurePosixPath)]
     if not items:
         raise SycoError(f"{folder} holds nothing to publish")
     listing = "".join(f"{item.sha256}  {item.path}\n" for item in items)
     return Parcel(version, hashlib.sha256(listing.encode()).hexdigest(), tuple(items))
+
+
+def _below(folder: Path) -> Iterator[str]:
+    """Every path below a folder that is not hidden and no folder; linked folders are named, not entered."""
+
+    def stop(error: OSError) -> None:
+        raise SycoError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    for place, folders, names in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        linked = [name for name in folders if Path(place, name).is_symlink()]
+        for name in [*names, *linked]:
+            if not name.startswith("."):
+                yield Path(place, name).relative_to(folder).as_posix()
+
+
+def _item(folder: Path, path: str, instead: Path | None) -> Item:
+    if not path.isprintable():
+        raise SycoError(f"{folder}: {path!r} is no name that a file can have on the Hub", "Rename it")
+    try:
+        source = instead or links.file(folder, path)
+        return Item(path, source, source.stat().st_size, manifest.digest_of(source))
+    except OSError as error:
+        raise SycoError(f"{folder / path} cannot be read: {error.strerror or error}") from error
 
 
 def git_id(path: Path) -> str:

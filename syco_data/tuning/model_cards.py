@@ -4,10 +4,9 @@
 and again by `push`, which knows the release and the figures of the evaluation.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,13 @@ import jinja2
 import polars as pl
 import yaml
 
+from syco_data import documents, files
 from syco_data.errors import SycoError
 from syco_data.releasing import manifest
 
 RECORD, CARD = "tuning.json", manifest.CARD
+_LARGEST = 1 << 20  # bytes of a record or a receipt
+_TEMPLATE = resources.files("syco_data") / "data/cards/model.md.jinja"
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,15 @@ def prompts_digest(prompt_ids: pl.Series) -> str:
 
 def write(record: TuningRecord, folder: Path) -> None:
     """The record and the card that can be written without a release."""
-    content = json.dumps(asdict(record), indent=2, sort_keys=True) + "\n"
-    (folder / RECORD).write_text(content, encoding="utf-8")
-    (folder / CARD).write_text(render(record, None, None), encoding="utf-8")
+    files.write_json(folder / RECORD, asdict(record), indent=2)
+    files.write(folder / CARD, render(record, None, None))
 
 
 def read(folder: Path) -> TuningRecord:
     """Raises `SycoError` where the folder holds no finished tuned model."""
     try:
-        return TuningRecord(**json.loads((folder / RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return TuningRecord(**documents.read_json(folder / RECORD, _LARGEST))
+    except (OSError, SycoError, TypeError) as error:
         raise SycoError(f"{folder} holds no finished tuned model (no sound {RECORD})", "dvc repro finetune") from error
 
 
@@ -77,17 +78,33 @@ def of_release(record: TuningRecord, folder: Path, receipt: Path) -> DataRelease
     tables = [file for file in made.files if file.table and (file.table.config, file.table.split) == (config, "train")]
     if not tables:
         raise SycoError(f"release {made.version} in {folder} has no training set '{config}'", "dvc repro release")
-    ids = pl.concat([pl.read_parquet(folder / file.path, columns=["prompt_id"], glob=False) for file in tables])[
-        "prompt_id"
-    ]
+    ids = pl.concat([_prompt_ids(folder / file.path) for file in tables])
     if prompts_digest(ids) != record.prompts:
         raise SycoError(
             f"model '{record.model}', arm '{record.arm}' was tuned on other rows than release {made.version} holds",
             "Build both from one state: dvc repro",
         )
-    published = json.loads(receipt.read_text(encoding="utf-8")) if receipt.is_file() else {}
-    same = published.get("commit") and published.get("version") == made.version
-    return DataRelease(published["repository"] if same else None, made.version, config, manifest.identity(folder))
+    identity = manifest.identity(folder)
+    return DataRelease(_published(receipt, made.version), made.version, config, identity)
+
+
+def _prompt_ids(path: Path) -> pl.Series:
+    try:
+        return pl.read_parquet(path, columns=["prompt_id"], glob=False)["prompt_id"]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())
+        raise SycoError(f"{path} cannot be read: {reason:.200}", "dvc repro release") from error
+
+
+def _published(receipt: Path, version: str) -> str | None:
+    """The repository that holds this version of the data, by the receipt of stage publish."""
+    try:
+        value = documents.read_json(receipt, _LARGEST)
+    except FileNotFoundError:
+        return None
+    published = value if isinstance(value, dict) else {}
+    same = published.get("commit") and published.get("version") == version
+    return published.get("repository") if same else None
 
 
 def render(record: TuningRecord, data: DataRelease | None, results: pl.DataFrame | None) -> str:
@@ -98,7 +115,7 @@ def render(record: TuningRecord, data: DataRelease | None, results: pl.DataFrame
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701
     )
-    template = environment.from_string(files("syco_data").joinpath("data/cards/model.md.jinja").read_text("utf-8"))
+    template = environment.from_string(_TEMPLATE.read_text("utf-8"))
     rows = [] if results is None else results.sort("probe", "metric", "slice").to_dicts()
     head = yaml.safe_dump(_head(record, data), sort_keys=True, allow_unicode=True)
     return template.render(head=head, record=record, data=data, results=rows, settings=_flat(record.settings))
