@@ -22,7 +22,9 @@ from syco_data.model_files import Tensor, refused
 os.environ["USE_HUB_KERNELS"] = "NO"
 FLOATS = ("F64", "F32", "F16", "BF16", "F8_")
 MOST = 1_000_000  # tensors of a series
-MASK = ".masked_bias"  # a constant that the first checkpoints of GPT-2 kept beside their weights
+# Constants that the first checkpoints of GPT-2, GPT-J, GPT-Neo and CodeGen kept beside their weights: which positions a
+# token sees (1 x 1 x longest text x longest text), and what is put in place of the others (one number).
+MASKS = re.compile(r".*\.(self_)?(attn|attention)\.(bias|causal_mask|masked_bias)")
 LAYERS = re.compile(r"(num_(hidden_|decoder_|encoder_)?|n_?|decoder_|encoder_)layers?")
 
 
@@ -91,7 +93,7 @@ def _check_layers(label: str, folder: Path, tensors: dict[str, Tensor]) -> None:
 
 def _refuse(label: str, architecture: str, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
     missing = _sorted(info["missing_keys"])
-    unexpected = _sorted(name for name in info["unexpected_keys"] if not name.endswith(MASK))
+    unexpected = _sorted(name for name in info["unexpected_keys"] if not _is_mask(name, tensors))
     shapes = {name: (stored, own) for name, stored, own in info["mismatched_keys"]}
     if missing:
         other = f", and hold {unexpected[0]}, which it does not have" if unexpected else ""
@@ -116,6 +118,14 @@ def _refuse(label: str, architecture: str, tensors: dict[str, Tensor], info: dic
         )
     if info["error_msgs"]:
         raise refused(label, f"transformers: {info['error_msgs'][0]}")
+
+
+def _is_mask(name: str, tensors: dict[str, Tensor]) -> bool:
+    """Whether a tensor is one of `MASKS`, by name and shape."""
+    if not (MASKS.fullmatch(name) and name in tensors):
+        return False
+    shape = tensors[name].shape
+    return prod(shape) == 1 or (len(shape) == 4 and shape[:2] == (1, 1) and shape[2] == shape[3])
 
 
 def _hint(missing: list[str], unexpected: list[str]) -> str:

@@ -1,7 +1,8 @@
 """Folders that the project makes and replaces: each is known to be its own, and nothing else is ever removed.
 
 A folder is ours when it carries a mark that lists the files we put there, or when another file of ours does so (a
-release's manifest). One that holds anything else, be it a single note, is refused and left as it is.
+release's manifest). One that holds anything else, be it a single note, is refused and left as it is. The mark of pages
+says that they are pages: their folder is named in the params, and a slip there must not cost a model.
 """
 
 import fcntl
@@ -11,31 +12,33 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from syco_data import documents, files
 from syco_data.errors import SycoError
 
-MARK = ".syco-data"
+MARK, OLD = ".syco-data", "old"
 _LARGEST_MARK = 16 << 20
 
 Listing = Callable[[Path], Collection[str] | None]
 """The files of a folder that are ours, as POSIX paths below it; None for a folder that we did not make."""
 
 
-def write_mark(folder: Path) -> None:
-    """Declares every file that lies below `folder` now to be ours."""
+def write_mark(folder: Path, kind: str | None = None) -> None:
+    """Declares every file that lies below `folder` now to be ours; `kind` says what they are."""
     paths = sorted(path.relative_to(folder).as_posix() for path in _below(folder))
-    files.write_json(folder / MARK, {"files": [path for path in paths if path != MARK]})
+    about = {"kind": kind} if kind else {}
+    files.write_json(folder / MARK, {**about, "files": [path for path in paths if path != MARK]})
 
 
-def marked_files(folder: Path) -> Collection[str] | None:
-    """The listing of a folder's mark."""
+def marked_files(folder: Path, kind: str | None = None) -> Collection[str] | None:
+    """The listing of a folder's mark; None where it is the mark of another kind of folder."""
     try:
         value = documents.read_json(folder / MARK, _LARGEST_MARK)
     except (OSError, SycoError):
         return None
-    listed = value.get("files") if isinstance(value, dict) else None
+    listed = value.get("files") if isinstance(value, dict) and value.get("kind") == kind else None
     return {MARK, *map(str, listed)} if isinstance(listed, list) else None
 
 
@@ -72,28 +75,30 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing(target: Path, hint: str, listing: Listing = marked_files) -> Iterator[Path]:
+def replacing(target: Path, hint: str, listing: Listing | None = None, kind: str | None = None) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of `target` when the block ends well.
 
     The new folder is complete before the old one goes; where anything fails, the old one stays and the new one is
-    removed. With the default `listing` the new folder gets a mark. Raises `SycoError` where `target` is not ours
-    (before the block and after it) and for a write that the system refuses.
+    removed. Without a `listing` the new folder gets a mark, and one of another `kind` is not replaced. Raises
+    `SycoError` where `target` is not ours (before the block and after it) and for a write that the system refuses.
     """
+    marks = listing is None
+    listing = listing or partial(marked_files, kind=kind)
     require(target, hint, listing)
     work = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target)
+        _clear_leftovers(target)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
         with (work / MARK).open("w", encoding="utf-8") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             fresh = work / "new"
             fresh.mkdir()
             yield fresh
-            if listing is marked_files:
-                write_mark(fresh)
+            if marks:
+                write_mark(fresh, kind)
             require(target, hint, listing)
-            _swap(fresh, target, work / "old")
+            _swap(fresh, target, work / OLD)
     except OSError as error:
         raise files.unwritable(target, error) from error
     finally:
@@ -112,12 +117,17 @@ def _swap(fresh: Path, target: Path, old: Path) -> None:
         raise
 
 
-def _remove_leftovers(target: Path) -> None:
-    """What a killed run left: folders of our naming with our mark, whose lock nobody holds any more."""
+def _clear_leftovers(target: Path) -> None:
+    """What a killed run left: folders of our naming with our mark, whose lock nobody holds any more.
+
+    Where it was killed between taking the old folder away and putting the new one there, the old one comes back.
+    """
     for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
         with suppress(OSError):
             if leftover.is_symlink() or not (leftover / MARK).is_file():
                 continue
             with (leftover / MARK).open("r+", encoding="utf-8") as held:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (leftover / OLD).is_dir() and not os.path.lexists(target):
+                    (leftover / OLD).rename(target)
                 shutil.rmtree(leftover)

@@ -186,9 +186,10 @@ class Shelf:
         if scores.is_empty():
             return
         _make(self.folder)
-        about = self.folder / "space.json"
-        if not about.exists():
-            _write_whole(about, json.dumps(asdict(self.space), indent=2, sort_keys=True).encode() + b"\n")
+        if not is_space(self.folder):  # without it, or with a damaged one, no command knows the space
+            _write_whole(
+                self.folder / "space.json", json.dumps(asdict(self.space), indent=2, sort_keys=True).encode() + b"\n"
+            )
         _write_chunk(self.folder, scores.unique("key", keep="first"))
 
 
@@ -385,7 +386,8 @@ def _is_left(path: Path) -> bool:
 def remove(path: Path) -> str | None:
     """Removes a file or a space that `rubbish` named; the first name in a space that is not ours keeps its folder."""
     if path.is_dir():
-        for own in filter(_is_ours, list(path.iterdir())):
+        # What says that it is a space goes last: the next call goes on where this one is killed.
+        for own in sorted(filter(_is_ours, list(path.iterdir())), key=lambda own: own.name == "space.json"):
             own.unlink(missing_ok=True)
         if foreign := next(path.iterdir(), None):
             return foreign.name

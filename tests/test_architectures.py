@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, BertConfig, GPT2Config, GPTNeoXConfig, LlamaConfig, MixtralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    BertConfig,
+    CodeGenConfig,
+    GPT2Config,
+    GPTJConfig,
+    GPTNeoConfig,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MixtralConfig,
+)
 
 from syco_data import architectures, engines, harness, models
 from syco_data.engines import vllm
@@ -163,6 +173,25 @@ def test_old_checkpoints_of_other_architectures_are_accepted(tmp_path):
         "gpt_neox.layers.0.attention.bias": torch.ones(1),
     }
     architectures.check("m", change(pythia, lambda w: w | kept))
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        (GPTJConfig(vocab_size=64, n_embd=32, n_layer=2, n_head=2, n_positions=64, rotary_dim=8), "h.0.attn"),
+        (CodeGenConfig(vocab_size=64, n_embd=32, n_layer=2, n_head=4, n_positions=64, rotary_dim=4), "h.0.attn"),
+        (GPTNeoConfig(vocab_size=64, hidden_size=32, num_layers=2, num_heads=2, max_position_embeddings=64,
+                      attention_types=[[["global", "local"], 1]]), "h.0.attn.attention"),
+    ],
+    ids=["gpt-j", "codegen", "gpt-neo"],
+)  # fmt: skip
+def test_masks_that_old_checkpoints_kept_are_accepted_and_nothing_else_of_their_names(tmp_path, config, place):
+    folder, place = saved(tmp_path / "old", config), f"transformer.{place}"
+    masks = {f"{place}.{name}": torch.ones(1, 1, 64, 64) for name in ("bias", "causal_mask")}
+    change(folder, lambda w: w | masks | {f"{place}.masked_bias": torch.tensor(-1e9)})
+    architectures.load("m", folder, torch.float32)
+    with pytest.raises(SycoError, match=re.escape(f"hold {place}.bias, which")):
+        architectures.check("m", change(folder, lambda w: w | {f"{place}.bias": torch.ones(64)}))
 
 
 CONFIG = {

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,18 @@ class TestWhatIsNotOurs:
         with pytest.raises(SycoError, match="Nothing was removed"):
             fill(tmp_path / "pages")
 
+    @pytest.mark.parametrize("other", [None, "models"])
+    def test_a_folder_of_ours_with_another_kind_of_content_stays(self, tmp_path, other):
+        """`validate.docs: data/reference` costs no model."""
+        with ownership.replacing(tmp_path / "model", HINT, kind=other) as folder:
+            (folder / "model.safetensors").write_text("days of work")
+        with (
+            pytest.raises(SycoError, match=r"Nothing was removed"),
+            ownership.replacing(tmp_path / "model", HINT, kind="pages"),
+        ):
+            pass
+        assert (tmp_path / "model" / "model.safetensors").exists()
+
     def test_a_folder_that_looks_like_a_leftover_of_ours_stays(self, tmp_path):
         stranger = tmp_path / ".pages.thesis.tmp"
         stranger.mkdir()
@@ -125,6 +138,29 @@ class TestReplacing:
         assert len(names(tmp_path)) == 2
         fill(tmp_path / "pages")
         assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/inner/page.html"}
+
+    @pytest.mark.parametrize("fault", [None, OSError(errno.ENOSPC, "full")])
+    def test_a_kill_between_the_two_renames_loses_nothing(self, tmp_path, fault):
+        fill(tmp_path / "pages", text="old")
+        script = (
+            "import os, signal, sys; from pathlib import Path; from syco_data import ownership\n"
+            "rename = Path.rename\n"
+            "def killed(self, to): rename(self, to); os.kill(os.getpid(), signal.SIGKILL)\n"
+            "with ownership.replacing(Path(sys.argv[1]), '') as folder:\n"
+            "    Path.rename = killed"
+        )
+        subprocess.run([sys.executable, "-c", script, tmp_path / "pages"], check=False)
+        assert not (tmp_path / "pages").exists()
+        with (
+            pytest.raises(SycoError) if fault else nullcontext(),
+            ownership.replacing(tmp_path / "pages", HINT) as folder,
+        ):
+            assert (tmp_path / "pages" / "inner" / "page.html").read_text() == "old"
+            if fault:
+                raise fault
+            (folder / "new.html").write_text("new")
+        kept = "inner/page.html" if fault else "new.html"
+        assert names(tmp_path) == {f"pages/{ownership.MARK}", f"pages/{kept}"}
 
     def test_what_another_living_run_makes_is_left_alone(self, tmp_path):
         with ownership.replacing(tmp_path / "pages", HINT) as folder:

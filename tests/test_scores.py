@@ -260,6 +260,38 @@ def test_removing_a_space_leaves_a_file_that_somebody_put_there(tmp_path):
     assert not shelf.folder.exists()
 
 
+def test_a_removal_that_is_killed_can_be_finished(tmp_path, monkeypatch):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made([1]))
+    shelf.find(keys([1]))
+    unlink = Path.unlink
+    for _ in range(2):
+
+        def killed(path: Path, **options: bool) -> None:
+            unlink(path, **options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            scores.remove(shelf.folder)
+        assert scores.rubbish(tmp_path, set()) == [shelf.folder]
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert scores.remove(shelf.folder) is None
+    assert not shelf.folder.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", None])
+def test_a_space_whose_description_is_damaged_gets_it_again_with_the_next_scores(tmp_path, content):
+    shelf = scores.Shelf(tmp_path, SPACE)
+    shelf.add(made([1]))
+    about = shelf.folder / "space.json"
+    about.unlink() if content is None else about.write_text(content)
+    assert scores.spaces(tmp_path) == []
+    shelf.add(made([2]))
+    assert scores.spaces(tmp_path) == [shelf.folder]
+    assert len(shelf.find(keys([1, 2]))) == 2
+
+
 FULL_DISK = """
 import resource, sys
 from pathlib import Path

@@ -24,6 +24,7 @@ from syco_data.errors import SycoError
 RARE = (200_000, 20, 20)  # objects made between two searches for garbage
 NO_NULLS, LISTED, STATEMENTS = "no nulls", "listed values", "statements"
 HINT = "Name a folder of its own in validate.docs (pages of an earlier version: remove them yourself)"
+KIND = "pages"
 LONG = 50  # values; Great Expectations copies a list of allowed values many times over
 
 
@@ -44,7 +45,7 @@ class Pages:
     """
 
     def __init__(self, target: Path) -> None:
-        self._replacing, self._thread = ownership.replacing(target, HINT), ThreadPoolExecutor(1)
+        self._replacing, self._thread = ownership.replacing(target, HINT, kind=KIND), ThreadPoolExecutor(1)
         # It makes millions of small objects that stay: looking through them for garbage takes a tenth of its time.
         self._searches = gc.get_threshold()
 
