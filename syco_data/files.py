@@ -56,6 +56,22 @@ def write_json(target: Path, value: Any, indent: int = 1) -> None:
     write(target, json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+@contextmanager
+def disk_faults(target: Path) -> Iterator[None]:
+    """Raises `SycoError` for a full disk, whatever says so: safetensors and tokenizers have errors of their own."""
+    try:
+        yield
+    except SycoError:
+        raise
+    except Exception as error:
+        text = str(error)
+        signs = {number: (f"(os error {number})", os.strerror(number)) for number in FULL}
+        for number, words in signs.items():
+            if getattr(error, "errno", None) == number or any(sign in text for sign in words):
+                raise unwritable(target, OSError(number, os.strerror(number))) from error
+        raise
+
+
 def unwritable(target: Path, error: OSError) -> SycoError:
     """The line for a write that the system refused."""
     reason = FULL.get(error.errno or 0) or error.strerror or type(error).__name__

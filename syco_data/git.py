@@ -137,7 +137,7 @@ def _run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = 
 
 def _fault(words: str) -> SycoError:
     """Git's own words in one line; what it proposes is the hint."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    lines = [line.strip() for line in words.splitlines() if line.strip() and not line.startswith("hint:")]
     said = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "it failed")
     hint = next((line for line in lines if line.startswith("git config ")), None)
     if hint is None and any(word in words for word in _PARTIAL):

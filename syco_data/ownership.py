@@ -94,7 +94,8 @@ def replacing(target: Path, hint: str, listing: Listing | None = None, kind: str
             fcntl.flock(held, fcntl.LOCK_EX)
             fresh = work / "new"
             fresh.mkdir()
-            yield fresh
+            with files.disk_faults(target):
+                yield fresh
             if marks:
                 write_mark(fresh, kind)
             require(target, hint, listing)

@@ -128,6 +128,25 @@ class TestReplacing:
             assert "pages could not be written: the disk is full" in str(error.value)
         assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/inner/page.html"}
 
+    @pytest.mark.parametrize("size", [100, 2000])
+    def test_a_disk_that_is_full_for_a_library_is_one_line(self, tmp_path, size):
+        """Safetensors and tokenizers raise errors of their own, after half an hour of training."""
+        script = (
+            "import resource, sys; from pathlib import Path; import torch\n"
+            "from safetensors.torch import save_file; from syco_data import ownership; from tests import tiny_models\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)\n"
+            "for write in (lambda folder: save_file({'a': torch.ones(9000)}, folder / 'model.safetensors'),\n"
+            "              lambda folder: tiny_models.tokenizer('byte_bpe').save(str(folder / 'tokenizer.json'))):\n"
+            "    try:\n"
+            "        with ownership.replacing(Path(sys.argv[1]), '') as folder: write(folder)\n"
+            "    except ownership.SycoError as error: print(error)"
+        )
+        fill(tmp_path / "model", text="old")
+        command = [sys.executable, "-c", script, tmp_path / "model", str(size)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout.count("model could not be written: the file size is limited. Make room") == 2
+        assert names(tmp_path) == {f"model/{ownership.MARK}", "model/inner/page.html"}
+
     def test_the_next_run_removes_what_a_killed_one_left(self, tmp_path):
         script = (
             "import os, signal, sys; from pathlib import Path; from syco_data import ownership\n"

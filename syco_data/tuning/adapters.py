@@ -59,11 +59,12 @@ def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path
     ownership.require(merged, "Move it elsewhere", _all_if_marked)
     checkpoints.remove(merged)
     try:
-        files.write_json(merged / ownership.MARK, {"files": []})
-        merge(base(found.folder, record.settings["weights"]), folder, merged)
-        for name in TOKENIZER_FILES:
-            if (folder / name).is_file():
-                copyfile(folder / name, merged / name)
+        with files.disk_faults(merged):
+            files.write_json(merged / ownership.MARK, {"files": []})
+            merge(base(found.folder, record.settings["weights"]), folder, merged)
+            for name in TOKENIZER_FILES:
+                if (folder / name).is_file():
+                    copyfile(folder / name, merged / name)
         yield merged
     finally:
         checkpoints.remove(merged)
