@@ -9,11 +9,11 @@ from syco_data import files, prompts
 from syco_data.build import Tables
 from syco_data.checking import checks, expectations, reports
 from syco_data.checking.checks import Checked
-from syco_data.settings import Settings
+from syco_data.settings import Settings, local_path
 
 
 def main(settings: Settings) -> None:
-    checks.require(check(build_tables(settings), settings, CHECKS, Path(settings.checks.docs)))
+    checks.require(check(build_tables(settings), settings, CHECKS, local_path(settings.checks.docs)))
     # Always the same words: what waits for the checks does not run again because a report reads otherwise.
     files.write(CHECKS / "passed", "every check holds\n")
 

@@ -7,7 +7,6 @@ with the very batches that an uninterrupted one would have run, and a finished b
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -16,7 +15,7 @@ from syco_data.errors import SycoError
 from syco_data.models import ResolvedModel
 from syco_data.progress import progress
 from syco_data.scoring import Request
-from syco_data.settings import Filter
+from syco_data.settings import Filter, local_path
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def space(model: ResolvedModel, settings: Filter) -> scores.Space:
 
 def pending(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Pending:
     """Looks every request up; nothing is loaded and nothing is run."""
-    shelf = scores.Shelf(Path(settings.store), space(model, settings))
+    shelf = scores.Shelf(local_path(settings.store), space(model, settings))
     wanted = {scores.key(request): request for request in requests}
     stored = shelf.find(pl.Series(list(wanted), dtype=pl.String))
     longest = engines.longest(model, settings)

@@ -317,3 +317,24 @@ def test_a_name_of_many_letters_is_looked_for_at_once():
 def test_settings_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         settings.parse(PARAMS).prompts.rows = 3
+
+
+@pytest.mark.parametrize("group", ["acquire", "instructions", "probes.surveys", "evaluate.capability"])
+@pytest.mark.parametrize(("named", "expected"), [("~/rows", "/home/me/rows"), ("~nobody-is-called-so/rows", None)])
+def test_a_home_in_the_name_of_a_folder_is_the_users(monkeypatch, group, named, expected):
+    """Taken by the letter, `~` becomes a folder of the project, which somebody removes with `rm -r ~`."""
+    monkeypatch.setenv("HOME", "/home/me")
+    chosen = settings.load()
+    for name in group.split("."):
+        chosen = getattr(chosen, name)
+    assert str(chosen.model_copy(update={"directory": named}).folder()) == (expected or named)
+
+
+def test_a_home_in_the_name_of_the_store_is_the_users(monkeypatch, tmp_path):
+    from syco_data.commands import scores
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    chosen = settings.load()
+    changed = chosen.model_copy(update={"filter": chosen.filter.model_copy(update={"store": "~/scores"})})
+    monkeypatch.setattr(settings, "load", lambda: changed)
+    assert scores._root(None) == tmp_path / "scores"

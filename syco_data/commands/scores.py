@@ -16,7 +16,7 @@ Root = Annotated[Path | None, typer.Option("--store", help="the folder; filter.s
 
 
 def _root(store: Path | None) -> Path:
-    return store or Path(settings.load().filter.store)
+    return store or settings.local_path(settings.load().filter.store)
 
 
 @app.command("list")

@@ -9,7 +9,7 @@ from syco_data.settings.filtering import ENGINES, Filter, Model, RayEngine, Tran
 from syco_data.settings.names import unknown
 from syco_data.settings.probing import AdditionProbes, HeldOutProbes, Probes, SurveyProbes
 from syco_data.settings.reading import PARAMS, load, parse, parse_groups
-from syco_data.settings.records import Record
+from syco_data.settings.records import Record, local_path
 from syco_data.settings.reference import (
     LongItems,
     Reference,
@@ -69,6 +69,7 @@ __all__ = [
     "Validate",
     "VllmEngine",
     "load",
+    "local_path",
     "parse",
     "parse_groups",
     "unknown",

@@ -20,6 +20,7 @@ from syco_data.settings.records import (
     Share,
     Templates,
     Tries,
+    local_path,
 )
 
 
@@ -68,7 +69,7 @@ class Acquire(Record):
                 "acquire.origin is 'directory', but acquire.directory is null and SYCO_SOURCES is not set",
                 "Set one of them to a folder laid out like <owner>__<name>/<config>/<split>.parquet",
             )
-        return Path(named).expanduser()
+        return local_path(named)
 
 
 class SourceChoice(Record):

@@ -18,6 +18,7 @@ from syco_data.settings.records import (
     Record,
     Text,
     Tokens,
+    local_path,
 )
 
 
@@ -47,7 +48,7 @@ class Capability(Record):
                 "evaluate.capability.origin is 'directory', but its directory is null and SYCO_EVALS is not set",
                 "Set one of them to a folder with mmlu/ and bbh/",
             )
-        return Path(named)
+        return local_path(named)
 
 
 class Evaluate(Record):

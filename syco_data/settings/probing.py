@@ -15,6 +15,7 @@ from syco_data.settings.records import (
     Share,
     Templates,
     Text,
+    local_path,
 )
 
 
@@ -50,7 +51,7 @@ class SurveyProbes(Record):
                 "probes.surveys.origin is 'directory', but probes.surveys.directory is null and SYCO_EVALS is not set",
                 "Set one of them to a folder with the files sycophancy_on_*.jsonl",
             )
-        return Path(named)
+        return local_path(named)
 
 
 class Probes(Record):

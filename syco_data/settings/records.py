@@ -4,7 +4,9 @@ Every number has a largest value and every text a longest length. They are far a
 that a slip of the keyboard, or the settings of somebody else's release, is one line and never a memory that fills up.
 """
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -28,6 +30,11 @@ def _path(path: str) -> str:
     if len(path.encode()) > LONGEST_PATH or any(len(part.encode()) > LONGEST_PART for part in path.split("/")):
         raise ValueError(f"a path has at most {LONGEST_PATH:,} bytes, each name in it at most {LONGEST_PART}")
     return _line(path)
+
+
+def local_path(path: str) -> Path:
+    """With the user's home in the place of `~`; a user who is not here is no error, but a folder that is not there."""
+    return Path(os.path.expanduser(path))
 
 
 # Shares and rates

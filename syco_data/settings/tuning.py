@@ -26,6 +26,7 @@ from syco_data.settings.records import (
     StepsOrZero,
     Text,
     Tokens,
+    local_path,
 )
 
 MOST_ROWS_A_TURN = 1000
@@ -75,7 +76,7 @@ class Instructions(Record):
                 "not set",
                 "Set one of them to a folder with *.parquet, *.jsonl or *.jsonl.gz files",
             )
-        return Path(named).expanduser()
+        return local_path(named)
 
 
 class Parts(Record):
