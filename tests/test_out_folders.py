@@ -3,11 +3,13 @@
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
+from syco_data import __main__ as cli
 from syco_data import files, ownership
-from syco_data.commands import push
 from syco_data.errors import SycoError
 from syco_data.tuning import checkpoints, out_folders
 from syco_data.tuning.checkpoints import Workspace
@@ -184,10 +186,22 @@ def test_a_file_in_the_folders_place_is_one_line(tmp_path):
         Workspace(tmp_path / "other", KEY).clear()
 
 
-def test_push_publishes_the_models_files_and_no_note_of_the_users(out, tmp_path):
+def test_push_publishes_the_models_files_and_no_note_of_the_users(out, tmp_path, monkeypatch):
+    from syco_data.remote import publishing
+    from syco_data.tuning import model_cards
+
+    published = []
+    monkeypatch.setattr(
+        publishing, "dry_run", lambda parcel, *_: published.append(parcel) or SimpleNamespace(lines=list)
+    )
+    release = SimpleNamespace(version="1.0.0")
+    monkeypatch.setattr(model_cards, "of_release", lambda *_: release)
+    monkeypatch.setattr(model_cards, "render", lambda *_: "card")
     files.write(out / "checkpoints/mine/notes.txt", "kept")
-    assert names(push._filled(tmp_path / "pushed", out, "card")) == {
+    command = ["push", "m", "arm", "--to", "alice/m", "--dry-run", "--root", str(tmp_path / "data")]
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    assert {item.path for item in published[0].items} == {
         *MODEL, *out_folders.WRITTEN_LATER, "additional_chat_templates/tool.jinja"}  # fmt: skip
     files.write(out / "notes.txt", "kept")
-    with pytest.raises(SycoError, match="arm holds notes.txt, which"):
-        push._filled(tmp_path / "again", out, "card")
+    assert "arm holds notes.txt, which" in str(CliRunner().invoke(cli.app, command).exception)

@@ -38,7 +38,7 @@ def push(
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / model_cards.CARD
         files.write(path, card)
-        parcel = parcels.of_folder(folder, version or data.version, {model_cards.CARD: path})
+        parcel = parcels.of_folder(folder, version or data.version, {model_cards.CARD: path}, out_folders.CHECKPOINTS)
         done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))
 

@@ -98,8 +98,12 @@ def of_release(folder: Path) -> Parcel:
     return Parcel(made.version, itself.sha256, (*items, itself))
 
 
-def of_folder(folder: Path, version: str, instead: Mapping[str, Path] = MappingProxyType({})) -> Parcel:
+def of_folder(
+    folder: Path, version: str, instead: Mapping[str, Path] = MappingProxyType({}), without: str | None = None
+) -> Parcel:
     """Any other folder, such as a tuned model: every file that is not hidden; `version` is like 1.2.0.
+
+    `without` names a subfolder that is left out, whatever lies there.
 
     `instead` names files that take the place of the folder's, or are added. Raises `SycoError` for what cannot be
     published: links out of the folder and the caches (see `links`), pipes, odd names, too many files.
@@ -108,7 +112,7 @@ def of_folder(folder: Path, version: str, instead: Mapping[str, Path] = MappingP
         raise SycoError(f"there is no folder {folder}")
     if not NUMBER.fullmatch(version):
         raise SycoError(f"{version!r} is no version", "Give one like 1.2.0")
-    paths = {*islice(_below(folder), MOST_FILES + 1), *instead}
+    paths = {*islice(_below(folder, without), MOST_FILES + 1), *instead}
     if len(paths) > MOST_FILES:
         raise SycoError(f"{folder} holds more than {MOST_FILES:,} files", "Name the folder of the model alone")
     items = [_item(folder, path, instead.get(path)) for path in sorted(paths, key=PurePosixPath)]
@@ -118,14 +122,15 @@ def of_folder(folder: Path, version: str, instead: Mapping[str, Path] = MappingP
     return Parcel(version, hashlib.sha256(listing.encode()).hexdigest(), tuple(items))
 
 
-def _below(folder: Path) -> Iterator[str]:
+def _below(folder: Path, without: str | None) -> Iterator[str]:
     """Every path below a folder that is not hidden and no folder; linked folders are named, not entered."""
 
     def stop(error: OSError) -> None:
         raise SycoError(f"{error.filename} cannot be read: {error.strerror}") from error
 
     for place, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        left_out = without if Path(place) == folder else None
+        folders[:] = [name for name in folders if not name.startswith(".") and name != left_out]
         linked = [name for name in folders if Path(place, name).is_symlink()]
         for name in [*names, *linked]:
             if not name.startswith("."):
