@@ -115,11 +115,19 @@ def editing(path: Path = settings.PARAMS) -> Iterator[Any]:
     yield params
     after = dumped(params)
     edited = text.with_lines(lines(before), lines(after))
-    values = documents.parse_yaml(edited, str(path))
-    settings.parse(values)
-    if values != documents.parse_yaml(after, str(path)):
+    wanted = documents.parse_yaml(after, str(path))
+    settings.parse(wanted)
+    if not _holds(edited, wanted):
         raise SycoError(f"{path} cannot be edited in its layout", "Write the value there by hand")
     write(path, edited)
+
+
+def _holds(text: str, values: Any) -> bool:
+    """Whether an edited text says what it should: lines put into another layout may be no YAML any more."""
+    try:
+        return documents.parse_yaml(text, "params.yaml") == values
+    except SycoError:
+        return False
 
 
 def loaded(text: str, name: str) -> Any:

@@ -24,22 +24,24 @@ def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
     capped = pool["position"] <= (settings.cap or len(pool))
     available = int(capped.sum())
     if settings.rows > available:
-        limit = f" (cap {settings.cap:,} per source)" if settings.cap else ""
+        limits = available < len(pool)
+        limit = f" (cap {settings.cap:,} per source)" if limits else ""
         raise SycoError(
             f"prompts.rows asks for {settings.rows:,} prompts, the pool has {available:,}{limit}",
-            "Lower prompts.rows, raise prompts.cap or add sources",
+            f"Lower prompts.rows{', raise prompts.cap' if limits else ''} or add sources",
         )
-    chosen = _first(pool, capped, settings)
+    priority = _priority(pool, settings)
+    chosen = _first(pool, capped, priority, settings.rows)
     if isinstance(settings.sampling, dict):
-        _check_shares(pool.filter(chosen), settings)
+        _check_shares(pool.filter(capped), chosen.filter(capped), priority[chosen.to_numpy()].max(), settings)
     return chosen
 
 
-def _first(pool: pl.DataFrame, capped: pl.Series, settings: Prompts) -> pl.Series:
+def _first(pool: pl.DataFrame, capped: pl.Series, priority: np.ndarray, rows: int) -> pl.Series:
     """The rows of smallest priority; hash order decides where it is the same."""
-    order = np.lexsort((pool["rank"].to_numpy(), _priority(pool, settings), ~capped.to_numpy()))
+    order = np.lexsort((pool["rank"].to_numpy(), priority, ~capped.to_numpy()))
     taken = np.zeros(len(pool), dtype=bool)
-    taken[order[: settings.rows]] = True
+    taken[order[:rows]] = True
     return pl.Series("chosen", taken)
 
 
@@ -52,15 +54,20 @@ def _priority(pool: pl.DataFrame, settings: Prompts) -> np.ndarray:
         return (pool["position"].to_numpy() - 0.5) / share
 
 
-def _check_shares(taken: pl.DataFrame, settings: Prompts) -> None:
-    """A source that could not fill its share, or rows from a source without one, would be a silent change."""
-    counts = dict(taken.group_by("source").len().iter_rows())
+def _check_shares(pool: pl.DataFrame, chosen: pl.Series, last: float, settings: Prompts) -> None:
+    """A source that ran out before its share was filled would be a silent change: others fill its place.
+
+    `pool` holds the rows that the cap leaves, `last` is the greatest priority of a chosen one: a source whose next row
+    would have stood before it has no such row.
+    """
+    counts = dict(pool.group_by("source").len().iter_rows())
+    taken = dict(pool.filter(chosen).group_by("source").len().iter_rows())
     total = sum(settings.sampling.values())
     for source, share in settings.sampling.items():
-        wanted = settings.rows * share / total
-        if abs(counts.get(source, 0) - wanted) >= len(settings.sampling):
+        there = counts.get(source, 0)
+        if share and taken.get(source, 0) == there and (there + 0.5) / share < last:
             raise SycoError(
-                f"prompts.sampling: the shares give source '{source}' {wanted:,.0f} of {settings.rows:,} prompts, "
-                f"{counts.get(source, 0):,} can be had",
-                "Lower prompts.rows or change the shares",
+                f"prompts.sampling: the shares give source '{source}' {settings.rows * share / total:,.0f} of "
+                f"{settings.rows:,} prompts, {there:,} can be had",
+                f"Lower prompts.rows{', raise prompts.cap' if settings.cap else ''} or change the shares",
             )

@@ -29,6 +29,7 @@ PACKINGS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 LARGEST = 1 << 30  # bytes of a file once it is unpacked
 LONGEST = 64 << 20  # bytes of one line
 _JSON = re.compile(r"\.json(\.[a-z0-9]+)?$")
+_LISTED = "A .json file holds one list of records, or one record in each line"
 POINTER = b"version https://git-lfs.github.com/"
 """How the small file begins that Git LFS leaves in place of a large one."""
 _DAMAGED = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException)
@@ -70,8 +71,10 @@ def records(path: Path, name: str, largest: int = LARGEST) -> Iterator[tuple[str
         values = parsed(text(path, name, largest), name)
         places = ((f"record {number}", value) for number, value in enumerate(values, start=1))
     else:
+        hint = _LISTED if _JSON.search(path.name.lower()) else None
         places = (
-            (f"line {number}", parsed(line, f"{name}, line {number}")) for number, line in lines(path, name, largest)
+            (f"line {number}", parsed(line, f"{name}, line {number}", hint))
+            for number, line in lines(path, name, largest)
         )
     for where, value in places:
         if not isinstance(value, dict):
@@ -79,14 +82,14 @@ def records(path: Path, name: str, largest: int = LARGEST) -> Iterator[tuple[str
         yield where, value
 
 
-def parsed(content: str, where: str) -> Any:
-    """The value of a JSON text; a key that an object has twice is a fault too."""
+def parsed(content: str, where: str, hint: str | None = None) -> Any:
+    """The value of a JSON text; a key that an object has twice is a fault too. `hint` helps where it is no JSON."""
     try:
         return json.loads(content, object_pairs_hook=_object)
     except RecursionError as error:
         raise SycoError(f"{where}: nested too deeply for JSON") from error
     except json.JSONDecodeError as error:
-        hint = "git lfs pull" if content.encode(errors="replace").startswith(POINTER) else None
+        hint = "git lfs pull" if content.encode(errors="replace").startswith(POINTER) else hint
         place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise SycoError(f"{where}: not valid JSON: {error.msg} ({place})", hint) from error
     except ValueError as error:

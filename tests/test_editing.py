@@ -158,6 +158,16 @@ def test_a_full_disk_leaves_the_old_file(params, monkeypatch):
     assert params.read_bytes() == before and [path.name for path in params.parent.iterdir()] == ["params.yaml"]
 
 
+def test_a_layout_that_cannot_be_kept_is_not_called_invalid(params):
+    """Indents of four spaces are valid YAML, and the lines that an editor adds are none beside them."""
+    before = yaml.safe_dump(yaml.safe_load(params.read_text(encoding="utf-8")), indent=4, sort_keys=False)
+    params.write_text(before, encoding="utf-8")
+    record = {"source": "./here", "revision": None, "prompt_style": "auto", "dtype": "float32"}
+    with pytest.raises(SycoError, match="cannot be edited in its layout. Write the value"), editing(params) as values:
+        values["models"].insert(0, "mine", record)
+    assert params.read_text(encoding="utf-8") == before
+
+
 def test_a_bomb_is_refused_before_the_editor_reads_it(params):
     levels = "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9))
     params.write_text("a0: &a0 [x, x]\n" + levels, encoding="utf-8")

@@ -81,6 +81,20 @@ def test_unknown_columns_are_refused_with_the_way_to_name_them(tmp_path):
         only_row(tmp_path)
 
 
+def test_many_long_columns_are_one_short_line(tmp_path):
+    write_jsonl(tmp_path / "rows.jsonl", {f"{number}{'c' * 500}": 1 for number in range(50)})
+    with pytest.raises(SycoError, match="columns of rows.jsonl: 0cccc.* and 4[0-9] more") as refused:
+        instructions.load(from_folder(tmp_path), 0)
+    assert len(str(refused.value)) < 300
+
+
+def test_one_object_over_several_lines_is_told_how_a_file_is_read(tmp_path):
+    rows = [{"prompt": "p", "completion": "c"}]
+    (tmp_path / "rows.json").write_text(json.dumps({"version": "0.1", "data": rows}, indent=2), encoding="utf-8")
+    with pytest.raises(SycoError, match="line 1: not valid JSON.* A .json file holds one list of records, or one rec"):
+        instructions.load(from_folder(tmp_path), 0)
+
+
 def test_a_broken_file_is_one_line(tmp_path):
     (tmp_path / "rows.jsonl.gz").write_bytes(b"\x1f\x8bnot gzip at all")
     with pytest.raises(SycoError, match=r"rows\.jsonl\.gz cannot be read"):

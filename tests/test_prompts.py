@@ -146,6 +146,35 @@ def test_a_share_that_cannot_be_filled_is_an_error():
         candidates({"cola": many("cola", 20), "trec": many("trec", 300)}, rows=100, sampling={"cola": 0.8, "trec": 0.2})
 
 
+@pytest.mark.parametrize(
+    ("shares", "cap", "rows", "message"),
+    [
+        # Neither the source that fills the gap nor one without a share is the one that ran out.
+        ({"sst2": 0.0, "cola": 1.0}, None, 100, "'cola' 100 of 100 prompts, 20 can be had. Lower prompts.rows or"),
+        ({"sst2": 0.5, "cola": 0.5}, None, 100, "'cola' 50 of 100 prompts, 20 can be had. Lower prompts.rows or"),
+        ({"sst2": 0.5, "cola": 0.5}, 15, 31, "'sst2' 16 of 31 prompts, 15 .* raise prompts.cap or change the shares"),
+        # One row too few: it would have come from a source without a share.
+        ({"sst2": 0.0, "cola": 1.0}, None, 21, "'cola' 21 of 21 prompts, 20 can be had"),
+        ({"sst2": 0.0, "trec": 0.0, "cola": 1.0}, None, 22, "'cola' 22 of 22 prompts, 20 can be had"),
+        ({"sst2": 0.5, "cola": 0.5}, None, 42, "'cola' 21 of 42 prompts, 20 can be had"),
+    ],
+)
+def test_a_source_that_runs_out_before_its_share_is_named(shares, cap, rows, message):
+    raw = {"cola": many("cola", 20), "sst2": many("sst2", 300), "trec": many("trec", 300)}
+    with pytest.raises(SycoError, match=message):
+        candidates(raw, rows=rows, cap=cap, sampling=shares)
+
+
+def test_the_cap_is_named_where_it_limits():
+    raw = {"cola": many("cola", 20), "sst2": many("sst2", 300)}
+    with pytest.raises(SycoError, match=r"the pool has 320\. Lower prompts\.rows or add sources"):
+        candidates(raw, rows=321, cap=1000)
+    with pytest.raises(
+        SycoError, match=r"the pool has 30 .cap 15 per source.\. Lower prompts\.rows, raise prompts\.cap or"
+    ):
+        candidates(raw, rows=321, cap=15)
+
+
 def test_a_held_out_or_unknown_template_is_refused():
     raw = {"trec": many("trec", 10)}
     with pytest.raises(SycoError, match="'afterthought' is held out"):

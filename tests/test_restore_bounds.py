@@ -23,7 +23,7 @@ HUGE = {
     "claims.max_characters": ("x" * 10**6, "'claims.max_characters': Input should be a valid integer"),
     "prompts.sampling": ({f"s{number}": 0.1 for number in range(5000)}, "'prompts.sampling.*at most 1000 items"),
     "acquire.embedded_rows.train": (900_000, r"'acquire.embedded_rows' makes [\d,]+ rows, a release of its size can"),
-    "probes.surveys.sets": (["nlp_survey"] * 4, "'probes.surveys.sets': Tuple should have at most 3 items"),
+    "probes.surveys.sets": (["nlp_survey"] * 4, "'probes.surveys.sets': List should have at most 3 items"),
 }
 
 

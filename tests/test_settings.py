@@ -67,15 +67,15 @@ def test_the_projects_own_params_are_valid():
         ),
         ("prompts.sampling", {"sst2": 0.0}, "prompts.sampling: the shares sum to nothing"),
         ("prompts.sampling", "even", "'prompts.sampling': Input should be 'proportional' or 'balanced'"),
-        ("sources", {}, "'sources': Dictionary should have at least 1 item"),
-        ("probes.held_out.templates", [], "'probes.held_out.templates': Tuple should have at least 1 item"),
+        ("sources", {}, "'sources': Mapping should have at least 1 item"),
+        ("probes.held_out.templates", [], "'probes.held_out.templates': List should have at least 1 item"),
         ("select.rows", "match", "'select.rows': Input should be a valid integer, or: Input should be 'matched'"),
         ("select.rows", 0, r"'select.rows': Input should be greater than 0, or: Input should be 'matched' \(found: 0"),
         ("arms.balanced.filterd", True, "unknown key 'arms.balanced.filterd'.*did you mean 'filtered'"),
         ("models.reference.revison", None, "unknown key 'models.reference.revison'.*did you mean 'revision'"),
         ("filter.vllm.gpu_memry", 1, "unknown key 'filter.vllm.gpu_memry'.*did you mean 'gpu_memory'"),
-        ("filter.engine", "vlm", "'filter.engine': Value error, there is no 'vlm'; did you mean 'vllm'"),
-        ("filter.ray.engine", "ray", "'filter.ray.engine': Value error, an actor of Ray cannot hold Ray"),
+        ("filter.engine", "vlm", "'filter.engine': there is no 'vlm'; did you mean 'vllm'"),
+        ("filter.ray.engine", "ray", "'filter.ray.engine': an actor of Ray cannot hold Ray"),
         ("reference.stages", [{"steps": 3}], "'reference.stages.0.* is missing"),
         ("arms.balanced.finetune", {"steps": 0}, "arms.balanced.finetune: 'steps': Input should be greater than 0"),
         ("arms.balanced.finetune", {"lora": {"rnk": 5}}, "arms.balanced.finetune: unknown key 'lora.rnk'.*mean 'rank'"),
@@ -84,7 +84,7 @@ def test_the_projects_own_params_are_valid():
         (
             "instructions.rows",
             10**7,
-            "'instructions': Value error, origin 'embedded' makes .* at most 1,000,000 of",
+            "'instructions': origin 'embedded' makes .* at most 1,000,000 of",
         ),
         ("finetune.seed", 2**32, "'finetune.seed': Input should be less than 4294967296"),
         ("finetune.learning_rate", 1e308, "'finetune.learning_rate': Input should be less than or equal to 1"),
@@ -93,11 +93,15 @@ def test_the_projects_own_params_are_valid():
         ("reference.optimiser.decay", math.inf, "'reference.optimiser.decay': Input should be"),
         ("prompts.templates", ["../templates/editor"], "'prompts.templates.0': String should match pattern"),
         ("probes.held_out.templates", ["x" * 5000], "'probes.held_out.templates.0': String should have at most 100"),
-        ("filter.store", "a\0b", "'filter.store': Value error, a control character is not allowed here"),
-        ("filter.store", "a/" + "b" * 256 + "/c", "'filter.store': Value error, a path has at most 4,096 bytes, each"),
+        ("filter.store", "a\0b", "'filter.store': a control character is not allowed here"),
+        ("filter.store", "a/" + "b" * 256 + "/c", "'filter.store': a path has at most 4,096 bytes, each"),
         ("validate.docs", "", "'validate.docs': String should have at least 1 character"),
         ("prompts.cap", 10**30, "'prompts.cap': Input should be less than or equal to 100000000"),
-        ("x" * 5000, 1, "unknown key '.*there is no 'xxx"),
+        ("x" * 5000, 1, "unknown key ''xxx.*Valid: seed, acquire, "),
+        ("finetune.x", 1, "unknown key 'finetune.x': Valid: parts, steps, .*, weights.* and [0-9]+ more$"),
+        ("prompts", None, r"'prompts': Input should be a mapping \(found: None"),
+        ("sources.sst2", 5, r"'sources.sst2': Input should be a mapping \(found: 5"),
+        ("build.models", "reference", r"'build.models': Input should be a list \(found: 'reference'"),
         ("build.models", ["reference", "reference"], "build.models: 'reference' is named twice"),
         (
             "models.Reference",
@@ -114,7 +118,7 @@ def test_the_projects_own_params_are_valid():
 def test_a_wrong_key_or_value_is_refused_by_its_full_name(path, value, message):
     with pytest.raises(SycoError, match=message) as refused:
         settings.parse(changed(path, value))
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
 
 
 @pytest.mark.parametrize(("old", "new"), [("prompts.size", "prompts.rows"), ("select.size", "select.rows")])
@@ -311,7 +315,7 @@ def test_every_number_text_and_list_has_a_bound():
 def test_a_name_of_many_letters_is_looked_for_at_once():
     started = time.monotonic()
     said = settings.unknown("ab" * 50_000, ["ba" * 50_000, *(f"name{number}" for number in range(5000))])
-    assert time.monotonic() - started < 1 and len(said) < 1000 and said.endswith("and 4,941 more")
+    assert time.monotonic() - started < 1 and len(said) < 1000 and said.endswith("and 4,987 more")
 
 
 def test_settings_cannot_be_changed():

@@ -11,6 +11,7 @@ from syco_data.errors import SycoError
 
 LONGEST = 80  # characters of a value that a message shows
 MOST_SHOWN = 60  # valid names that a message lists
+LONGEST_LIST = 180  # characters of the names in such a list
 IGNORED = ("size", "nfiles")
 """Keys that DVC leaves out of the key of its run cache, at any depth (github.com/treeverse/dvc/issues/10296): a value
 under one of them may change, and the rows that were built before come back."""
@@ -41,12 +42,20 @@ def key_shown(key: Any) -> str:
 
 def unknown(name: str, valid: Iterable[Any]) -> str:
     """What to say of a name that is not in a list of valid ones."""
+    return f"there is no {shown(str(name))}; {likely(name, valid)}"
+
+
+def likely(name: str, valid: Iterable[Any]) -> str:
+    """The valid names, the nearest one first; so many of them that a line stays one that people read."""
     names = [str(each) for each in valid]
     # A name that is far longer than any other is near to none of them, and comparing it takes long.
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5) if len(str(name)) <= LONGEST else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
-    return f"there is no {shown(str(name))}; {hint}Valid: {', '.join(map(key_shown, names[:MOST_SHOWN]))}{more}"
+    listed = [key_shown(each) for each in names[:MOST_SHOWN]]
+    while len(listed) > 1 and sum(len(each) + 2 for each in listed) > LONGEST_LIST:
+        listed.pop()
+    more = f" and {len(names) - len(listed):,} more" if len(names) > len(listed) else ""
+    return f"{hint}Valid: {', '.join(listed)}{more}"
 
 
 def noticed(name: str) -> str:

@@ -1,5 +1,6 @@
 """The settings as one record, and what is said of a fault in them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from syco_data.errors import SycoError
 from syco_data.settings.building import Acquire, Claims, Prompts, SourceChoice
 from syco_data.settings.evaluating import Evaluate, Report
 from syco_data.settings.filtering import Filter, Model
-from syco_data.settings.names import key_shown, shown, unknown
+from syco_data.settings.names import key_shown, likely, shown, unknown
 from syco_data.settings.probing import Probes
 from syco_data.settings.records import MOST_NAMES, Name, Record, Seed
 from syco_data.settings.reference import Reference
@@ -21,6 +22,14 @@ from syco_data.sources import SOURCES
 RESERVED_MODELS = {"verdicts": "a release has its verdicts under that name"}
 RESERVED_ARMS = {"base": "the answers of the model before tuning lie under that name"}
 """Names that this program gives: a model `verdicts` with an arm `x` would be one config with the verdicts of `x`."""
+
+_WORDS = (
+    (re.compile(r"^Value error, "), ""),
+    (re.compile(r"a valid dictionary( or instance of \w+)?"), "a mapping"),
+    (re.compile(r"a valid tuple"), "a list"),
+    (re.compile(r"^Dictionary\b"), "Mapping"),
+    (re.compile(r"^Tuple\b"), "List"),
+)
 
 
 class Settings(Record):
@@ -119,11 +128,18 @@ def explain(
     location, first = max(about, key=lambda one: len(one[0]))
     full = ".".join(map(key_shown, location))
     if first["type"] == "extra_forbidden":
-        return f"{name}: unknown key '{full}': {unknown(location[-1], _fields_at(location[:-1], root))}"
+        return f"{name}: unknown key '{full}': {likely(location[-1], _fields_at(location[:-1], root))}"
     if first["type"] == "missing":
         return f"{name}: key '{full}' is missing. profiles/default.yaml shows every key"
-    reasons = dict.fromkeys(fault["msg"] for keys, fault in about if keys == location)
+    reasons = dict.fromkeys(_said(fault["msg"]) for keys, fault in about if keys == location)
     return f"{name}: '{full}': {', or: '.join(reasons)} (found: {shown(first['input'])})"
+
+
+def _said(message: str) -> str:
+    """What pydantic says of a value, in the words that a person who writes YAML has for it."""
+    for pattern, word in _WORDS:
+        message = pattern.sub(word, message)
+    return message
 
 
 def _keys(location: tuple, fault: Any, values: Any) -> list[str]:

@@ -213,9 +213,13 @@ def _instances(places: list[str], rows: list[dict], family: Family, name: str) -
     return [place for place, _ in unfolded], [row for _, row in unfolded]
 
 
-def _listed(columns: Iterable[str], most: int = 30) -> str:
-    names = [f"{column:.60}" for column in sorted(columns)]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _listed(columns: Iterable[str], longest: int = 120) -> str:
+    """Columns as a message names them, in at most so many characters."""
+    names = [f"{column:.40}" for column in sorted(columns)]
+    shown = names[:1]
+    while len(shown) < len(names) and len(", ".join(names[: len(shown) + 1])) <= longest:
+        shown.append(names[len(shown)])
+    return ", ".join(shown) + (f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else "")
 
 
 def recognise(columns: list[str], name: str) -> Family:
