@@ -214,16 +214,17 @@ def _plain_schema(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema
         if schema.names.count(column) != 1:
             raise KeyError(f"column {column!r} is {'given twice' if column in schema.names else 'missing'}")
     fields = schema if columns is None else [schema.field(column) for column in columns]
-    return pa.schema([pa.field(field.name, _plain(field.type)) for field in fields])
+    return pa.schema([pa.field(field.name, plain(field.type)) for field in fields])
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def plain(kind: pa.DataType) -> pa.DataType:
+    """The type with dictionaries as what they hold."""
     if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
+        return plain(kind.value_type)
     if pa.types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _plain(field.type)) for field in kind])
+        return pa.struct([pa.field(field.name, plain(field.type)) for field in kind])
     if pa.types.is_large_list(kind):
-        return pa.large_list(_plain(kind.value_type))
+        return pa.large_list(plain(kind.value_type))
     if pa.types.is_list(kind):
-        return pa.list_(_plain(kind.value_type))
+        return pa.list_(plain(kind.value_type))
     return kind

@@ -213,7 +213,7 @@ BROKEN_FILES = {
     "no Parquet": (lambda whole: b"text,label\nhello,1\n" * 20, "does not end as a whole Parquet file"),
     "a Git LFS pointer": (
         lambda whole: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
-        "pointer of Git LFS",
+        "found: is a pointer of Git LFS, not the file itself. git lfs pull; expected: a whole",
     ),
 }
 
@@ -225,6 +225,27 @@ def test_broken_files_stop_the_build_and_leave_no_output(breaking, message, tmp_
     path.write_bytes(breaking(path.read_bytes()))
     line = refused(TREC, root)
     assert "default/test.parquet cannot be read" in line and re.search(message, line)
+
+
+def test_texts_that_are_kept_as_categories_are_texts(tmp_path):
+    """What pandas writes of a categorical column."""
+    root = repositories.root_with(tmp_path, TREC)
+    path = tmp_path / TREC_FOLDER / "default/train.parquet"
+    before, table = acquire.acquire(TREC, given(directory=root)).rows, pq.read_table(path)
+    repositories.save(path, changed(table, "text", table["text"].dictionary_encode()))
+    assert pa.types.is_dictionary(pq.read_schema(path).field("text").type)
+    assert acquire.acquire(TREC, given(directory=root)).rows.equals(before)
+
+
+def test_many_columns_and_deep_folders_are_one_short_line(tmp_path):
+    deep = tmp_path / "/".join(f"folder-{number:04}" for number in range(30))
+    deep.mkdir(parents=True)
+    root = repositories.root_with(deep, TREC)
+    path = deep / TREC_FOLDER / "default/train.parquet"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert len(refused(TREC, root)) < 300
+    repositories.save(path, pa.table({f"{number}{'c' * 500}": [1] for number in range(50)}))
+    assert len(refused(TREC, root)) < 300
 
 
 def test_every_flipped_byte_of_a_footer_is_one_line_or_the_same_rows(tmp_path):
@@ -260,7 +281,7 @@ def test_a_small_file_that_stands_for_millions_of_rows_is_one_line(tmp_path, mon
     path = tmp_path / TREC_FOLDER / "default/test.parquet"
     whole = pq.read_table(path)
     repositories.save(path, pa.concat_tables([whole] * 11))
-    assert "default/test.parquet is not read: it has 110 rows, at most 100 are read" in refused(TREC, root)
+    assert "default/test.parquet cannot be read (found: it has 110 rows, at most 100 are read" in refused(TREC, root)
     one = whole.slice(0, 1).set_column(whole.column_names.index("text"), "text", pa.array(["x" * 100_000]))
     repositories.save(path, pa.concat_tables([one] * 90).combine_chunks())
     assert "its values unfold to more than 1,000,000 bytes" in refused(TREC, root)
@@ -275,7 +296,9 @@ def test_the_shards_of_a_split_share_its_limit(tmp_path, monkeypatch):
     (folder / "train.parquet").unlink()
     for number in range(2):
         repositories.save(folder / f"train-0000{number}-of-00002.parquet", whole)
-    assert "train-00001-of-00002.parquet is not read: it has 40 rows, at most 5 are read" in refused(TREC, root)
+    assert "train-00001-of-00002.parquet cannot be read (found: it has 40 rows, at most 5 are read" in refused(
+        TREC, root
+    )
 
 
 def test_linked_folders_of_a_repository_are_entered(tmp_path):
@@ -291,7 +314,7 @@ def test_linked_folders_of_a_repository_are_entered(tmp_path):
     assert "default/test.parquet cannot be read (found: there is no such file" in refused(TREC, root)
     (disk / "test.parquet").unlink()
     os.mkfifo(disk / "test.parquet")
-    assert "default/test.parquet is not a regular file" in refused(TREC, root)
+    assert "default/test.parquet cannot be read (found: is not a regular file" in refused(TREC, root)
 
 
 def test_a_folder_that_holds_more_than_a_repository_does_is_one_line(tmp_path, monkeypatch):

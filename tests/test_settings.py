@@ -163,7 +163,7 @@ def test_a_missing_or_broken_file_is_one_line(tmp_path):
     (tmp_path / "params.yaml").write_text("a: [", encoding="utf-8")
     with pytest.raises(SycoError, match="not valid YAML"):
         settings.load(tmp_path / "params.yaml")
-    with pytest.raises(SycoError, match="expected a mapping, found list"):
+    with pytest.raises(SycoError, match=r"expected a mapping of keys to values, found \[\]"):
         settings.parse([])
 
 
@@ -185,7 +185,7 @@ BROKEN = {
     "object": (b"seed: !!python/object/apply:os.system [ls]\n", "is not valid YAML"),
     "two": (b"seed: 0\n---\nseed: 1\n", "is not valid YAML"),
     "tab": (b"filter:\n\trule: a\n", "is not valid YAML"),
-    "empty": (b"", "expected a mapping, found NoneType"),
+    "empty": (b"", "expected a mapping of keys to values, found nothing"),
     "large": (b"# " + b"x" * (1 << 20), "bytes, at most 1,048,576 are read"),
 }
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +20,8 @@ from syco_data.sources import Source
 
 LIMITS = Limits(rows=5_000_000, size=1 << 30)
 """Of one split. The largest source has some 550,000 rows of 80 MB."""
+_WHOLE = "a whole Parquet file"
+_ROOM, _LONGEST_REASON = 80, 120  # characters of a path and of a reason in a message
 UNLABELLED = -1
 """The label id that upstream gives to a row without a gold label."""
 
@@ -139,9 +142,8 @@ def _file(source: Source, path: Path, most_rows: int) -> _File:
             return _File(None, None, tuple(faults))
         frame = parquet.frame(path, name, columns, limits).with_columns(pl.col(source.label_column).cast(pl.Int64))
     except (SycoError, FileNotFoundError) as error:
-        reason = error.what if isinstance(error, SycoError) else "there is no such file"
-        most = f"a whole Parquet file of at most {LIMITS.rows:,} rows and {LIMITS.size:,} bytes of values in a split"
-        return _File(None, None, (Finding(f"{path} cannot be read", reason, most),))
+        reason = _reason(error, name) if isinstance(error, SycoError) else "there is no such file"
+        return _File(None, None, (Finding(f"{_ending(path)} cannot be read", reason, _WHOLE),))
     statement = labelnames.of_schema(name, schema, source.label_column)
     return _File(frame.rename({source.label_column: "label"}), statement, ())
 
@@ -149,6 +151,20 @@ def _file(source: Source, path: Path, most_rows: int) -> _File:
 def shown(path: Path) -> str:
     """A file as messages and provenance name it: with the folder it lies in, never with the whole path."""
     return f"{path.parent.name}/{path.name}"
+
+
+def _reason(error: SycoError, name: str) -> str:
+    """Why a file is refused, without what a finding says beside it."""
+    reason = str(error).removeprefix(name).lstrip(": ")
+    for said in ("cannot be read: ", "is not read: ", f"is not {_WHOLE}: "):
+        reason = reason.removeprefix(said)
+    return reason[:_LONGEST_REASON]
+
+
+def _ending(path: Path) -> str:
+    """A whole path, or as much of its end as a line has room for."""
+    text = str(path)
+    return text if len(text) <= _ROOM else f"...{text[-_ROOM:]}"
 
 
 def _column_findings(source: Source, path: Path, schema: pa.Schema) -> list[Finding]:
@@ -159,7 +175,7 @@ def _column_findings(source: Source, path: Path, schema: pa.Schema) -> list[Find
             columns = _listed(schema.names)
             findings.append(Finding(f"{shown(path)}: column {name!r} is {problem}", f"columns {columns}", name))
             continue
-        kind, is_label = schema.field(name).type, name == source.label_column
+        kind, is_label = parquet.plain(schema.field(name).type), name == source.label_column
         if not (_whole_numbers(kind) if is_label else _text(kind)):
             expected = "whole numbers (int64)" if is_label else "text (string)"
             findings.append(Finding(f"{shown(path)}: column {name!r} has the wrong type", str(kind), expected))
@@ -191,7 +207,8 @@ def _name_findings(source: Source, stated: tuple[Statement, ...]) -> list[Findin
     return [Finding(f"label names differ in {one.where}", _listed(one.names), expected) for one in wrong]
 
 
-def _listed(names: Sequence[str], limit: int = 30) -> str:
-    return ", ".join(f"{name:.60}" for name in names[:limit]) + (
-        f" and {len(names) - limit} more" if len(names) > limit else ""
-    )
+def _listed(names: Sequence[str], longest: int = 100) -> str:
+    """Names as a message lists them, in at most so many characters."""
+    short = [f"{name:.40}" for name in names]
+    limit = max(1, sum(length <= longest for length in accumulate(len(name) + 2 for name in short)))
+    return ", ".join(short[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from syco_data import documents
 from syco_data.errors import SycoError
-from syco_data.settings.names import refuse_renamed
+from syco_data.settings.names import refuse_renamed, shown
 from syco_data.settings.whole import Settings, explain
 
 PARAMS = Path("params.yaml")
@@ -26,7 +26,8 @@ def load(path: Path = PARAMS) -> Settings:
 def parse(values: Any) -> Settings:
     """Checks plain values. Raises `SycoError` that names the key."""
     if not isinstance(values, dict):
-        raise SycoError(f"params.yaml: expected a mapping, found {type(values).__name__}")
+        found = "nothing" if values is None else shown(values)
+        raise SycoError(f"params.yaml: expected a mapping of keys to values, found {found}")
     refuse_renamed(values)
     plain = _plain(values, "params.yaml")
     try:

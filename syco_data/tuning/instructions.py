@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
@@ -216,10 +217,8 @@ def _instances(places: list[str], rows: list[dict], family: Family, name: str) -
 def _listed(columns: Iterable[str], longest: int = 120) -> str:
     """Columns as a message names them, in at most so many characters."""
     names = [f"{column:.40}" for column in sorted(columns)]
-    shown = names[:1]
-    while len(shown) < len(names) and len(", ".join(names[: len(shown) + 1])) <= longest:
-        shown.append(names[len(shown)])
-    return ", ".join(shown) + (f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else "")
+    limit = max(1, sum(length <= longest for length in accumulate(len(name) + 2 for name in names)))
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")
 
 
 def recognise(columns: list[str], name: str) -> Family:
