@@ -248,6 +248,22 @@ def test_many_columns_and_deep_folders_are_one_short_line(tmp_path):
     assert len(refused(TREC, root)) < 300
 
 
+def test_many_shards_and_folders_are_one_short_line(tmp_path):
+    root = repositories.root_with(tmp_path, TREC)
+    folder = tmp_path / TREC_FOLDER / "default"
+    for number in range(40):
+        (folder / f"train-{number:05}-of-00050.parquet").touch()
+        (root / f"sources-of-another-kind__{number}{'x' * 200}").mkdir()
+    line = refused(TREC, root)
+    assert "two versions of split 'train' (found: " in line and " more; expected" in line and len(line) < 300
+    (folder / "train.parquet").unlink()
+    line = refused(TREC, root)
+    assert "shard 40 is missing (found: " in line and " more; expected" in line and len(line) < 300
+    with pytest.raises(SycoError, match=r"found: CogComp__trec, \.\.\..* and 39 more") as missing:
+        acquire.acquire(SST2, given(directory=root))
+    assert len(str(missing.value)) < 500  # the place of the folder stands in it twice
+
+
 def test_every_flipped_byte_of_a_footer_is_one_line_or_the_same_rows(tmp_path):
     """polars panics at metadata that is not UTF-8, and pyarrow's own view of such a footer ends the process."""
     root = repositories.root_with(tmp_path, TREC)

@@ -54,7 +54,7 @@ def _repository(source: Source, root: Path) -> Path:
             f"source '{source.key}': there is no folder {root}",
             "Set acquire.directory in params.yaml, or SYCO_SOURCES, to a folder with one folder per repository",
         )
-    there = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir())) or "no folder"
+    there = layouts.some(sorted(path.name for path in root.iterdir() if path.is_dir()))
     raise SycoError(
         f"source '{source.key}': {root} has no folder {folder.name} (found: {there}). Nothing was written",
         f"Fetch it: hf download {source.hub_id} --repo-type dataset --local-dir {folder}",

@@ -12,12 +12,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import PurePosixPath
 
 from syco_data.errors import SycoError
 from syco_data.sources import Source
 
 CARD = "README.md"
+_LONGEST = 60  # characters of a path in a message
 _SHARD = r"(?:(?P<whole>)|-(?P<index>\d{5})-of-(?P<count>\d{5})(?:-[0-9a-f]+)?|/(?P<part>\d{4}))\.parquet"
 
 
@@ -39,9 +41,9 @@ def data_files(paths: Iterable[str], source: Source, split: str) -> tuple[str, .
     if source.config in folders or source.config != "default":
         folders = {name: shards for name, shards in folders.items() if PurePosixPath(name).name == source.config}
     if not folders:
-        raise _fault(source, f"no Parquet file of split {split!r}", _some(paths), _expected(source, split))
+        raise _fault(source, f"no Parquet file of split {split!r}", some(paths), _expected(source, split))
     if len(folders) > 1:
-        raise _fault(source, f"split {split!r} in {len(folders)} folders", ", ".join(folders), "one of them")
+        raise _fault(source, f"split {split!r} in {len(folders)} folders", some(folders), "one of them")
     return _ordered(source, split, next(iter(folders.values())))
 
 
@@ -77,14 +79,14 @@ def _ordered(source: Source, split: str, shards: list[_Shard]) -> tuple[str, ...
     """Shards in order of their number; every number from 0 must be there once."""
     kinds = {(shard.style, shard.count) for shard in shards}
     if len(kinds) > 1:
-        listed = ", ".join(shard.path for shard in shards)
+        listed = some(shard.path for shard in shards)
         raise _fault(source, f"two versions of split {split!r}", listed, "the files of one version")
     count = len(shards) if shards[0].count is None else shards[0].count
     missing = sorted(set(range(count)) - {shard.index for shard in shards})
     if missing or len(shards) != count:
         problem = f"is incomplete: shard {missing[0]} is missing" if missing else "has more files than shards"
         what = f"split {split!r} {problem}"
-        raise _fault(source, what, ", ".join(shard.path for shard in shards), f"{count} shards, numbered from 0")
+        raise _fault(source, what, some(shard.path for shard in shards), f"{count} shards, numbered from 0")
     return tuple(shard.path for shard in sorted(shards, key=lambda shard: shard.index))
 
 
@@ -92,9 +94,12 @@ def _expected(source: Source, split: str) -> str:
     return f"{source.config}/{split}.parquet or {source.config}/{split}-00000-of-00001.parquet"
 
 
-def _some(paths: list[str], limit: int = 6) -> str:
-    shown = ", ".join(paths[:limit]) or "nothing"
-    return shown if len(paths) <= limit else f"{shown} and {len(paths) - limit} more"
+def some(paths: Iterable[str], longest: int = 110) -> str:
+    """Paths as a message lists them, in about so many characters."""
+    short = [path if len(path) <= _LONGEST else f"...{path[-_LONGEST:]}" for path in paths]
+    limit = max(1, sum(length <= longest for length in accumulate(len(path) + 2 for path in short)))
+    more = f" and {len(short) - limit:,} more" if len(short) > limit else ""
+    return ", ".join(short[:limit]) + more if short else "nothing"
 
 
 def _fault(source: Source, what: str, found: str, expected: str) -> SycoError:
