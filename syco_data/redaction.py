@@ -19,9 +19,10 @@ from urllib.parse import unquote, urlsplit
 
 MASK = "***"
 LIKE_A_TOKEN = re.compile(
-    r"hf_(?=\w*[A-Z0-9])[A-Za-z0-9]{8,}|api_org_[A-Za-z0-9]{8,}|eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]+)?"
-    r"|(?i:(?<=bearer )|(?<=bearer%20)|(?<=bearer\+))[^\s'\"]{6,}"
+    r"hf_(?=\w{0,99}[A-Z0-9])[A-Za-z0-9]{8,}|api_org_[A-Za-z0-9]{8,}|eyJ[\w-]{10,999}+\.[\w-]{10,}(?:\.[\w-]+)?"
+    r"|(?i:(?<=bearer )|(?<=bearer%20)|(?<=bearer\+))(?:(?=[^\s'\"]{0,99}(?:\d|[a-z][A-Z]))[^\s'\"]{6,}|[^\s'\"]{20,})"
 )
+"""Every part has a bound, so that no text takes long; a word behind "bearer" is no token."""
 _LOGIN = re.compile(r"(?<=://)[^\s/@:]+(?::[^\s/@]*)?@")
 _VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 PROXIES = tuple(f"{kind}_PROXY" for kind in ("ALL", "HTTPS", "HTTP"))

@@ -152,3 +152,19 @@ def test_only_the_default_place_is_read_where_nothing_is_set(monkeypatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path))
     paths = redaction._token_files()
     assert Path(tmp_path / ".cache/huggingface/token") in paths
+
+
+@pytest.mark.parametrize("part", ["hf_", "eyJ", "api_org_", "bearer ", "://a", "&#x0", "\\u00", "%25"])
+def test_no_text_of_others_takes_long(monkeypatch, part):
+    import time
+
+    monkeypatch.setenv("HF_TOKEN", TOKENS[0])
+    began = time.process_time()
+    redaction.masked(part * (300_000 // len(part)))
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("text", ["a standard bearer carrying flags", "The Bearer Certificates", "Ring Bearer\nfilms"])
+def test_words_behind_bearer_are_no_tokens(monkeypatch, text):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    assert redaction.masked(text) == text
