@@ -17,7 +17,7 @@ from syco_data import load_release, models
 from syco_data.errors import SycoError
 from syco_data.origins import upstream
 from syco_data.releasing import parcels
-from syco_data.remote import limits, publishing, pulling, retries, snapshots
+from syco_data.remote import limits, publishing, pulling, retries, session, snapshots
 from syco_data.remote.hub import Address, Remote
 from syco_data.remote.publishing import Target
 from syco_data.settings import Model, Retries
@@ -340,6 +340,15 @@ def test_a_commit_of_another_form_is_not_believed(hub: RunningHub, published: Pa
     refused(Remote(REPO, "dataset", ONCE).state, "not understood")
     refused(lambda: upstream.resolve(SOURCES["sst2"], "main", ONCE), "not understood")
     refused(lambda: models.latest_commit("m", model(), ONCE), "not understood")
+
+
+@pytest.mark.parametrize("status", [200, 302, 503])
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_an_answer_without_end_does_not_fill_the_memory(hub, tmp_path: Path, read, status: int, monkeypatch) -> None:
+    monkeypatch.setattr(session, "LARGEST_ANSWER", 1000)
+    body = json.dumps({"sha": COMMIT, "id": REPO, "private": True, "siblings": [], "more": "x" * 2000})
+    hub.fail(Fault(".", status=status, body=body, headers={"Location": f"{hub.url}/x"}, times=100))
+    refused(lambda: read(tmp_path / "to", ONCE), "answered in a form that is not understood")
 
 
 def test_redirects_in_a_loop_are_one_line(hub: RunningHub, published: Path) -> None:

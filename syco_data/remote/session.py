@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CLIENTS_PAUSE = 8.0
 """Seconds: longer ones the client does not make by itself."""
+LARGEST_ANSWER = 1 << 27
+"""Bytes, unpacked; a list of all files of a large repository has a tenth of that. Downloads have no such bound."""
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 
@@ -96,7 +98,7 @@ def _limited(make) -> "httpx2.Client":
         if _broken_endpoint(request):
             raise SycoError("HF_ENDPOINT is no address of a Hub", "Set it to one like https://huggingface.co")
         times = _capped(request.extensions.get("timeout", {}))
-        request.extensions = {**request.extensions, "timeout": times}
+        request.extensions = {**request.extensions, "timeout": times, "download": bool(options.get("stream"))}
         try:
             return plain(request, **options)
         except httpx2.TimeoutException as error:
@@ -124,7 +126,10 @@ def _watch(response: "httpx2.Response") -> None:
 
     from syco_data.remote import retries
 
-    response.stream = _watched(response.stream, response.request.extensions["timeout"]["read"])
+    asked = response.request.extensions
+    response.stream = _watched(response.stream, asked["timeout"]["read"])
+    if not (asked.get("download") and response.is_success):
+        response.iter_bytes = _bounded(response.iter_bytes)  # an answer is kept in memory
     if response.is_error:
         pause = retries.pause_of(response)
         for name in ("Retry-After", "RateLimit"):
@@ -133,6 +138,21 @@ def _watch(response: "httpx2.Response") -> None:
         if pause > CLIENTS_PAUSE:
             response.read()
             hf_raise_for_status(response)
+
+
+def _bounded(parts):
+    """The parts of an answer, up to a bound for all of them: one that never ends would fill the memory."""
+    from syco_data.remote.retries import Misunderstood
+
+    def bounded(*arguments, **options) -> Iterator[bytes]:
+        size = 0
+        for part in parts(*arguments, **options):
+            size += len(part)
+            if size > LARGEST_ANSWER:
+                raise Misunderstood("an answer without end")
+            yield part
+
+    return bounded
 
 
 def _watched(stream, seconds: float):
