@@ -7,6 +7,9 @@ from syco_data import redaction, settings, streams
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.remote import limits
 
+INTERRUPTED = 130
+"""The exit code of a program that Ctrl-C ended, as a shell reports it (128 + SIGINT)."""
+
 
 def run(main: Callable[..., None]) -> None:
     """Calls a stage with the settings and its arguments; a fault is one line, not a traceback."""
@@ -24,6 +27,9 @@ def _code(main: Callable[..., None]) -> int | str | None:
         return _say(error, code=2)
     except SystemExit as end:
         return end.code
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

@@ -49,6 +49,11 @@ def test_a_head_and_a_stub_are_nobodys_words(stub: str) -> None:
     assert lost(stub) is None
 
 
+def test_a_sentence_that_begins_as_a_title_is_words() -> None:
+    assert lost("# Dataset Card for whoever reads this: ask before you use it.")
+    assert lost("# Dataset Card for My Claims") is lost('# Dataset Card for "claims"') is None
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub.utils import WeakFileLock
 
 from syco_data.releasing import manifest
-from syco_data.remote import loading
-from syco_data.remote.hub import Address
+from syco_data.remote import limits, loading, pulling
+from syco_data.remote.hub import Address, Remote
 from tests import tables_for_tests
 from tests.hub.fixtures import ROOT, RunningHub
 from tests.hub.releases import QUICK, Small
@@ -219,6 +219,23 @@ def test_a_version_that_another_process_fetches_is_waited_for_within_the_limit_o
         hurry = QUICK.model_copy(update={"total": 0.2})
         refused(lambda: loading.load_release(REPO, "1.0.0", patience=hurry), "another process", str(lock))
     assert load()["train"].num_rows > 0
+
+
+def test_waiting_and_fetching_have_one_limit_of_time_together(
+    hub: RunningHub, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(release)
+    limit = []
+    monkeypatch.setattr(pulling, "Remote", lambda *given: limit.append(limits.deadline(0)) or Remote(*given))
+    load()
+    shutil.rmtree(loading.store())
+    with limits.within(77):
+        load()
+        pulling.manifest_of(ONE, release.parent / "manifest", QUICK)
+    assert {one.total for one in limit} == {QUICK.total, 77}
+    limit.clear()
+    refused(lambda: pulling.pull(Address("alice/nobody", "1.0.0"), release.parent / "to", QUICK))
+    assert len(limit) == 2 and limit[0] is limit[1] and limit[0].total == QUICK.total
 
 
 @pytest.mark.parametrize("name", ["a[1]b", "q*?", "[!x]", "{a,b}", "umlaut ü and blank"])

@@ -11,7 +11,7 @@ from syco_data.releasing import cards
 
 _HEAD = re.compile(r"\A\ufeff?\s*---[^\S\n]*\n(?:(.*?)\n)?---[^\S\n]*(?:\n|\Z)", re.S)
 _MARKS = " \t#>*-+"
-_TITLE = re.compile(r"(Dataset|Model) Card for .*")
+_TITLE = re.compile(r"(Dataset|Model) Card for [\"'`]?[\w./-]+( [\w./-]+){0,3}[\"'`]?")  # a name, and no sentence
 _OF_TRANSFORMERS = (
     "This is the model card of a 🤗 transformers model that has been pushed on the Hub. This model card has been "
     "automatically generated."

@@ -17,7 +17,7 @@ from syco_data import documents, files
 from syco_data.errors import SycoError
 from syco_data.releasing import cards, manifest, verification
 from syco_data.releasing.manifest import CARD, File, Manifest
-from syco_data.remote import pulling
+from syco_data.remote import limits, pulling
 from syco_data.remote.disks import SET_HOME
 from syco_data.remote.hub import PATIENCE, Address
 from syco_data.remote.unfinished import WORK
@@ -128,7 +128,7 @@ def kept(address: Address, patience: Retries = PATIENCE) -> Path:
 
 def _kept(address: Address, patience: Retries) -> tuple[Path, Manifest]:
     folder = store() / address.repository.replace("/", "--") / address.version
-    with _usable(folder):
+    with _usable(folder), limits.within(patience.total):
         if not _is_complete(folder):
             _bring(address, folder, patience)
         return folder, _verified(address, folder, patience)
@@ -146,7 +146,7 @@ def _bring(address: Address, folder: Path, patience: Retries) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_name(f"{folder.name}.lock")
     try:
-        with WeakFileLock(lock, timeout=patience.total):
+        with WeakFileLock(lock, timeout=max(0.0, limits.deadline(patience.total).left)):
             if not _is_complete(folder):
                 _note(pulling.pull(address, folder, patience))
     except Timeout as error:

@@ -17,7 +17,7 @@ from syco_data.releasing import manifest, verification
 from syco_data.releasing.manifest import Manifest
 from syco_data.releasing.parcels import Item, Parcel, of_release
 from syco_data.releasing.verification import Verified
-from syco_data.remote import disks, unfinished
+from syco_data.remote import disks, limits, unfinished
 from syco_data.remote.hub import PATIENCE, Address, Blob, Remote, tag_of
 from syco_data.remote.unfinished import WORK
 from syco_data.settings import Retries
@@ -46,7 +46,7 @@ def pull(address: Address, folder: Path, patience: Retries = PATIENCE) -> Pulled
     with, the folder holds something else or another pull writes to it, or the disk is full. Nothing is written
     outside the folder.
     """
-    with disks.writing(folder):
+    with disks.writing(folder), limits.within(patience.total):
         remote = Remote(address.repository, "dataset", patience)
         commit = _commit_of(remote, address)
         tree = _tree(remote, address, commit)
@@ -270,7 +270,7 @@ def _settle(here: Path, folder: Path, wanted: Manifest) -> None:
 
 def manifest_of(address: Address, folder: Path, patience: Retries = PATIENCE) -> Manifest:
     """Downloads the manifest of a version into a folder, and nothing else of it."""
-    with disks.writing(folder):
+    with disks.writing(folder), limits.within(patience.total):
         remote = Remote(address.repository, "dataset", patience)
         commit = _commit_of(remote, address)
         return _manifest_at(remote, address, commit, _tree(remote, address, commit), folder)
