@@ -135,6 +135,7 @@ def _asked(name: str, record: Model, patience: Retries, call, checked=str) -> st
     `checked` returns an answer of the form that it has.
     """
     hub.check_repository(record.source)
+    hub.sign_in(patience)
     folder, deadline = snapshots.cache_of(record.source, "model"), limits.deadline(patience.total)
 
     def attempt() -> str:

@@ -26,7 +26,7 @@ LIKE_A_TOKEN = re.compile(
 _LOGIN = re.compile(r"(?<=://)[^\s/@:]+(?::[^\s/@]*)?@")
 _VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 PROXIES = tuple(f"{kind}_PROXY" for kind in ("ALL", "HTTPS", "HTTP"))
-_SHORTEST, _RUN, _LARGEST = 6, 8, 1 << 16
+_SHORTEST, _RUN, LARGEST = 6, 8, 1 << 16
 """Characters: shorter texts are words and no secrets; as many in a row tell a secret; more is no token's file."""
 _ESCAPED = re.compile(
     r"%(?:25)*(?P<hex>[0-9a-f]{2})|&#x0*(?P<xml>[0-9a-f]{1,5});|&#0*(?P<decimal>\d{1,6});|&(?P<name>amp|lt|gt|quot);"
@@ -41,6 +41,11 @@ _handed: set[str] = set()
 def remember(secret: str) -> None:
     """A token that came neither from the environment nor from the login cache."""
     _handed.add(secret)
+
+
+def in_environment() -> bool:
+    """Whether a variable gives the token, so that the login cache is not asked."""
+    return any(os.environ.get(name, "").strip() for name in _VARIABLES)
 
 
 def masked(text: str) -> str:
@@ -123,7 +128,7 @@ def _read(path: Path) -> str:
         if not path.is_file():
             return ""
         with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_LARGEST)
+            return file.read(LARGEST)
     except (OSError, ValueError):
         return ""
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -68,6 +69,24 @@ def command(hub: RunningHub, *arguments: str, cwd: Path = ROOT, **more: str) -> 
     environment = hub.environment(**{"PYTHONPATH": str(ROOT), **more})
     words = [sys.executable, "-m", "syco_data", *arguments]
     return subprocess.run(words, env=environment, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+
+
+SEVERAL = """
+import json, os, sys
+from syco_data import __main__, redaction, streams
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["syco-data", *words]
+    with streams.safe(), redaction.guarded():
+        print("ended with", __main__._code(), flush=True)
+os._exit(0)
+"""
+
+
+def commands(hub: RunningHub, *lines: tuple[str, ...], **more: str) -> subprocess.CompletedProcess:
+    """Commands one after another in one process, as starting one takes a while."""
+    environment = hub.environment(**{"PYTHONPATH": str(ROOT), **more})
+    words = [sys.executable, "-c", SEVERAL, json.dumps(lines)]
+    return subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
 
 
 # Time
@@ -370,12 +389,12 @@ def test_a_hub_that_quotes_the_token_does_not_make_us_print_it(
     headers = {"X-Error-Message": said, "X-HF-Warning": f"auth; {said}", "X-Request-Id": token}
     hub.fail(Fault(".", status=status, body=json.dumps({"error": said}), headers=headers, times=1000))
     to = str(tmp_path / "to")
-    for words in (("publish", str(release), "--to", REPO, "--verbose"), ("pull", str(ONE), "--to", to, "--verbose")):
-        done = command(hub, *words, "--time-limit", "2", HF_TOKEN=token, HF_DEBUG="1")
-        shown = done.stdout + done.stderr
-        assert done.returncode == 2 and "Traceback" not in shown
-        for at in range(len(token) - 7):
-            assert token[at : at + 8] not in shown, shown[-2000:]
+    lines = (("publish", str(release), "--to", REPO, "--verbose"), ("pull", str(ONE), "--to", to, "--verbose"))
+    done = commands(hub, *[(*words, "--time-limit", "2") for words in lines], HF_TOKEN=token, HF_DEBUG="1")
+    shown = done.stdout + done.stderr
+    assert done.stdout.count("ended with 2") == 2 and "Traceback" not in shown
+    for at in range(len(token) - 7):
+        assert token[at : at + 8] not in shown, shown[-2000:]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
 
 
@@ -391,11 +410,38 @@ def test_a_traceback_of_a_library_call_holds_no_token(hub: RunningHub, monkeypat
     assert "SECRETpart" not in shown and "HfHubHTTPError" in shown
 
 
-@pytest.mark.parametrize("name", [f"alice/{WRITER}", f"{WRITER}/claims", "alice/hf_aB3dE6gH9kL2", WRITER])
-def test_a_token_typed_as_a_name_is_neither_sent_nor_printed(hub: RunningHub, release: Path, name: str) -> None:
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("kind", ["bytes", "folder", "pipe", "large", "letters"])
+def test_a_login_cache_that_is_none_is_named(hub: RunningHub, tmp_path: Path, monkeypatch, kind: str, read) -> None:
+    cache = hub.home / "token"
+    hub.home.mkdir()
+    makers = {
+        "bytes": lambda: cache.write_bytes(b"\xff\xfehf_\x80"), "folder": cache.mkdir, "pipe": lambda: os.mkfifo(cache),
+        "large": lambda: cache.write_text("hf_x" * 50_000), "letters": lambda: cache.write_text("hf_abcé12345"),
+    }  # fmt: skip
+    makers[kind]()
+    monkeypatch.delenv("HF_TOKEN")
+    what = "the token holds characters that no token has" if kind == "letters" else str(cache)
+    refused(lambda: read(tmp_path / "to", SHORT), what, "HF_TOKEN")
+    assert hub.log() == []
+
+
+def test_a_token_that_somebody_else_gives_may_fail_to_come(hub: RunningHub, monkeypatch) -> None:
+    def refuse() -> str:
+        raise OSError("no identity")
+
+    monkeypatch.setattr("huggingface_hub.get_token", refuse)
+    refused(lambda: Remote(REPO, "dataset", SHORT), "no token can be had", "HF_TOKEN")
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: time.sleep(9))
+    refused(lambda: Remote(REPO, "dataset", SHORT), "the time limit of 1.5 s is over", within=4)
+
+
+def test_a_token_typed_as_a_name_is_neither_sent_nor_printed(hub: RunningHub, release: Path) -> None:
     hub.clear_log()
-    for words in (("publish", str(release), "--to", name), ("models", "add", "x", name)):
-        done = command(hub, *words)
-        shown = done.stdout + done.stderr
-        assert done.returncode == 2 and name not in shown and WRITER not in shown and "aB3dE6" not in shown, shown
+    names = (f"alice/{WRITER}", f"{WRITER}/claims", "alice/hf_aB3dE6gH9kL2", WRITER)
+    ways = (("publish", str(release), "--to"), ("models", "add", "x"))
+    done = commands(hub, *[(*words, name) for name in names for words in ways])
+    shown = done.stdout + done.stderr
+    assert done.stdout.splitlines() == ["ended with 2"] * 8 and len(done.stderr.splitlines()) == 8
+    assert not any(name in shown for name in names) and WRITER not in shown and "aB3dE6" not in shown, shown
     assert hub.log() == []

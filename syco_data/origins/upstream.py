@@ -14,7 +14,7 @@ from syco_data.origins import layouts
 from syco_data.origins.examination import Fetched, SplitFiles
 from syco_data.origins.folders import COMMIT, sha256
 from syco_data.remote import hubfaults, limits, retries
-from syco_data.remote.hub import commit_id
+from syco_data.remote.hub import commit_id, sign_in
 from syco_data.remote.hubfaults import Unreachable
 from syco_data.remote.retries import Misunderstood
 from syco_data.remote.snapshots import cache_of
@@ -113,6 +113,7 @@ def _ask(
     source: Source, revision: str, patience: Retries, call: Callable[[], Result], checked=lambda one: one
 ) -> Result:
     """The call's result, `checked` for its form; every way to fail is one line."""
+    sign_in(patience)
     deadline, folder = limits.deadline(patience.total), cache_of(source.hub_id, "dataset")
 
     def attempt() -> Result:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from syco_data import redaction
+from syco_data import files, redaction
 from syco_data.errors import SycoError
 from syco_data.remote import limits, retries
-from syco_data.remote.hubfaults import SIGN_IN, explained
+from syco_data.remote.hubfaults import SIGN_IN, explained, short
 from syco_data.remote.retries import Misunderstood
 from syco_data.settings import Retries
 
@@ -102,11 +102,20 @@ class Blob:
     git_id: str
 
 
-def sign_in() -> str | None:
-    """The user's token, checked to be one that can be sent at all; None when there is none."""
+def sign_in(patience: Retries = PATIENCE) -> str | None:
+    """The user's token, checked to be one that can be sent at all; None when there is none.
+
+    Raises `SycoError` where the login cache, or who else gives tokens, cannot be used.
+    """
     from huggingface_hub import get_token
 
-    token = get_token()
+    if not redaction.in_environment():
+        _check_login_cache()
+    try:
+        # The client may ask the Hub for a token, or for a fresh one.
+        token = retries.ask(get_token, "sign in", patience, limits.deadline(patience.total))
+    except retries.faults() as error:
+        raise SycoError(f"no token can be had: {short(error)}", SIGN_IN) from error
     # The HTTP client would quote a header that it cannot send, token and all.
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
         raise SycoError("the token holds characters that no token has", SIGN_IN)
@@ -115,13 +124,27 @@ def sign_in() -> str | None:
     return token
 
 
+def _check_login_cache() -> None:
+    """The client would wait for a pipe, and stumble over what is no text."""
+    from huggingface_hub import constants
+
+    try:
+        files.read_text(Path(constants.HF_TOKEN_PATH), redaction.LARGEST)
+    except FileNotFoundError:
+        return
+    except SycoError as error:
+        raise SycoError(
+            f"the token that `hf auth login` keeps: {error.what}", "Remove that file, or set HF_TOKEN"
+        ) from error
+
+
 class Remote:
     """One repository; the methods raise `SycoError`, apart from `commit` and `create_tag` (see there)."""
 
     def __init__(self, repository: str, kind: Kind, patience: Retries) -> None:
         from huggingface_hub import HfApi
 
-        token = sign_in()
+        token = sign_in(patience)
         self.repository, self.kind, self.patience = check_repository(repository), kind, patience
         self.deadline = limits.deadline(patience.total)
         self.signed_in = token is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 from syco_data.errors import SycoError
 from syco_data.origins.folders import COMMIT
 from syco_data.remote import hubfaults, retries
-from syco_data.remote.hub import check_repository
+from syco_data.remote.hub import check_repository, sign_in
 from syco_data.settings import Retries
 
 
@@ -38,6 +38,7 @@ def fetch(wanted: Wanted, patience: Retries) -> Path:
         return snapshot(wanted.repository, "dataset", wanted.revision, wanted.patterns)
 
     check_repository(wanted.repository)
+    sign_in(patience)
     folder = cache_of(wanted.repository, "dataset")
     try:
         found = retries.answer(get, f"download {wanted.repository}", patience, folder)
