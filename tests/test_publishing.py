@@ -300,6 +300,24 @@ def test_an_unrelated_commit_makes_no_words_of_a_build(hub: RunningHub, tmp_path
     assert send(Small("1.0.1", small.seed + 1, "Other words.").write(tmp_path / "2")).tag == "v1.0.1"
 
 
+def test_files_that_no_version_brought_are_named_before_they_are_deleted(
+    hub: RunningHub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    website(hub, "---\nlicense: mit\n---\n")
+    mine = [CommitOperationAdd(name, b"x") for name in ("my/thesis.txt", "notes.txt")]
+    hub.api().create_commit(operations=mine, commit_message="mine", **DATASET)
+    small = Small(seed=next(SEEDS))
+    release, words = small.write(tmp_path / "1"), "and stay in the history: 2 (first: my/thesis.txt)"
+    for call in (publishing.dry_run, publishing.publish):
+        caplog.clear()
+        call(parcels.of_release(release), TARGET, QUICK)
+        assert words in caplog.text
+    caplog.clear()
+    edit_card(hub, lambda card: card.replace("license: other", "license: mit"))
+    send(small.later("1.0.1").write(tmp_path / "2"))
+    assert "no version has brought" not in caplog.text
+
+
 def test_an_empty_listing_hides_no_words(hub: RunningHub, release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     website(hub, "Ask before you use them.\n")
     listing, empty = Remote.tree, iter([True])

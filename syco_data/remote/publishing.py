@@ -6,6 +6,7 @@ compares its files with what is meant, so a commit that arrived is recognised an
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -177,8 +178,22 @@ def _checked(remote: Remote, parcel: Parcel, target: Target, state: State) -> st
     tags = remote.tags()
     commit = _published(remote, parcel, tags)
     if commit is None and state.head not in _versions(tags).values():
-        _check_card(remote, parcel, state.head, tags)
+        tree = _tree(remote, state.head)
+        _check_card(remote, parcel, state.head, tree, tags)
+        _name_others(remote, parcel, tree, tags)
     return commit
+
+
+def _name_others(remote: Remote, parcel: Parcel, tree: Mapping[str, Blob], tags: dict[str, str]) -> None:
+    """Says which files are deleted that no version brought: the repository may be another one than was meant."""
+    others = set(parcel.differences(tree).surplus)
+    if others and (last := next(iter(_versions(tags).values()), None)):
+        others -= set(_tree(remote, last))
+    if others:
+        log.warning(
+            "%s: files that no version has brought are deleted by the commit, and stay in the history: %d (first: %s)",
+            remote.name, len(others), min(others),
+        )  # fmt: skip
 
 
 def _check_visibility(target: Target, private: bool) -> None:
@@ -219,9 +234,8 @@ def _versions(tags: dict[str, str]) -> dict[tuple[int, ...], str]:
     return dict(sorted(numbers.items(), reverse=True))
 
 
-def _check_card(remote: Remote, parcel: Parcel, head: str, tags: dict[str, str]) -> None:
+def _check_card(remote: Remote, parcel: Parcel, head: str, tree: dict[str, Blob], tags: dict[str, str]) -> None:
     """Refuses to replace words that someone wrote on the Hub since a build has written its card."""
-    tree = _tree(remote, head)
     if manifest.CARD not in tree:
         return
     there = _card_at(remote, head, tree)
