@@ -132,7 +132,7 @@ def test_a_version_without_its_note_is_compared_with_the_hub(
     assert note.read_text(encoding="utf-8") == whole
     note.unlink()
     values = json.loads((kept / manifest.NAME).read_text(encoding="utf-8"))
-    (kept / manifest.NAME).write_text(json.dumps(values | {"settings": {"seed": 1}}), encoding="utf-8")
+    (kept / manifest.NAME).write_text(json.dumps(values), encoding="utf-8")  # laid out in another way
     refused(load, "another release than alice/claims@1.0.0")
 
 
