@@ -44,7 +44,7 @@ class Repository:
     def commit(self, revision: str) -> str | None:
         """The commit of a revision, in hex; None where git knows none of that name."""
         # Git reads a name that begins with a hyphen as an option, and `^name` as all but that commit.
-        if not revision or revision.startswith(("-", "^")):
+        if not revision or revision.startswith(("-", "^")) or "\0" in revision:
             return None
         done = _run(self.folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         return _one_commit(done.stdout) if done.returncode == 0 else None
@@ -58,7 +58,7 @@ class Repository:
             return None
         found = self._asked("rev-list", "-1", "HEAD", "--", *paths)
         commit = _one_commit(found) if found else None
-        if commit in self._ends():
+        if commit in self._ends() and self._has_parents(commit):
             raise CutShort(
                 f"git: the history of this clone begins at commit {commit[:12]}, so the last change of its files is "
                 "not known",
@@ -81,10 +81,15 @@ class Repository:
         return any(state and (not state.startswith("!!") or state in ignored) for state in states)
 
     def _ends(self) -> set[str]:
-        """Commits whose parents are not here though they have some."""
+        """Commits whose parents were not fetched; git lists a first commit too where the clone is just deep enough."""
         if self._asked("rev-parse", "--is-shallow-repository") != "true":
             return set()
         return set((self.folder / self._asked("rev-parse", "--git-path", "shallow")).read_text().split())
+
+    def _has_parents(self, commit: str) -> bool:
+        """Whether a commit names others that came before it, be they here or not."""
+        head, _, _ = self._asked("cat-file", "commit", commit).partition("\n\n")
+        return any(line.startswith("parent ") for line in head.splitlines())
 
     def _asked(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         done = _run(self.folder, *arguments, environment=environment)

@@ -1,5 +1,6 @@
 """Sides of a comparison: folders, versions on the Hub, git revisions; and what each says of bad input."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -285,6 +286,27 @@ def test_a_project_in_a_subfolder_of_a_repository(inner: Path, tmp_path: Path) -
         assert diffing.compare(*sides, "rows").diff.same
     done = command("HEAD", "data/release", cwd=inner)
     assert done.returncode == 0 and "the same" in done.stdout, done.stderr
+
+
+def test_two_names_of_one_commit_are_fetched_apart(project: Path) -> None:
+    """Both sides are read at once: neither may take the other's half written file."""
+    with contextlib.chdir(project), diffing.opened("HEAD", "two") as (one, other):
+        places = [{side.locate(file.path) for file in side.manifest.files} for side in (one, other)]
+        assert not places[0] & places[1]
+        assert diffing.compare(one, other, "rows").diff.same
+
+
+def test_a_project_below_the_folder_of_dvc(project: Path, tmp_path: Path) -> None:
+    """`.dvc` lies at the top of the repository, the project and its release in a folder of it."""
+    place = tmp_path / "around/part [1]/project"
+    shutil.copytree(project, place, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    for name in (".dvc", ".dvcignore"):
+        shutil.move(place / name, tmp_path / "around" / name)
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+        subprocess.run(["git", *words], cwd=tmp_path / "around", check=True, capture_output=True, env=GIT)
+    for number, start in enumerate((place, place / "data")):
+        side = endpoints.open_side("HEAD", tmp_path / f"work{number}", start)
+        assert diffing.compare(side, endpoints.folder_side(place / RELEASE), "rows").diff.same
 
 
 def test_a_worktree_and_a_submodule(project: Path, inner: Path, tmp_path: Path) -> None:

@@ -167,6 +167,13 @@ def test_a_shallow_clone_that_holds_the_commit_names_it(repository: Path, tmp_pa
     assert last(tmp_path / "shallow") == last(repository)
 
 
+def test_a_shallow_clone_that_begins_at_the_first_commit_is_whole(repository: Path, tmp_path: Path) -> None:
+    run(repository, "checkout", "-q", "HEAD~2")
+    for depth in ("1", "2"):
+        run(tmp_path, "clone", "-q", "--depth", depth, f"file://{repository}", depth)
+        assert last(tmp_path / depth) == last(repository)
+
+
 @pytest.mark.parametrize("part", ["blob:none", "tree:0"])
 def test_a_partial_clone_names_the_same_commit_or_what_it_lacks(repository: Path, tmp_path: Path, part: str) -> None:
     run(repository, "config", "uploadpack.allowFilter", "true")
@@ -227,7 +234,7 @@ def test_a_damaged_repository_and_no_git_are_no_missing_repository(repository: P
 
 NAMES_OF_NOTHING = (
     "", "nope", "a..b", "^HEAD", "--all", "-x", ":/zzz", "HEAD@{100}", "@{u}", "HEAD:code.py", "HEAD^{tree}", "x y",
-    "a\nb", "0" * 40, "[x]", "*",
+    "a\nb", "a\0b", "0" * 40, "[x]", "*",
 )  # fmt: skip
 
 

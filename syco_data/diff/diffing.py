@@ -61,8 +61,8 @@ def diff_releases(a: str | Path, b: str | Path, level: Level = "rows") -> Diff:
 def opened(a: str, b: str) -> Iterator[tuple[Side, Side]]:
     """Both sides, with a workspace for what has to be fetched; files are readable inside the block."""
     with tempfile.TemporaryDirectory(prefix="syco-diff-") as folder:
-        workspace = Path(folder)
-        sides = (endpoints.open_side(a, workspace), endpoints.open_side(b, workspace))
+        # A folder for each: two names may stand for one commit or version, and both sides are read at once.
+        sides = (endpoints.open_side(a, Path(folder, "a")), endpoints.open_side(b, Path(folder, "b")))
         try:
             yield sides
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

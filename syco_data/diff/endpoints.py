@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from syco_data.remote.hub import Address
 
 RELEASE = "data/release"
-"""Where the release lies in a project, for git revisions."""
+"""Where the release lies in a project, for git revisions; a project is the folder with `dvc.yaml`."""
 VERIFY = "See what differs: python -m syco_data verify DIR; then pull or build the release again"
 INSTALL = "Install it: pip install 'syco-data[build]'"
 
@@ -115,11 +115,10 @@ def hub_side(address: "Address", workspace: Path) -> Side:
 
 def git_side(revision: str, project: Path, workspace: Path) -> Side:
     """The release of a git revision of this project, out of DVC's cache or, failing that, its remote."""
-    root = _root_of(project)
-    repository = git.repository(root)
+    repository = git.repository(_nearest(project, "dvc.yaml", ".dvc"))
     commit = repository.commit(revision)
     release = repository.prefix + RELEASE
-    files = _dvc_files(root, commit, revision, release)
+    files = _dvc_files(_nearest(project, ".dvc"), commit, revision, release)
     work = workspace / commit
 
     def locate(path: str) -> Path:
@@ -133,10 +132,10 @@ def git_side(revision: str, project: Path, workspace: Path) -> Side:
     return Side(revision, manifests.read(work), manifests.identity(work), locate)
 
 
-def _root_of(project: Path) -> Path:
-    """The folder with DVC's `.dvc` that holds `project`, from which the release's place counts."""
+def _nearest(project: Path, *names: str) -> Path:
+    """The first folder, from `project` upwards, that holds one of these; `project` itself where none does."""
     here = project.absolute()
-    return next((folder for folder in (here, *here.parents) if (folder / ".dvc").is_dir()), here)
+    return next((folder for folder in (here, *here.parents) if any((folder / name).exists() for name in names)), here)
 
 
 def _dvc_files(root: Path, commit: str, revision: str, release: str) -> Any:
