@@ -117,6 +117,14 @@ def test_a_table_as_large_as_its_file_is_read(release: Path) -> None:
     assert released.limits(file.model_copy(update={"bytes": 6 * GIB, "table": rows})).size > 100 * GIB
 
 
+def test_a_long_template_that_every_row_repeats_is_within_the_bound(release: Path) -> None:
+    """Measured: 60,000 candidates with a template of 6,000 characters take 55 bytes a row and unfold to 11,462."""
+    file = manifest.read(release).table("candidates", "train")
+    rows = file.table.model_copy(update={"rows": 60_000})
+    limits = released.limits(file.model_copy(update={"bytes": 55 * 60_000, "table": rows}))
+    assert limits.size > 11_462 * 60_000
+
+
 def test_a_manifest_of_megabytes_is_not_read(release: Path, small: Path) -> None:
     (release / manifest.NAME).write_text(
         '{"schema": 2, "settings": ' + "[" * 30 + "0," * 3_000_000 + "0" + "]" * 30 + "}"

@@ -13,7 +13,7 @@ import pytest
 
 from syco_data import schemas, tables
 from syco_data.errors import SycoError
-from syco_data.releasing import cards, manifest, release, verification
+from syco_data.releasing import cards, manifest, release, released, verification
 from syco_data.releasing.released import SCHEMAS
 from tests.tables_for_tests import (
     MODEL,
@@ -346,5 +346,13 @@ def test_names_that_differ_in_case_alone_are_refused_before_anything_is_written(
 def test_a_release_whose_manifest_readers_would_refuse_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(manifest, "LARGEST", 1_000)
     with pytest.raises(SycoError, match="this build cannot be released.*at most 1,000 are read"):
+        rebuilt(tmp_path / "release", shared_build())
+    assert not (tmp_path / "release").exists()
+
+
+def test_a_release_whose_tables_readers_would_refuse_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(released, "_LITTLE", 1_000)
+    monkeypatch.setattr(released, "_MOST_PACKED", 1)
+    with pytest.raises(SycoError, match="this build cannot be released.*unfold.*shorter templates"):
         rebuilt(tmp_path / "release", shared_build())
     assert not (tmp_path / "release").exists()

@@ -47,7 +47,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from syco_data import documents, files, ownership, templates
+from syco_data import documents, files, ownership, parquet, templates
 from syco_data.build import Tables
 from syco_data.errors import SycoError
 from syco_data.model_record import portable_source
@@ -193,11 +193,15 @@ def _finish(
 
 
 def _check_own(draft: Path) -> None:
-    """Refuses to release what readers of its manifest would refuse."""
+    """Refuses to release what readers of its manifest and tables would refuse."""
+    hint = None
     try:
-        manifest.read(draft)
+        found = manifest.read(draft)
+        hint = "Take shorter templates, or a lower claims.max_characters"
+        for file in found.tables:
+            parquet.check(draft / file.path, released.name_of(file), released.limits(file))
     except SycoError as error:
-        raise SycoError(f"release: this build cannot be released: {error.what}", error.mend) from error
+        raise SycoError(f"release: this build cannot be released: {error.what}", hint or error.mend) from error
 
 
 def _step(found: Manifest, settings: Settings, draft: Path) -> Step:

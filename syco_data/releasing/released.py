@@ -65,6 +65,7 @@ _OPTIONS = {
 }
 _FEW_ROWS = 1_000_000
 _LARGEST_ROW = 16 << 10  # bytes, as a mean over a table
+_MOST_PACKED = 300  # bytes that one of the file may unfold to: ids take some 50 a row, and a template repeats
 _LITTLE = 256 << 20  # bytes that any table may unfold to
 _DTYPES = {TEXT: "string", INT: "int64", FLAG: "bool", REAL: "float64"}
 _ARROW = {TEXT: pa.string(), INT: pa.int64(), FLAG: pa.bool_(), REAL: pa.float64()}
@@ -105,9 +106,9 @@ class Header:
 def limits(file: File) -> parquet.Limits:
     """What a table of a release may unfold to, by its bytes and rows in the manifest.
 
-    Every row has ids of 16 random bytes, so it takes 8 bytes at least; a text may be packed to a hundredth.
+    Every row has ids of 16 random bytes, so it takes 8 bytes at least. Stage release holds its own tables to this too.
     """
-    size = min(100 * file.bytes, file.table.rows * _LARGEST_ROW)
+    size = min(_MOST_PACKED * file.bytes, file.table.rows * _LARGEST_ROW)
     return parquet.Limits(rows=max(_FEW_ROWS, file.bytes // 8), size=max(_LITTLE, size))
 
 
