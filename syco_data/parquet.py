@@ -68,7 +68,7 @@ def opened(path: Path, name: str, limits: Limits = LIMITS, packed: Sequence[str]
     with one_line(name):
         _check(path, name, limits)
         file = pq.ParquetFile(
-            path,
+            path.absolute(),
             read_dictionary=list(packed),
             thrift_string_size_limit=parquet_footer.LARGEST,
             thrift_container_size_limit=_COLUMNS,

@@ -356,7 +356,7 @@ def _merged(folder: Path, chunks: list[Chunk], keys: tuple[str, str]) -> Iterato
     """Writes the scores of one range of keys, each once, and yields the new chunks."""
     within = (pl.col("key") >= keys[0]) & (pl.col("key") < keys[1])
     paths = [chunk.path for chunk in chunks]
-    found = pl.concat([pl.scan_parquet(path, glob=False).select(schemas.SCORES.names) for path in paths])
+    found = pl.concat([pl.scan_parquet(path.absolute(), glob=False).select(schemas.SCORES.names) for path in paths])
     # In the order of the chunks: where a key has two scores, the one that readers take stays.
     rows = found.filter(within).collect(engine="in-memory").unique("key", keep="first", maintain_order=True)
     for part in rows.sort("key").iter_slices(ROWS_PER_CHUNK):

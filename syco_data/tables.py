@@ -111,7 +111,7 @@ class TableWriter:
         self._check_order(df)
         table = conform(df, self.schema).to_arrow(compat_level=pl.CompatLevel.oldest())
         if self._file is None:
-            self._file = pq.ParquetWriter(self._temporary, table.schema, **self._options())
+            self._file = pq.ParquetWriter(self._temporary.absolute(), table.schema, **self._options())
         self._finish(leave=TASKS_AHEAD - 2)
         self._running.append(self._digester.submit(self._digest.update, table))
         self._running.append(self._compressor.submit(self._file.write_table, table, row_group_size=ROWS_PER_GROUP))
@@ -212,7 +212,7 @@ def conform(df: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 def read(path: Path, schema: Schema, columns: list[str] | None = None) -> pl.DataFrame:
     """Reads a table, or some of its columns, and checks that it is the one the schema names."""
     with _readable(path, schema):
-        df = pl.read_parquet(path, columns=columns, glob=False)
+        df = pl.read_parquet(path.absolute(), columns=columns, glob=False)
     return df if columns is not None else conform(df, schema)
 
 
@@ -228,7 +228,7 @@ def scan(path: Path, schema: Schema) -> pl.LazyFrame:
 def scan_any(path: Path, schema: Schema) -> pl.LazyFrame:
     """A lazy view of a Parquet file, whatever its columns; one that is none is an error."""
     with _readable(path, schema):
-        lazy = pl.scan_parquet(path, glob=False)
+        lazy = pl.scan_parquet(path.absolute(), glob=False)
         lazy.collect_schema()
     return lazy
 

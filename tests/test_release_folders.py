@@ -234,16 +234,33 @@ def test_no_name_of_a_folder_is_a_pattern(small: Path, tmp_path: Path, name: str
 
 READERS = ("read_parquet", "scan_parquet", "read_csv", "scan_csv", "read_ndjson", "scan_ndjson", "read_ipc", "scan_ipc",
            "read_parquet_schema", "read_parquet_metadata", "read_ipc_schema")  # fmt: skip
+OPENERS = ("pq.ParquetFile", "pq.ParquetWriter", "pq.read_table", "pq.write_table")
 
 
-def test_no_reader_of_the_product_expands_patterns() -> None:
-    """polars takes a path for a pattern unless it is told otherwise, and reads schemas by patterns always."""
+def test_no_reader_of_the_product_expands_patterns_or_a_tilde() -> None:
+    """polars takes a path for a pattern unless it is told otherwise, and reads schemas by patterns always; polars and
+    pyarrow take a relative path that begins with a tilde for the home of a user."""
     for path in [*(ROOT / "syco_data").rglob("*.py"), *(ROOT / "stages").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-                continue
-            if node.func.attr in READERS and isinstance(node.func.value, ast.Name) and node.func.value.id == "pl":
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            reads = name.startswith("pl.") and name.removeprefix("pl.") in READERS
+            if reads or name in OPENERS:
                 options = {option.arg: ast.unparse(option.value) for option in node.keywords}
                 read = ast.unparse(node.args[0])
                 in_memory = read == "content" or read.startswith("BytesIO(")
-                assert in_memory or options.get("glob") == "False", f"{path}:{node.lineno}: {ast.unparse(node)}"
+                where = f"{path}:{node.lineno}: {ast.unparse(node)}"
+                assert in_memory or read.endswith(".absolute()"), where
+                assert in_memory or not reads or options.get("glob") == "False", where
+
+
+def test_a_folder_named_by_a_tilde_is_that_folder(small: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("~", "~x"):
+        shutil.copytree(small, name)
+        assert problems(Path(name)) == {}
+        assert diffing.diff_releases(name, small).same
+    later = Small().later("2.0.0").write(tmp_path / "later")
+    shutil.copytree(later, "~/later")
+    assert diffing.diff_releases("~/later", "~").configs == diffing.diff_releases(later, small).configs
+    assert not (tmp_path / "home").exists()

@@ -101,7 +101,9 @@ def _find(path: Path, column: str, identity: str) -> dict[str, Any] | None:
         raise SycoError(f"show: there is no {path}", "Build it: dvc repro")
     if len(identity) < SHORTEST_PREFIX:
         raise SycoError(f"show: {identity!r} is too short", f"Give at least {SHORTEST_PREFIX} characters of an id")
-    rows = pl.scan_parquet(path, glob=False).filter(pl.col(column).str.starts_with(identity)).head(3).collect()
+    rows = (
+        pl.scan_parquet(path.absolute(), glob=False).filter(pl.col(column).str.starts_with(identity)).head(3).collect()
+    )
     if len(rows) > 1:
         raise SycoError(f"show: {identity!r} begins more than one id ({', '.join(rows[column])})", "Give more of it")
     return rows.row(0, named=True) if len(rows) else None

@@ -70,7 +70,7 @@ class View:
     def rows(self, positions: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """The rows at these positions, in their order; a null position gives a row of nulls."""
         wanted = positions.drop_nulls().unique().sort()
-        scan = pl.scan_parquet(self.path, glob=False, row_index_name=POSITION, parallel="prefiltered")
+        scan = pl.scan_parquet(self.path.absolute(), glob=False, row_index_name=POSITION, parallel="prefiltered")
         found = scan.head((wanted.max() or 0) + 1).filter(pl.col(POSITION).is_in(wanted.implode()))
         rows = self._collect(found.select(POSITION, *columns))
         asked = positions.cast(pl.UInt32).alias(POSITION).to_frame()

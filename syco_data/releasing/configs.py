@@ -46,7 +46,7 @@ def parts(build: Tables) -> Iterator[Part]:
 def chunks(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
     """A table's rows in the file's order, so many at a time."""
     tables.scan(path, schema)
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path.absolute()) as file:
         for batch in file.iter_batches(batch_size=ROWS_PER_GROUP, columns=schema.names):
             yield tables.conform(pl.DataFrame(batch), schema)
 

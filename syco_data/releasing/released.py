@@ -131,7 +131,7 @@ def header(path: Path, file: File) -> Header:
 
 def scan(path: Path) -> pl.LazyFrame:
     """A lazy view of a table that was checked. Nothing is skipped by its statistics, which anyone may have written."""
-    return pl.scan_parquet(path, glob=False, use_statistics=False)
+    return pl.scan_parquet(path.absolute(), glob=False, use_statistics=False)
 
 
 def classes(schema: Schema, name: str) -> tuple[str, ...] | None:
@@ -181,7 +181,7 @@ def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: 
     content, full, hidden = tables.ContentDigest(), tables.ContentDigest(), 0
     order = Order(schema)
     try:
-        with pq.ParquetWriter(temporary, arrow, **_OPTIONS) as out:
+        with pq.ParquetWriter(temporary.absolute(), arrow, **_OPTIONS) as out:
             for chunk in chunks:
                 whole = tables.conform(chunk, schema)
                 if fault := order.fault(whole):

@@ -165,7 +165,7 @@ def _filled(path: Path, schema: Schema, found_texts: Texts) -> Iterator[pl.DataF
     """A table's rows with their texts; each must give the row's own `text_id`."""
     names = released.TEXTS[schema.name]
     known = found_texts.of(schema)
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path.absolute()) as file:
         for batch in file.iter_batches(batch_size=tables.ROWS_PER_GROUP):
             rows = pl.DataFrame(batch)
             joined = rows.join(known, on=schema.key, how="left", maintain_order="left", suffix="_found")

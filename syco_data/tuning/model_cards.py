@@ -90,7 +90,7 @@ def of_release(record: TuningRecord, folder: Path, receipt: Path) -> DataRelease
 
 def _prompt_ids(path: Path) -> pl.Series:
     try:
-        return pl.read_parquet(path, columns=["prompt_id"], glob=False)["prompt_id"]
+        return pl.read_parquet(path.absolute(), columns=["prompt_id"], glob=False)["prompt_id"]
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split())
         raise SycoError(f"{path} cannot be read: {reason:.200}", "dvc repro release") from error
