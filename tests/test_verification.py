@@ -47,6 +47,12 @@ def test_a_sound_release_has_no_problem():
     assert done.problems == () and done.rows == sum(file.table.rows for file in done.found.tables)
 
 
+def test_what_is_no_release_says_how_to_get_one(tmp_path):
+    for place in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(SycoError, match="no (folder|release).*dvc repro release.* pull"):
+            verification.verify(place)
+
+
 def test_missing_extra_longer_and_changed_files_are_named(folder):
     (folder / "reports/audit.json").unlink()
     (folder / "extra.txt").write_text("hello")

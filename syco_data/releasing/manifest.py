@@ -169,12 +169,12 @@ def read(folder: Path) -> Manifest:
 
 
 def _content(folder: Path) -> bytes:
+    hint = "Name a folder made by stage release (dvc repro release) or by pull"
     if not folder.is_dir():
-        raise SycoError(f"there is no folder {folder}")
+        raise SycoError(f"there is no folder {folder}", hint)
     try:
         return files.read(links.file(folder, NAME), LARGEST)
     except FileNotFoundError as error:
-        hint = "Name a folder made by stage release or by pull"
         raise SycoError(f"{folder} is no release: it has no {NAME}", hint) from error
 
 
