@@ -54,14 +54,14 @@ def _child(step: str, folder: str, size: int) -> dict:
 
 
 def _settings(size: int):
-    from tests.tables_for_tests import small_settings
+    from tests.support.tables_for_tests import small_settings
 
     return small_settings(prompts={"rows": size, "sampling": "balanced"})
 
 
 def make(folder: Path, size: int) -> dict:
     """A sound build with `size` prompts, written below `folder`."""
-    from tests import tables_for_tests
+    from tests.support import tables_for_tests
 
     chosen = _settings(size)
     per_source = size // len(chosen.sources) + 2_000
@@ -71,7 +71,7 @@ def make(folder: Path, size: int) -> dict:
 
 def _rows(key: str, count: int, chosen) -> pl.DataFrame:
     """Distinct rows in a source's own columns: numbered words, labels in turn, and the embedded held-out split."""
-    from syco_data.embedded import sources as embedded
+    from syco_data.reference import sources as embedded
 
     source = SOURCES[key]
     number = pl.int_range(count)
@@ -91,8 +91,8 @@ def _rows(key: str, count: int, chosen) -> pl.DataFrame:
 def check(folder: Path, size: int) -> dict:
     """Times stage validate on a build that lies there, from the start of this process."""
     from stages import validate
-    from syco_data.checking import checks
-    from tests.tables_for_tests import Made
+    from syco_data.validate import checks
+    from tests.support.tables_for_tests import Made
 
     chosen = _settings(size)
     found = validate.check(Made(folder, chosen).tables, chosen, folder / "reports", folder / "docs")
@@ -104,9 +104,9 @@ def check(folder: Path, size: int) -> dict:
 
 def parts(folder: Path, size: int) -> dict:
     """Times its parts one after the other."""
-    from syco_data import templates
-    from syco_data.checking import checks, expectations
-    from tests.tables_for_tests import Made
+    from syco_data.prompts import templates
+    from syco_data.validate import checks, expectations
+    from tests.support.tables_for_tests import Made
 
     chosen = _settings(size)
     forms = {name: templates.load(name) for name in chosen.prompts.templates}

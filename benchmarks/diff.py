@@ -18,11 +18,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from syco_data import draws, prompts, templates
-from syco_data.prompts import ROWS_PER_CHUNK
-from syco_data.releasing import configs, manifest, released
-from syco_data.releasing.manifest import Environment, File, Git, Manifest
-from syco_data.releasing.released import Place
+from syco_data import draws
+from syco_data.prompts import prompts, templates
+from syco_data.prompts.prompts import ROWS_PER_CHUNK
+from syco_data.release import configs, manifest
+from syco_data.release import tables as released
+from syco_data.release.manifest import Environment, File, Git, Manifest
+from syco_data.release.tables import Place
 from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_TRAIN, VERDICTS, Schema
 from syco_data.settings import Prompts
 from syco_data.sources import SOURCES

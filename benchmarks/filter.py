@@ -21,10 +21,12 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from syco_data import collecting, engines, filtration, models, schemas, settings, tables
+from syco_data import engines, schemas, settings, tables
+from syco_data.engines import models, scoring
+from syco_data.engines.models import ResolvedModel
+from syco_data.engines.planning import Request
 from syco_data.engines.vllm import PACKAGES, VllmEngine, _ask
-from syco_data.models import ResolvedModel
-from syco_data.scoring import Request
+from syco_data.filter import verdicts
 from syco_data.settings import Filter
 
 PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
@@ -46,8 +48,8 @@ def main(count: str = "20000", folder: str | None = None) -> None:
     requests = _requests(int(count))
     with tempfile.TemporaryDirectory() as store:
         filter_ = chosen.filter.model_copy(update={"engine": "vllm", "store": store})
-        first = _timed(lambda: collecting.collect(requests, model, filter_))
-        again = _timed(lambda: collecting.collect(requests, model, filter_))
+        first = _timed(lambda: scoring.collect(requests, model, filter_))
+        again = _timed(lambda: scoring.collect(requests, model, filter_))
         with engines.open(model, filter_) as engine:
             ours, bare = _side_by_side(engine, model, filter_, requests)
             harness = _harness(engine, requests[:HARNESS_QUESTIONS])
@@ -66,7 +68,7 @@ def _requests(count: int) -> list[Request]:
     texts = tables.read(PROMPTS, schemas.PROMPTS, ["stripped_prompt"])["stripped_prompt"].unique(maintain_order=True)
     rounds = -(-count // len(texts))
     numbered = [texts.str.replace('"', f'"{turn} ', literal=True) if turn else texts for turn in range(rounds)]
-    return [Request(text, filtration.OPTIONS) for text in pl.concat(numbered)[:count]]
+    return [Request(text, verdicts.OPTIONS) for text in pl.concat(numbered)[:count]]
 
 
 def _timed(call) -> Timed:
@@ -90,7 +92,7 @@ def _side_by_side(
     ours, bare = [], []
     for turn in range(TURNS):
         with tempfile.TemporaryDirectory() as store:
-            todo = collecting.pending(requests, model, chosen.model_copy(update={"store": store}))
+            todo = scoring.pending(requests, model, chosen.model_copy(update={"store": store}))
             engine.llm.reset_prefix_cache()
             ours.append(_timed(lambda todo=todo: _save_all(todo, engine)))
         engine.llm.reset_prefix_cache()
@@ -99,9 +101,9 @@ def _side_by_side(
     return _best(ours), _best(bare)
 
 
-def _save_all(todo: collecting.Pending, engine: VllmEngine) -> None:
+def _save_all(todo: scoring.Pending, engine: VllmEngine) -> None:
     """What `collecting.collect` does once the engine stands."""
-    for made in collecting.saved(todo, engine):
+    for made in scoring.saved(todo, engine):
         assert len(made)
 
 

@@ -26,7 +26,7 @@ def main(steps: str = "10") -> None:
     )
     from trl import SFTTrainer
 
-    from syco_data.tuning.sft_trainer import Trainer
+    from syco_data.finetune.sft_trainer import Trainer
 
     ours = [_seconds(choice), _seconds(choice)]
     with mock.patch.object(Trainer, "compute_loss", SFTTrainer.compute_loss):
@@ -43,7 +43,7 @@ def _seconds(choice: Finetune) -> float:
     import torch
     from datasets import Dataset
 
-    from syco_data.tuning.sft_trainer import Trainer, arguments
+    from syco_data.finetune.sft_trainer import Trainer, arguments
 
     torch.set_num_threads(1)
     row = [2 + index * 37 % (WORDS - 2) for index in range(PROMPT + TARGET)]

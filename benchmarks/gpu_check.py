@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import gpu_tuning
-from syco_data import engines, filtration, models, schemas, settings, tables
+from syco_data import engines, schemas, settings, tables
+from syco_data.engines import models
+from syco_data.engines.models import ResolvedModel
+from syco_data.engines.planning import OptionScores, Request
 from syco_data.errors import CheckFailed, SycoError
-from syco_data.models import ResolvedModel
-from syco_data.scoring import OptionScores, Request
+from syco_data.filter import verdicts
+from syco_data.finetune import instructions
 from syco_data.settings import Filter
-from syco_data.tuning import instructions
 
 PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
 TRAIN = Path("data/train/reference/balanced/train.parquet")
@@ -53,7 +55,7 @@ def _check() -> None:
     chosen = settings.load()
     model = models.resolve(NAME, models.named(NAME, chosen), REFERENCE, chosen.acquire.retries)
     prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
-    requests = filtration.requests(filtration.questions(prompts, chosen.filter.rule))
+    requests = verdicts.requests(verdicts.questions(prompts, chosen.filter.rule))
     expected = _measured("transformers on cpu", model, _on(chosen.filter, "transformers", "cpu"), requests)
     found = [_measured("transformers on cuda", model, _on(chosen.filter, "transformers", "cuda"), requests)]
     if engines.module("vllm").identity(chosen.filter).device != "cpu":
@@ -90,7 +92,7 @@ def _measured(name: str, model: ResolvedModel, chosen: Filter, requests: list[Re
         scored: list[OptionScores] = engine.score(requests)
         seconds = time.perf_counter() - started
     print(f"{name:<22} {len(requests) / seconds:10,.0f} prompts/s")
-    rows = [score.logprobs or (np.nan,) * len(filtration.OPTIONS) for score in scored]
+    rows = [score.logprobs or (np.nan,) * len(verdicts.OPTIONS) for score in scored]
     return Measured(name, np.array(rows), len(requests) / seconds)
 
 

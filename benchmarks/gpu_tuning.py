@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from syco_data import models
+from syco_data.engines import models
+from syco_data.finetune import finetuning, training_rows
+from syco_data.finetune.instructions import Pool
+from syco_data.finetune.tuning_jobs import Job, Tuned
 from syco_data.settings import Model, Settings
-from syco_data.tuning import finetuning, training_rows
-from syco_data.tuning.instructions import Pool
-from syco_data.tuning.tuning_jobs import Job, Tuned
 
 NAME = "made"
 

@@ -25,7 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import rowwise
-from syco_data import acquire, claims, prompts, schemas, settings, tables, templates, wording
+from syco_data import schemas, settings, tables
+from syco_data.acquire import acquire
+from syco_data.claims import claims, wording
+from syco_data.prompts import prompts, templates
 from syco_data.sources import SOURCES
 
 TEMPLATE = "professor"

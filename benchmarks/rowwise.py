@@ -8,7 +8,9 @@ from pathlib import Path
 import jinja2
 import polars as pl
 
-from syco_data import personas, schemas, tables, templates, wording
+from syco_data import schemas, tables
+from syco_data.claims import wording
+from syco_data.prompts import personas, templates
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 

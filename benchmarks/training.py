@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import settings
-from syco_data.embedded import items, reference, training
+from syco_data.reference import items, training
+from syco_data.reference import model as reference
 
 TURNS = 3
 INPUTS = 800

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from syco_data import redaction, settings, streams
 from syco_data.errors import CheckFailed, SycoError
-from syco_data.remote import limits
+from syco_data.hub import limits
 
 INTERRUPTED = 130
 """The exit code of a program that Ctrl-C ended, as a shell reports it (128 + SIGINT)."""

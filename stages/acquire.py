@@ -2,7 +2,7 @@
 
 from stages import run
 from stages.folders import RAW
-from syco_data import acquire
+from syco_data.acquire import acquire
 from syco_data.settings import Settings
 
 

@@ -2,14 +2,16 @@
 
 from stages import run
 from stages.folders import ANSWERS, EVALUATION, PROBES, REFERENCE
-from syco_data import evaluation, models, results, schemas, tables
+from syco_data import schemas, tables
+from syco_data.engines import models
+from syco_data.evaluate import answers, results
 from syco_data.settings import Settings
 
 
 def main(settings: Settings, model: str) -> None:
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES)
     resolved = models.resolve(model, models.named(model, settings), REFERENCE, settings.acquire.retries)
-    subject = evaluation.Subject(model, evaluation.BASE, resolved)
+    subject = answers.Subject(model, answers.BASE, resolved)
     found = results.of(probes, subject, settings, base=None)
     results.write(found, ANSWERS / model / subject.arm, EVALUATION / model / f"{subject.arm}.json")
 

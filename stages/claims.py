@@ -4,7 +4,8 @@ import polars as pl
 
 from stages import run
 from stages.tables import build_tables
-from syco_data import claims, schemas, tables
+from syco_data import schemas, tables
+from syco_data.claims import claims
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 

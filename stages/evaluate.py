@@ -2,9 +2,11 @@
 
 from stages import run
 from stages.folders import ANSWERS, EVALUATION, PROBES, REFERENCE, TUNED
-from syco_data import evaluation, models, results, schemas, tables
+from syco_data import schemas, tables
+from syco_data.engines import models
+from syco_data.evaluate import answers, results
+from syco_data.finetune import adapters
 from syco_data.settings import Settings
-from syco_data.tuning import adapters
 
 
 def main(settings: Settings, model: str, arm: str) -> None:
@@ -12,8 +14,8 @@ def main(settings: Settings, model: str, arm: str) -> None:
     record, patience = models.named(model, settings), settings.acquire.retries
     with adapters.whole(TUNED / model / arm, lambda: models.resolve(model, record, REFERENCE, patience)) as folder:
         tuned = record.model_copy(update={"source": str(folder), "revision": None})
-        subject = evaluation.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, patience))
-        found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / evaluation.BASE))
+        subject = answers.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, patience))
+        found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / answers.BASE))
     results.write(found, ANSWERS / model / arm, EVALUATION / model / f"{arm}.json")
 
 

@@ -5,24 +5,26 @@ from rich.console import Console
 from stages import run
 from stages.folders import FILTRATION, REFERENCE, VERDICTS
 from stages.tables import build_tables
-from syco_data import collecting, filtration, filtration_report, model_record, models, schemas, tables
+from syco_data import schemas, tables
+from syco_data.engines import models, scoring
+from syco_data.filter import model_record, report, verdicts
 from syco_data.settings import Settings
 
-COLUMNS = ["prompt_id", "answer", "stripped_prompt", *filtration.GROUPS]
+COLUMNS = ["prompt_id", "answer", "stripped_prompt", *verdicts.GROUPS]
 
 
 def main(settings: Settings, name: str) -> None:
     places = build_tables(settings)
     prompts = tables.read(places.prompts, schemas.PROMPTS, COLUMNS)
     model = models.resolve(name, models.named(name, settings), REFERENCE, settings.acquire.retries)
-    asked = filtration.questions(prompts, settings.filter.rule)
-    collected = collecting.collect(filtration.requests(asked), model, settings.filter)
-    decided = filtration.verdicts(asked, collected.scores, settings.filter)
-    found = filtration.summary(prompts, decided, settings.filter)
+    asked = verdicts.questions(prompts, settings.filter.rule)
+    collected = scoring.collect(verdicts.requests(asked), model, settings.filter)
+    decided = verdicts.verdicts(asked, collected.scores, settings.filter)
+    found = verdicts.summary(prompts, decided, settings.filter)
     tables.write(decided, schemas.VERDICTS, places.verdicts[name])
-    model_record.write(settings.models[name], collecting.space(model, settings.filter), VERDICTS / name)
-    filtration_report.write(FILTRATION / name, found, filtration.histogram(decided), collected)
-    filtration_report.show(name, found, collected, Console(stderr=True))
+    model_record.write(settings.models[name], scoring.space(model, settings.filter), VERDICTS / name)
+    report.write(FILTRATION / name, found, verdicts.histogram(decided), collected)
+    report.show(name, found, collected, Console(stderr=True))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from stages import run
 from stages.folders import PROBES, REFERENCE, TRAIN, TUNED, TUNING
-from syco_data import models, schemas, tables
+from syco_data import schemas, tables
+from syco_data.engines import models
+from syco_data.finetune import finetuning, instructions, launching, model_cards, training_rows, tuning_jobs
 from syco_data.settings import Settings
-from syco_data.tuning import finetuning, instructions, launching, model_cards, training_rows, tuning_jobs
 
 
 def main(settings: Settings, model: str, arm: str) -> None:

@@ -4,8 +4,9 @@ import polars as pl
 
 from stages import run
 from stages.tables import build_tables
-from syco_data import probes, schemas, surveys, tables
-from syco_data.embedded import instructions
+from syco_data import probes, schemas, tables
+from syco_data.probes import survey_files
+from syco_data.reference import instructions
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
@@ -19,7 +20,7 @@ def main(settings: Settings) -> None:
     materials = probes.Materials(
         held_out=held_out,
         training_inputs=tables.scan(places.claims, schemas.CLAIMS),
-        surveys=surveys.load(settings.probes.surveys, settings.seed, settings.acquire.retries),
+        surveys=survey_files.load(settings.probes.surveys, settings.seed, settings.acquire.retries),
         instructions=instructions.rows(settings.probes.instructions, settings.seed, "held_out"),
     )
     built = probes.build(materials, settings)

@@ -2,7 +2,8 @@
 
 from stages import run
 from stages.tables import build_tables
-from syco_data import prompts, schemas, tables
+from syco_data import schemas, tables
+from syco_data.prompts import prompts
 from syco_data.settings import Settings
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from stages import run
 from stages.folders import RECEIPT, RELEASE
 from syco_data import files
-from syco_data.remote import publishing
+from syco_data.publish import publishing
 from syco_data.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 from stages import run
 from stages.folders import REFERENCE
-from syco_data.embedded import wanted
+from syco_data.reference import wanted
 from syco_data.settings import Settings
 
 
@@ -10,9 +10,9 @@ def main(settings: Settings) -> None:
     if not wanted.by(settings):
         wanted.write_unwanted(settings, REFERENCE)
         return
-    from syco_data.embedded import reference
+    from syco_data.reference import model
 
-    print(reference.build(settings.reference, settings.prompts, settings.seed, REFERENCE).line())
+    print(model.build(settings.reference, settings.prompts, settings.seed, REFERENCE).line())
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from pathlib import Path
 from stages import run
 from stages.folders import CHECKS, CODE, RAW, RELEASE, VERDICTS
 from stages.tables import build_tables
-from syco_data import documents, model_record, modules
-from syco_data.origins import provenance
-from syco_data.releasing import environment, release
+from syco_data import modules
+from syco_data.acquire import provenance
+from syco_data.filter import model_record
+from syco_data.formats import documents
+from syco_data.release import environment, release
 from syco_data.settings import Settings
 
 STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "select", "validate", "release")

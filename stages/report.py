@@ -2,9 +2,9 @@
 
 from stages import run
 from stages.folders import ANSWERS, CHECKS, PROBES, PROMPTS, RELEASE, RESULTS, TUNING, VERDICTS
-from syco_data.checking import reports
-from syco_data.reporting import evidence, report
+from syco_data.report import evidence, report
 from syco_data.settings import Settings
+from syco_data.validate import reports
 
 
 def main(settings: Settings) -> None:

@@ -2,23 +2,23 @@
 
 from stages import run
 from stages.tables import build_tables
-from syco_data import schemas, selection, tables
+from syco_data import schemas, select, tables
 from syco_data.settings import Settings
 
 
 def main(settings: Settings, model: str, arm: str) -> None:
     places = build_tables(settings)
-    candidates = selection.pool(
-        tables.read(places.prompts, schemas.PROMPTS, list(selection.POOL_COLUMNS)),
+    candidates = select.pool(
+        tables.read(places.prompts, schemas.PROMPTS, list(select.POOL_COLUMNS)),
         tables.read(places.claims, schemas.CLAIMS, ["claim_id", "label"]),
         tables.read(places.verdicts[model], schemas.VERDICTS),
         settings.seed,
     )
     arms = [settings.arms[name] for name in settings.build.arms]
-    size = selection.matched_size(candidates, arms, settings.select.rows)
-    chosen = selection.select(candidates, settings.arms[arm], size)
+    size = select.matched_size(candidates, arms, settings.select.rows)
+    chosen = select.select(candidates, settings.arms[arm], size)
     texts = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", "prompt"])
-    tables.write(selection.train_rows(chosen.kept, texts), schemas.TRAIN, places.train[model, arm])
+    tables.write(select.train_rows(chosen.kept, texts), schemas.TRAIN, places.train[model, arm])
     tables.write(chosen.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[model, arm])
 
 

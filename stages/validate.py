@@ -5,11 +5,12 @@ from pathlib import Path
 from stages import run
 from stages.folders import CHECKS
 from stages.tables import build_tables
-from syco_data import files, prompts
+from syco_data import files
 from syco_data.build import Tables
-from syco_data.checking import checks, expectations, reports
-from syco_data.checking.checks import Checked
+from syco_data.prompts import prompts
 from syco_data.settings import Settings, local_path
+from syco_data.validate import checks, expectations, reports
+from syco_data.validate.checks import Checked
 
 
 def main(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from syco_data.sources import SOURCES
 
-_ON_DEMAND = {"load_release": "syco_data.remote.loading", "diff_releases": "syco_data.diff.diffing"}
+_ON_DEMAND = {"load_release": "syco_data.publish.loading", "diff_releases": "syco_data.diff.diffing"}
 """What a notebook may import besides, by the module that is only imported with it."""
 
 __all__ = ["SOURCES", "diff_releases", "load_release"]

@@ -28,7 +28,7 @@ from syco_data.commands import (
     verify,
 )
 from syco_data.errors import CheckFailed, SycoError
-from syco_data.remote import limits
+from syco_data.hub import limits
 
 app = typer.Typer(
     help="Build, check, publish, pull and compare anti-sycophancy data sets.",

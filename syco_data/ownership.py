@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from syco_data import documents, files
+from syco_data import files
 from syco_data.errors import SycoError
+from syco_data.formats import documents
 
 MARK, OLD = ".syco-data", "old"
 _LARGEST_MARK = 16 << 20

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from syco_data import parquet
 from syco_data.errors import SycoError
+from syco_data.formats import parquet
 from syco_data.schemas import Schema
 
 ROWS_PER_GROUP = 65_536

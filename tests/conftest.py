@@ -19,4 +19,4 @@ settings.register_profile(
 settings.load_profile("project")
 
 # Fixture `hub`: an emulated Hugging Face Hub on loopback.
-pytest_plugins = ["tests.hub.fixtures"]
+pytest_plugins = ["tests.support.hub.fixtures"]

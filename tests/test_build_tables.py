@@ -11,11 +11,12 @@ import yaml
 
 from stages.folders import DATA
 from stages.tables import build_tables
-from syco_data import settings, templates
+from syco_data import settings
 from syco_data.build import KINDS, Tables
-from syco_data.checking import checks, columns, laws
-from syco_data.releasing import configs
-from tests.tables_for_tests import KEYS, MODEL, Made, shared_build, small_settings
+from syco_data.prompts import templates
+from syco_data.release import configs
+from syco_data.validate import checks, columns, laws
+from tests.support.tables_for_tests import KEYS, MODEL, Made, shared_build, small_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

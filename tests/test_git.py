@@ -9,8 +9,8 @@ import pytest
 
 from syco_data import git
 from syco_data.errors import SycoError
-from syco_data.releasing import environment
-from syco_data.releasing.manifest import Git
+from syco_data.release import environment
+from syco_data.release.manifest import Git
 
 CODE = ("code.py", "params.yaml", "words")
 NAMES = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.c"}

@@ -55,11 +55,11 @@ def test_there_is_a_list_for_every_stage(project):
 
 def test_a_list_changes_with_its_modules_and_no_others(project):
     before = lists(project)
-    with (project / "syco_data/selection.py").open("a", encoding="utf-8") as module:
+    with (project / "syco_data/select.py").open("a", encoding="utf-8") as module:
         module.write("# a word more\n")
     after = lists(project)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {name for name in STAGES if "syco_data/selection.py" in imported(name)}
+    assert changed == {name for name in STAGES if "syco_data/select.py" in imported(name)}
     assert {"select", "validate"} <= changed and not {"acquire", "claims", "prompts", "filter"} & changed
 
 
@@ -72,7 +72,7 @@ def test_a_list_names_its_script_and_what_that_imports_by_any_way(project):
 
 def test_stages_that_render_templates_watch_the_users_own_too():
     for name in WATCHING:
-        rendering = bool({"syco_data/prompts.py", "syco_data/embedded/reference.py"} & imported(name))
+        rendering = bool({"syco_data/prompts/prompts.py", "syco_data/reference/model.py"} & imported(name))
         rendering |= name in ("probes", "release")
         assert ("${prompts.template_folder}" in BODIES[name]["deps"]) == rendering, name
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from syco_data.releasing import manifest
-from tests.hub.fixtures import ROOT, RunningHub
-from tests.tables_for_tests import Made, shared_build, shared_release, small_settings
+from syco_data.release import manifest
+from tests.support.hub.fixtures import ROOT, RunningHub
+from tests.support.tables_for_tests import Made, shared_build, shared_release, small_settings
 
 LIGHT = """
 import json, sys
@@ -74,7 +74,7 @@ def run(code: str, *arguments: object, **more) -> subprocess.CompletedProcess:
 
 
 def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
-    from syco_data.releasing import release
+    from syco_data.release import release
 
     free = tmp_path / "free"
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
@@ -93,16 +93,15 @@ def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
 
 
 def test_releases_are_pulled_and_loaded(hub: RunningHub, tmp_path: Path) -> None:
-    from syco_data.releasing import parcels
-    from syco_data.remote import publishing
-    from tests.hub.releases import QUICK, Small
+    from syco_data.publish import publishing, uploads
+    from tests.support.hub.releases import QUICK, Small
 
     small = Small(seed=90_000)
     rows = manifest.read(small.write(tmp_path / "1")).table("tiny-balanced", "train").table.rows
     small.later("1.1.0").write(tmp_path / "2")
     target = publishing.Target("alice/claims", "dataset", private=True)
     for name in ("1", "2"):
-        publishing.publish(parcels.of_release(tmp_path / name), target, QUICK)
+        publishing.publish(uploads.of_release(tmp_path / name), target, QUICK)
     hubs = {"env": hub.environment(), "cwd": tmp_path}
     pulled = run(COMMAND, "pull", "alice/claims@1.0.0", "--to", tmp_path / "pulled", **hubs)
     assert pulled.returncode == 0, pulled.stderr[-2000:]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from syco_data import counting, settings
+from syco_data import settings
+from syco_data.commands import counting
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

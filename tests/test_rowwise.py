@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from benchmarks import pipeline, rowwise
-from syco_data import draws, templates
+from syco_data import draws
+from syco_data.prompts import templates
 
 SHARE = 0.001  # of the published pool: some 1,700 rows of all sources
 

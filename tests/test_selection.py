@@ -4,10 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from syco_data import claims, prompts, schemas, selection
+from syco_data import schemas, select
+from syco_data.claims import claims
 from syco_data.errors import SycoError
+from syco_data.prompts import prompts
 from syco_data.settings import Arm
-from tests.rows import CLAIMS, PROMPTS, many
+from tests.support.rows import CLAIMS, PROMPTS, many
 
 ARMS = {
     "balanced": Arm(label_kinds=("gold", "other"), filtered=True, balanced=True),
@@ -33,7 +35,7 @@ def verdicts(table, known):
 
 def candidates(built, known):
     pool, table = built
-    return selection.pool(table, pool, verdicts(table, known), seed=0)
+    return select.pool(table, pool, verdicts(table, known), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +53,8 @@ def judged(built):
 
 @pytest.fixture(scope="module")
 def chosen(judged):
-    size = selection.matched_size(judged, list(ARMS.values()), "matched")
-    return {name: selection.select(judged, arm, size) for name, arm in ARMS.items()}
+    size = select.matched_size(judged, list(ARMS.values()), "matched")
+    return {name: select.select(judged, arm, size) for name, arm in ARMS.items()}
 
 
 def test_all_arms_have_one_size(chosen):
@@ -69,7 +71,7 @@ def test_every_candidate_is_kept_or_dropped_with_a_reason(built, chosen):
 
 def test_balanced_arms_are_even_within_every_cell(chosen):
     for name in ("balanced", "unfiltered"):
-        cells = chosen[name].kept.group_by(selection.CELL).agg(pl.col("truth").mean())
+        cells = chosen[name].kept.group_by(select.CELL).agg(pl.col("truth").mean())
         assert (cells["truth"] == 0.5).all()
 
 
@@ -106,32 +108,32 @@ def test_reasons_of_an_arm(chosen):
 def test_row_order_changes_nothing(built, judged):
     shuffled = judged.sample(fraction=1.0, shuffle=True, seed=3)
     for arm in ARMS.values():
-        kept = [selection.select(rows, arm, 400).kept["prompt_id"].sort() for rows in (judged, shuffled)]
+        kept = [select.select(rows, arm, 400).kept["prompt_id"].sort() for rows in (judged, shuffled)]
         assert kept[0].equals(kept[1])
 
 
 def test_an_odd_size_is_refused_where_an_arm_holds_pairs(judged):
     with pytest.raises(SycoError, match=r"asks for 7 rows.*pairs.*an even number such as 6"):
-        selection.matched_size(judged, list(ARMS.values()), 7)
-    assert selection.matched_size(judged, [ARMS["published"]], 7) == 7
+        select.matched_size(judged, list(ARMS.values()), 7)
+    assert select.matched_size(judged, [ARMS["published"]], 7) == 7
 
 
 def test_a_larger_size_only_adds_rows(judged):
     for arm in ARMS.values():
-        sets = [set(selection.select(judged, arm, size).kept["prompt_id"]) for size in (10, 100, 400)]
+        sets = [set(select.select(judged, arm, size).kept["prompt_id"]) for size in (10, 100, 400)]
         assert sets[0] < sets[1] < sets[2]
 
 
 def test_a_prompt_too_long_for_the_model_is_in_no_arm(built):
     pool, table = built
     long = table.select("prompt_id", known=pl.lit(False), reason=pl.lit("too_long"))
-    judged = selection.pool(table, pool, long, 0)
+    judged = select.pool(table, pool, long, 0)
     for arm in ARMS.values():
-        assert selection.eligible(judged, arm)["why"].null_count() == 0
+        assert select.eligible(judged, arm)["why"].null_count() == 0
 
 
 def test_completions_answer_with_a_leading_blank(built, chosen):
-    rows = selection.train_rows(chosen["balanced"].kept, built[1])
+    rows = select.train_rows(chosen["balanced"].kept, built[1])
     assert rows.schema == schemas.TRAIN.columns
     assert set(rows["completion"]) == {" (A)", " (B)"}
     answers = dict(built[1].select("prompt_id", "answer").iter_rows())
@@ -140,10 +142,10 @@ def test_completions_answer_with_a_leading_blank(built, chosen):
 
 def test_a_size_no_arm_can_give_is_an_error_with_both_numbers(judged):
     with pytest.raises(SycoError, match=r"asks for 9,999 rows, the smallest arm has [\d,]+"):
-        selection.matched_size(judged, list(ARMS.values()), 9_999)
+        select.matched_size(judged, list(ARMS.values()), 9_999)
 
 
 def test_a_missing_verdict_is_an_error(built):
     pool, table = built
     with pytest.raises(SycoError, match="1 prompts have no verdict"):
-        selection.pool(table, pool, verdicts(table, [True] * len(table))[1:], 0)
+        select.pool(table, pool, verdicts(table, [True] * len(table))[1:], 0)

@@ -31,7 +31,7 @@ def diff(
 ) -> None:
     """Compares two releases row by row. Exit code 0: the same, 1: different, 2: an error."""
     from syco_data.diff import diffing, exporting, html_page
-    from syco_data.remote.hub import PATIENCE
+    from syco_data.hub.client import PATIENCE
 
     if level not in ("files", "rows"):
         raise SycoError(f"--level {level!r}: there is no such level", "Give files or rows")

@@ -34,16 +34,18 @@ def run(
 
 
 def _count(names: list[str], chosen: settings.Settings) -> None:
-    from syco_data import collecting, filtration, models, schemas, tables
+    from syco_data import schemas, tables
+    from syco_data.engines import models, scoring
+    from syco_data.filter import verdicts
 
     prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
-    requests = filtration.requests(filtration.questions(prompts, chosen.filter.rule))
+    requests = verdicts.requests(verdicts.questions(prompts, chosen.filter.rule))
     table = Table()
     for heading in ("model", "prompts", "texts to score", "in the store", "missing"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for name in names:
         model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries, weights=False)
-        todo = collecting.pending(requests, model, chosen.filter)
+        todo = scoring.pending(requests, model, chosen.filter)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing)
         table.add_row(name, *(f"{count:,}" for count in counts))
     Console().print(table)

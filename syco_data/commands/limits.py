@@ -12,6 +12,6 @@ TimeLimit = Annotated[
 
 def start(context: typer.Context, time_limit: float | None, total: float) -> None:
     """From here to the end of the command that runs, the Hub has so many seconds; `total` without the option."""
-    from syco_data.remote import limits
+    from syco_data.hub import limits
 
     context.with_resource(limits.within(time_limit or total))

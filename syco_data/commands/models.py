@@ -7,12 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from syco_data import architectures, models, settings
+from syco_data import settings
 from syco_data.commands import limits
 from syco_data.commands.limits import TimeLimit
-from syco_data.editing import editing
+from syco_data.engines import architectures, models
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
+from syco_data.settings.editing import editing
 
 app = typer.Typer(help="The models that training sets are built for: list, check, add them, pin their revisions.")
 Names = Annotated[list[str] | None, typer.Argument(help="models by name; all by default")]

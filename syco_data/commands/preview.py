@@ -30,7 +30,9 @@ def preview(
 
 def _rows(chosen: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFrame:
     """The first `n` prompts (`schemas.PROMPTS`) by the build's own order of choice."""
-    from syco_data import acquire, claims, prompts
+    from syco_data.acquire import acquire
+    from syco_data.claims import claims
+    from syco_data.prompts import prompts
 
     sources = acquire.chosen(keys, chosen)
     raw = {}

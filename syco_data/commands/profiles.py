@@ -4,8 +4,10 @@ from pathlib import Path
 
 import typer
 
-from syco_data import documents, editing, files, settings
+from syco_data import files, settings
 from syco_data.errors import SycoError
+from syco_data.formats import documents
+from syco_data.settings import editing
 
 app = typer.Typer(help="Ready-made variants of params.yaml.")
 FOLDER = Path("profiles")

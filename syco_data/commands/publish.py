@@ -34,14 +34,13 @@ def publish(
     """
     from syco_data import settings
     from syco_data.commands import logs
-    from syco_data.releasing import parcels
-    from syco_data.remote import publishing
-    from syco_data.remote.hub import PATIENCE
+    from syco_data.hub.client import PATIENCE
+    from syco_data.publish import publishing, uploads
 
     logs.start(verbose)
     if (kind is Kind.model) != (version is not None):
         raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
-    parcel = parcels.of_folder(folder, version) if version else parcels.proven_release(folder)
+    parcel = uploads.of_folder(folder, version) if version else uploads.proven_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
     patience = settings.load().publish.retries if settings.PARAMS.exists() else PATIENCE
     limits.start(context, time_limit, patience.total)

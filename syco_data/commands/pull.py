@@ -18,8 +18,8 @@ def pull(
 ) -> None:
     """Downloads exactly one version of a release and verifies every file of it."""
     from syco_data.commands import logs
-    from syco_data.remote import pulling
-    from syco_data.remote.hub import PATIENCE, Address
+    from syco_data.hub.client import PATIENCE, Address
+    from syco_data.publish import pulling
 
     logs.start(verbose)
     limits.start(context, time_limit, PATIENCE.total)

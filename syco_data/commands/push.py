@@ -23,9 +23,8 @@ def push(
 ) -> None:
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
     from syco_data import files, settings
-    from syco_data.releasing import parcels
-    from syco_data.remote import publishing
-    from syco_data.tuning import model_cards, out_folders
+    from syco_data.finetune import model_cards, out_folders
+    from syco_data.publish import publishing, uploads
 
     folder = root / "tuned" / model / arm
     record = model_cards.read(folder)
@@ -38,7 +37,7 @@ def push(
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / model_cards.CARD
         files.write(path, card)
-        parcel = parcels.of_folder(folder, version or data.version, {model_cards.CARD: path}, out_folders.CHECKPOINTS)
+        parcel = uploads.of_folder(folder, version or data.version, {model_cards.CARD: path}, out_folders.CHECKPOINTS)
         done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))
 
@@ -48,7 +47,7 @@ def _results(root: Path, model: str, arm: str):
     import polars as pl
 
     from syco_data import schemas, tables
-    from syco_data.results import HEADLINES
+    from syco_data.evaluate.results import HEADLINES
 
     path = root / "answers" / model / arm / "metrics.parquet"
     if path.is_file():

@@ -15,8 +15,8 @@ def restore(
     surveys: Annotated[str | None, typer.Option(help="Folder of survey files, where the probes need one.")] = None,
 ) -> None:
     """Rebuilds every text from the sources and proves that it is the very text that was left out."""
-    from syco_data.releasing import restore as restoring
-    from syco_data.releasing import verification
+    from syco_data.release import restore as restoring
+    from syco_data.release import verification
 
     checked = verification.require(folder)
     restoring.check_target(folder, to, checked.found)

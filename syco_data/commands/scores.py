@@ -7,8 +7,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from syco_data import models, scores, settings
+from syco_data import settings
 from syco_data.commands.models import REFERENCE
+from syco_data.engines import models
+from syco_data.engines import store as scores
 from syco_data.errors import CheckFailed
 
 app = typer.Typer(help="The score store: every score ever made, so that none is made twice.")

@@ -7,9 +7,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from syco_data.acquire.comparison import Comparison
+from syco_data.acquire.lock import Lock
 from syco_data.errors import printable
-from syco_data.locking import Lock
-from syco_data.origins.comparison import Comparison
 from syco_data.sources import PUBLISHED_POOL, SOURCES, Source
 
 _MEANING = {

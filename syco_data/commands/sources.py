@@ -33,10 +33,10 @@ def check(context: typer.Context, keys: Keys = None, time_limit: TimeLimit = Non
     from rich.console import Console
     from rich.progress import track
 
-    from syco_data import acquire, settings
+    from syco_data import settings
+    from syco_data.acquire import acquire, comparison
     from syco_data.commands import source_tables
     from syco_data.errors import CheckFailed
-    from syco_data.origins import comparison
 
     given = settings.load()
     chosen = acquire.chosen(keys or (), given)
@@ -63,7 +63,9 @@ def lock(
     time_limit: TimeLimit = None,
 ) -> None:
     """Asks the Hub for the commit behind every revision and writes it into params.yaml."""
-    from syco_data import acquire, locking, settings
+    from syco_data import settings
+    from syco_data.acquire import acquire
+    from syco_data.acquire import lock as locking
     from syco_data.commands import source_tables
     from syco_data.errors import SycoError
 

@@ -11,7 +11,7 @@ RESULTS = Path("data/reports/results")
 
 def summary() -> None:
     """Prints the last report's six lines and the page's path."""
-    from syco_data.reporting.report import PAGE, SUMMARY
+    from syco_data.report.report import PAGE, SUMMARY
 
     try:
         typer.echo((RESULTS / SUMMARY).read_text(encoding="utf-8"), nl=False)

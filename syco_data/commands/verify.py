@@ -18,7 +18,7 @@ def verify(folder: Annotated[Path, typer.Argument(help="A release: data/release,
     from rich.table import Table
 
     from syco_data.errors import printable
-    from syco_data.releasing import verification
+    from syco_data.release import verification
 
     done = verification.verify(folder)
     if done.leftovers:

@@ -12,7 +12,7 @@ import polars as pl
 from syco_data.diff.changed_rows import Changes, Rule, decide
 from syco_data.diff.matching import View
 from syco_data.diff.recipes import Differences
-from syco_data.releasing.manifest import Manifest
+from syco_data.release.manifest import Manifest
 from syco_data.schemas import PERSONA
 
 EXISTENCE = ("claims.compat", "claims.max_characters", "claims.conflicts")

@@ -23,7 +23,7 @@ from syco_data.diff.recipes import Differences
 from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level, Revision
 from syco_data.diff.records import Side as SideRecord
 from syco_data.errors import SycoError
-from syco_data.releasing.manifest import CARD, File, Manifest, Table
+from syco_data.release.manifest import CARD, File, Manifest, Table
 
 MEANING = ("answer", "completion", "right", "options", "truth", "text_id")
 """Columns of a kept row that say what it asks and what is right."""

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syco_data import git, parquet
+from syco_data import git
 from syco_data.errors import SycoError
-from syco_data.releasing import links, released
-from syco_data.releasing import manifest as manifests
-from syco_data.releasing.manifest import File, Manifest
+from syco_data.formats import parquet
+from syco_data.release import links, tables
+from syco_data.release import manifest as manifests
+from syco_data.release.manifest import File, Manifest
 
 if TYPE_CHECKING:
-    from syco_data.remote.hub import Address
+    from syco_data.hub.client import Address
 
 RELEASE = "data/release"
 """Where the release lies in a project, for git revisions; a project is the folder with `dvc.yaml`."""
@@ -49,8 +50,8 @@ class Side:
     def _check_table(self, path: Path, file: File) -> None:
         """Raises where the file is not the table of the manifest, or unfolds to more than a table can."""
         try:
-            fault = next(released.header(path, file).faults(file.table), None)
-            parquet.check(path, released.name_of(file), released.limits(file))
+            fault = next(tables.header(path, file).faults(file.table), None)
+            parquet.check(path, tables.name_of(file), tables.limits(file))
         except SycoError as error:
             raise SycoError(f"{self.name}: {error.what}", VERIFY) from error
         if fault:
@@ -62,7 +63,7 @@ def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
 
     A folder of that name wins over a git revision of the same name.
     """
-    from syco_data.remote.hub import Address
+    from syco_data.hub.client import Address
 
     if name and Path(name).is_dir():
         return folder_side(Path(name), name)
@@ -98,7 +99,7 @@ def is_revision(name: str, project: Path) -> bool:
 
 def hub_side(address: "Address", workspace: Path) -> Side:
     """A version on the Hub. Its manifest is all that is downloaded until a file is asked for."""
-    from syco_data.remote import loading, pulling
+    from syco_data.publish import loading, pulling
 
     work = workspace / str(address).replace("/", "--")
     work.mkdir(parents=True, exist_ok=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from syco_data import parquet
 from syco_data.errors import SycoError
-from syco_data.releasing import released
-from syco_data.releasing.manifest import Table
+from syco_data.formats import parquet
+from syco_data.release import tables
+from syco_data.release.manifest import Table
 
 JOINED_ON = {"released/train": ("claim_id",), "released/candidates": ("claim_id",)}
 """Ids that survive new draws, by schema: each input has one claim and at most one prompt. Others: the own key."""
@@ -58,7 +58,7 @@ class View:
 
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
         """Whole columns in the order of the file; a damaged file is one line."""
-        return self._collect(released.scan(self.path).select(columns))
+        return self._collect(tables.scan(self.path).select(columns))
 
     def column(self, name: str) -> pl.Series:
         if name not in self.keep:
@@ -86,14 +86,14 @@ class View:
         """The column's type in the file."""
         try:
             with parquet.one_line(self._name):
-                return released.scan(self.path).collect_schema()[name]
+                return tables.scan(self.path).collect_schema()[name]
         except SycoError as error:
             raise self._damaged(error) from error
 
     def hashed(self, names: Sequence[str], as_text: set[str]) -> pl.DataFrame:
         """64 bits for each value of these columns; equal values of one process give equal bits."""
         hashes = [self._comparable(name, name in as_text).hash().alias(name) for name in names]
-        return self._collect(released.scan(self.path).select(hashes))
+        return self._collect(tables.scan(self.path).select(hashes))
 
     def _comparable(self, name: str, as_text: bool) -> pl.Expr:
         value = pl.col(name)
@@ -109,13 +109,13 @@ class View:
         """64 bits per row for its values in these columns together."""
         if names not in self._keys:
             value = pl.col(names[0]) if len(names) == 1 else pl.struct(names)
-            scan = released.scan(self.path).select(value.hash())
+            scan = tables.scan(self.path).select(value.hash())
             self._keys[names] = self._collect(scan).to_series().to_numpy()
         return self._keys[names]
 
     def counted(self, names: Sequence[str]) -> pl.DataFrame:
         """How many rows have each combination of values, as `len`."""
-        return self._collect(released.scan(self.path).group_by(names).len())
+        return self._collect(tables.scan(self.path).group_by(names).len())
 
     def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         try:
@@ -192,12 +192,12 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
         raise SycoError(f"{place} has {len(compared)} columns; up to {MOST_COLUMNS} can be compared")
     matched = Matched(a, b, joined_on, pairs, compared, np.zeros(len(pairs.both_a), dtype=np.uint64))
     # Where one side shows what the other withholds, the texts themselves differ too.
-    texts = released.TEXTS[a.table.schema_name] if "text_id" in compared and withheld_alike else ()
+    texts = tables.TEXTS[a.table.schema_name] if "text_id" in compared and withheld_alike else ()
     others = [name for name in compared if name not in texts]
     for start in range(0, len(others), COLUMNS_AT_ONCE):
         _mark_columns(matched, others[start : start + COLUMNS_AT_ONCE])
     if "text_id" in compared:
-        _mark_texts(matched, [name for name in released.TEXTS[a.table.schema_name] if name in compared])
+        _mark_texts(matched, [name for name in tables.TEXTS[a.table.schema_name] if name in compared])
     return matched
 
 
@@ -325,5 +325,5 @@ def _mark_texts(matched: Matched, names: list[str]) -> None:
     schema = matched.a.table.schema_name
     pair = pl.DataFrame({"a": ids[0], "b": ids[1]})
     for name in names:
-        one, other = (released.text_of_id(pl.col(side), schema, name) for side in "ab")
+        one, other = (tables.text_of_id(pl.col(side), schema, name) for side in "ab")
         _mark(matched, name, pair.select(one.ne_missing(other)).to_series().to_numpy(), rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syco_data.diff.records import Revision, Setting
-from syco_data.releasing.manifest import Manifest
+from syco_data.release.manifest import Manifest
 
 MISSING = "nothing"
 _ABSENT = object()

@@ -8,7 +8,7 @@ import polars as pl
 from syco_data.diff.changed_rows import Changes
 from syco_data.diff.matching import JOINED_ON, View, on_both
 from syco_data.diff.records import CauseCount, Config, Counts, Group, Shift
-from syco_data.releasing.manifest import Table
+from syco_data.release.manifest import Table
 
 GROUPED_BY = ("source", "label_kind", "truth")
 SHARES = {

@@ -21,13 +21,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
+from syco_data.engines.planning import OptionScores, Plan, Planner, Query, Request
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
-from syco_data.scoring import OptionScores, Plan, Planner, Query, Request
 from syco_data.settings import ENGINES, unknown
 
 if TYPE_CHECKING:
-    from syco_data.models import ResolvedModel
+    from syco_data.engines.models import ResolvedModel
     from syco_data.settings import Filter
 
 

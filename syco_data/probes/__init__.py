@@ -16,9 +16,10 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data import claims, templates
+from syco_data.claims import claims
 from syco_data.probes import addition, held_out, instructions, preference, pressure, surveys
 from syco_data.probes.frames import finish
+from syco_data.prompts import templates
 from syco_data.settings import Settings
 
 # Held-out claims keep both label kinds and the clean wording whatever pool the training data comes from.

@@ -8,11 +8,12 @@ all of them: so true sums stand beside them, with the user agreeing and disagree
 import numpy as np
 import polars as pl
 
-from syco_data import draws, personas, templates
+from syco_data import draws
 from syco_data.probes import held_out
 from syco_data.probes.frames import instructed, judged
+from syco_data.prompts import personas, templates
+from syco_data.prompts.templates import BUILT_IN, ORDERS, Template
 from syco_data.settings import AdditionProbes
-from syco_data.templates import BUILT_IN, ORDERS, Template
 
 LARGEST = 50
 PUBLISHED, TRUE, NEAR = "far", "true", "near"

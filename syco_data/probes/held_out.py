@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from syco_data import draws, personas, templates
+from syco_data import draws
 from syco_data.probes.frames import instructed, judged
+from syco_data.prompts import personas, templates
+from syco_data.prompts.templates import OPINIONS, ORDERS, Template
 from syco_data.schemas import CLAIMS, DROPPED_ROWS
-from syco_data.templates import OPINIONS, ORDERS, Template
 
 LANE_RANK, LANE_PERSONA = 0, 2
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from syco_data import draws
 from syco_data.probes.frames import agreeing, two_options
-from syco_data.templates import ORDERS, Template
+from syco_data.prompts.templates import ORDERS, Template
 
 LANE_RANK = 0
 REMARKS = {

@@ -30,7 +30,7 @@ class Generation(Record):
 
 
 class Capability(Record):
-    """lm-evaluation-harness: `tasks` are names of `syco_data.capability.TASKS`; an empty list runs none."""
+    """lm-evaluation-harness: `tasks` are names of `syco_data.evaluate.capability.TASKS`; an empty list runs none."""
 
     tasks: Annotated[tuple[Text, ...], Field(max_length=MOST_NAMES)]
     origin: Literal["directory", "hub"]

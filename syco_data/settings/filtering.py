@@ -21,7 +21,17 @@ from syco_data.settings.records import (
     Tokens,
 )
 
-HELPERS = {"__init__", "tokenizer"}
+HELPERS = {
+    "__init__",
+    "architectures",
+    "chat_rendering",
+    "model_files",
+    "models",
+    "planning",
+    "scoring",
+    "store",
+    "tokenizer",
+}
 ENGINES = tuple(
     sorted({path.stem for path in (Path(__file__).parents[1] / "engines").glob("*.py")} - HELPERS, reverse=True)
 )

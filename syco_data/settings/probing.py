@@ -7,16 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syco_data.errors import SycoError
-from syco_data.settings.records import (
-    PathText,
-    ProbeItems,
-    Record,
-    Revision,
-    Share,
-    Templates,
-    Text,
-    local_path,
-)
+from syco_data.settings.records import PathText, ProbeItems, Record, Revision, Share, Templates, Text, local_path
 
 
 class HeldOutProbes(Record):

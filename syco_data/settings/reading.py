@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from syco_data import documents
 from syco_data.errors import SycoError
+from syco_data.formats import documents
 from syco_data.settings.names import refuse_renamed, shown
 from syco_data.settings.whole import Settings, explain
 

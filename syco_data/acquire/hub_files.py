@@ -1,0 +1,150 @@
+"""Origin `hub`: the files of a source at a commit, downloaded into the Hub client's own cache.
+
+A file appears in the cache when it is whole and only then, so an interrupted download is gone on with by
+running the same command again; nothing is written to `data/` before every file is here and has the hash that
+the Hub states. Faults that may pass are tried again (`retries`); others are one line each.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from syco_data.acquire import layouts
+from syco_data.acquire.examination import Fetched, SplitFiles
+from syco_data.acquire.folders import COMMIT, sha256
+from syco_data.errors import SycoError
+from syco_data.hub import faults, limits, retries
+from syco_data.hub.client import commit_id, sign_in
+from syco_data.hub.faults import Unreachable
+from syco_data.hub.retries import Misunderstood
+from syco_data.hub.snapshots import cache_of
+from syco_data.settings import Retries
+from syco_data.sources import Source
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo, HfApi
+
+Result = TypeVar("Result")
+_LOGIN, _LOCK = "hf auth login", "python -m syco_data sources lock"
+
+
+def fetch(source: Source, revision: str, patience: Retries) -> Fetched:
+    """Downloads the files of both splits and the card at a revision (a commit, or a name that is resolved).
+
+    Raises `SycoError` for an unknown repository or revision, missing rights, and files that are not there;
+    `Unreachable` when the Hub does not answer.
+    """
+    with limits.within(patience.total):
+        api, info = _api(), _info(source, revision, patience)
+        paths = [sibling.rfilename for sibling in info.siblings]
+        names = {split: layouts.data_files(paths, source, split) for split in (source.train, source.held_out)}
+
+        def local(name: str) -> Path:
+            return _download(api, source, info, name, patience)
+
+        splits = tuple(SplitFiles(split, tuple(map(local, files))) for split, files in names.items())
+        return Fetched(splits, tuple(map(local, layouts.cards(paths, source))), info.sha)
+
+
+def resolve(source: Source, revision: str, patience: Retries) -> str:
+    """The 40-hex commit that a branch, tag or ref of the source's repository points to now."""
+    return _info(source, revision, patience).sha
+
+
+def pinned(source: Source, revision: str) -> str:
+    """The revision, if it is a commit; a name that can move is an error: rows must not change unnoticed."""
+    if COMMIT.fullmatch(revision):
+        return revision
+    raise SycoError(
+        f"source '{source.key}': revision '{revision}' is a name that can move, origin 'hub' takes commits only. "
+        "Nothing was written",
+        "Pin every source: python -m syco_data sources lock",
+    )
+
+
+def _api() -> "HfApi":
+    from huggingface_hub import HfApi
+
+    return HfApi(library_name="syco-data")
+
+
+def _info(source: Source, revision: str, patience: Retries) -> "DatasetInfo":
+    from huggingface_hub import constants
+
+    def ask() -> "DatasetInfo":
+        # The time that the client gives a file: it gives none to this call.
+        limit = constants.HF_HUB_DOWNLOAD_TIMEOUT
+        return _api().dataset_info(source.hub_id, revision=revision, timeout=limit, files_metadata=True)
+
+    return _ask(source, revision, patience, ask, _sound)
+
+
+def _sound(info: "DatasetInfo") -> "DatasetInfo":
+    """The answer, if its values have the form that they have on the Hub."""
+    info.siblings = info.siblings or []
+    for sibling in info.siblings:
+        sha256 = sibling.lfs.sha256 if sibling.lfs else ""
+        if not isinstance(sibling.rfilename, str) or not isinstance(sha256, str):
+            raise Misunderstood("a file of another form")
+    commit_id(info.sha)
+    return info
+
+
+def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, patience: Retries) -> Path:
+    """The local path of one file; a copy whose hash is not the Hub's is fetched once more."""
+    stated = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings if sibling.lfs}
+    for anew in (False, True):
+
+        def get(anew: bool = anew) -> str:
+            return api.hf_hub_download(
+                source.hub_id, name, repo_type="dataset", revision=info.sha, force_download=anew
+            )  # fmt: skip
+
+        path = _ask(source, info.sha, patience, get, Path)
+        if stated.get(name, sha := sha256(path)) == sha:
+            return path
+    raise SycoError(
+        f"source '{source.key}': {name} has another hash than the Hub states (found: {sha}; expected: {stated[name]})",
+        "Something between the Hub and this machine changes files: try another network",
+    )
+
+
+def _ask(
+    source: Source, revision: str, patience: Retries, call: Callable[[], Result], checked=lambda one: one
+) -> Result:
+    """The call's result, `checked` for its form; every way to fail is one line."""
+    sign_in(patience)
+    deadline, folder = limits.deadline(patience.total), cache_of(source.hub_id, "dataset")
+
+    def attempt() -> Result:
+        return checked(retries.ask(call, f"source '{source.key}'", patience, deadline, folder))
+
+    try:
+        return retries.persistent(attempt, patience, deadline)
+    except SycoError:
+        raise
+    except retries.faults() as error:
+        raise _explained(source, revision, folder, error) from error
+
+
+def _explained(source: Source, revision: str, folder: Path, error: Exception) -> SycoError:
+    """What the user can do about a fault. The client's own text is left out: it holds addresses and signatures."""
+    from huggingface_hub import constants, errors
+
+    at, code = f"source '{source.key}': {source.hub_id} at {constants.ENDPOINT}", retries.status(error)
+    login = f"Check the id; where it is private, log in with a token that may read it: {_LOGIN}"
+    if faults.is_offline(error):
+        return Unreachable(f"{at} was not asked: HF_HUB_OFFLINE is set", "Unset it, or use acquire.origin: directory")
+    if isinstance(error, errors.GatedRepoError):
+        return SycoError(f"{at} is gated, and your account has no access", f"Ask for it on its page, then: {_LOGIN}")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return SycoError(f"{at} has no revision '{revision}'", f"Pin another: {_LOCK} {source.key} --revision main")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return SycoError(f"{at}: there is no such data set, or it is private ({code})", login)
+    if code in (401, 403):
+        return SycoError(f"{at}: the token in use is refused ({code})", login)
+    if type(error) is RuntimeError:  # what the Xet client raises when its own retries are used up
+        hint = "Run the same command again later, or set HF_HUB_DISABLE_XET=1 for plain HTTP"
+        return Unreachable(f"{at}: the Hub's file storage gave no file", hint)
+    see_more = f"To see more: python -m syco_data sources check {source.key}"
+    return faults.unreachable(error, at, folder) or SycoError(f"{at}: {faults.short(error)}", see_more)

@@ -1,0 +1,1 @@
+"""Claims whose truth is known, made from labelled rows."""

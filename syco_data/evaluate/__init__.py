@@ -1,0 +1,1 @@
+"""Probes answered and counted."""

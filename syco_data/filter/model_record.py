@@ -1,0 +1,33 @@
+"""What the verdicts of a model belong to, as a small file beside them: the model's commit, the engine, the device."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from syco_data import files
+from syco_data.engines.store import Space
+from syco_data.errors import SycoError
+from syco_data.settings import Model
+
+NAME = "model.json"
+
+
+def write(model: Model, space: Space, folder: Path) -> None:
+    """Writes `source`, `revision` and all that a score depends on; no path of this machine."""
+    record = {**asdict(space), "source": portable_source(model.source), "revision": model.revision}
+    files.write_json(folder / NAME, {"digest": record.pop("model"), **record})
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The record that lies beside a model's verdicts."""
+    path = folder / NAME
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SycoError(f"{path} cannot be read: {error}", "Build it: dvc repro filter") from error
+
+
+def portable_source(source: str) -> str:
+    """A model's Hub id or `embedded`; of a local folder only that it is one (its digest is recorded)."""
+    return "local folder" if Path(source).is_absolute() or Path(source).expanduser().is_dir() else source

@@ -1,0 +1,1 @@
+"""What files of other people are read with, within limits."""

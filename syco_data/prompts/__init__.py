@@ -1,0 +1,1 @@
+"""Candidate prompts: sampled claims, personas, opinions and templates."""

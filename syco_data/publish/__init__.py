@@ -1,0 +1,1 @@
+"""Versions of a release, to the Hub and back."""

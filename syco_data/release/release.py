@@ -1,0 +1,321 @@
+"""A release: exactly what the Hub will show, as a folder.
+
+    README.md                             the card: YAML head, text, hand-written part between two fences
+    manifest.json                         `releasing.manifest.Manifest`; names every other file with its digests
+    <model>-<arm>/train.parquet           training set of an arm       schemas.RELEASED_TRAIN       key prompt_id
+    <model>-<arm>/held_out.parquet        same columns, from held-out rows and seen templates (where probes have any)
+    candidates/train.parquet              every prompt, unfiltered     schemas.RELEASED_CANDIDATES  key prompt_id
+    verdicts-<model>/train.parquet        one verdict per candidate    schemas.VERDICTS             key prompt_id
+    probes/test.parquet                   evaluation items             schemas.RELEASED_PROBES      key probe_id
+    dropped/train.parquet                 all dropped rows, reasons    schemas.RELEASED_DROPPED     key dropped_id
+    reports/checks.json, audit.json       what stage validate found
+    recipe/templates/<name>.jinja         the templates that the prompts were written with
+
+The folder is the config, the file's stem the split: the manifest says so for every table (`files[].table`),
+which is what readers should go by. Tables are sorted by their key; ids are stable over versions (`claim_id` is
+unique among candidates and joins versions; `prompt_id` covers the claim and all draws; `text_id` holds a
+digest of each of the row's texts, so equal `text_id` means equal texts, and it is there when the texts are not).
+
+Strings stay strings in the files (pandas, polars, DuckDB read words); the card's `dataset_info` makes
+`datasets` read closed vocabularies as `ClassLabel`. Texts are null in rows whose text may not be released
+(`release.text: none`, or a source's `licence: no_text`); `python -m syco_data restore` fills them in again.
+
+manifest.json, keys sorted, schema 2 (all digests hex):
+
+    schema        1; a reader refuses a greater number
+    version       "1.2.0"
+    change        first | major | minor | patch | none, against `previous`
+    previous      null, or {version, manifest: sha256 of its manifest.json}
+    text          full | partial | none: whether texts are there in all, some or no rows from the sources
+    files         sorted by path, README.md included, manifest.json not: {path, bytes, sha256, table}
+                  table: null, or {config, split, schema, key, columns: {name: type}, rows, content, full_content,
+                  withheld_rows}; `content` is the digest of the rows as they lie there (`tables.digest`),
+                  `full_content` the digest with all texts filled in (equal when withheld_rows is 0)
+    settings      params.yaml's groups that shape a release; paths of this machine are null
+    sources       {key: provenance record of stage acquire, and release: allow | no_text}
+    models        {name: {source, revision, digest, tokenizer, engine, version, device, dtype, style, path, scoring}}
+    templates     {name: sha256 of recipe/templates/<name>.jinja}
+    environment   {python, system, machine, packages: {name: version}}; no host, user or path
+    git           {commit, dirty}: the last commit that touched what the stages up to `release` declare as code
+                  and settings, and whether those files differ from it; null outside a repository. A commit to
+                  anything else changes nothing here, so that a release stays the same bytes.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from syco_data import files, ownership
+from syco_data.acquire.provenance import Provenance
+from syco_data.build import Tables
+from syco_data.errors import SycoError
+from syco_data.filter.model_record import portable_source
+from syco_data.formats import documents, parquet
+from syco_data.prompts import templates
+from syco_data.release import cardfacts, cards, configs, licences, links, manifest, verification
+from syco_data.release import tables as released
+from syco_data.release.environment import environment
+from syco_data.release.manifest import CARD, File, Git, Manifest, Previous
+from syco_data.settings import Settings
+
+REPORTS = ("checks.json", "audit.json")
+# The params groups that shape a release; a key that names a place on this machine is left out of it.
+GROUPS = (
+    "seed", "acquire", "sources", "claims", "prompts", "probes", "build", "models", "arms", "filter", "reference",
+    "select", "validate", "release",
+)  # fmt: skip
+PLACES = {"directory", "template_folder", "folder", "previous", "card", "docs", "store"}
+FIRST = "1.0.0"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build: tables, reports of stage validate, provenance by source, model records by name."""
+
+    tables: Tables
+    reports: Path
+    provenance: dict[str, Provenance]
+    models: dict[str, dict[str, Any]]
+    git: Git
+
+
+@dataclass(frozen=True)
+class Step:
+    """The version of a release and how it follows from the one before."""
+
+    version: str
+    change: str
+    previous: Previous | None
+
+
+def build(made: Build, settings: Settings, target: Path) -> Manifest:
+    """Writes a release of a finished build to `target`, whole or not at all, and returns its manifest."""
+    grants = licences.grants(settings, made.provenance)
+    with ownership.replacing(target, "Move it away, then: dvc repro release", _own_files) as draft:
+        _require_passed(made.reports)
+        found = _write_files(made, settings, grants, draft)
+        step = _step(found, settings, draft)
+        if step.change != "none":
+            return _finish(found, made, settings, grants, step, draft)
+        before = Path(settings.release.previous)
+        shutil.rmtree(draft)
+        _copy_release(before, draft)
+        return manifest.read(draft)
+
+
+def _own_files(folder: Path) -> set[str] | None:
+    """The files of a release that may be replaced, as its manifest names them, be it of an earlier schema."""
+    try:
+        values = documents.read_json(folder / manifest.NAME, manifest.LARGEST)
+        return {manifest.NAME, *(str(file["path"]) for file in values["files"])}
+    except (OSError, SycoError, KeyError, TypeError):
+        return None
+
+
+def _require_passed(reports: Path) -> None:
+    """A stage that failed leaves its report behind; nothing is released of it."""
+    path = reports / "checks.json"
+    if not path.is_file():
+        raise SycoError(
+            f"release: there is no {path}, so nobody knows whether this build is sound", "dvc repro validate"
+        )
+    if not json.loads(path.read_text(encoding="utf-8"))["passed"]:
+        raise SycoError("release: the checks of this build failed, so it is not released", "dvc repro validate")
+
+
+def _write_files(made: Build, settings: Settings, grants: licences.Grants, draft: Path) -> Manifest:
+    """Everything but the card, and a manifest of it that has no version yet."""
+    _check_names(made.tables)
+    files = []
+    for part in configs.parts(made.tables):
+        table = released.write(part.chunks, part.schema, part.place, draft, grants.withheld)
+        files.append(_file(draft, part.place.path, table))
+    for name in REPORTS:
+        files.append(_copy(made.reports / name, draft, f"reports/{name}"))
+    recipe = _write_templates(settings, draft)
+    files += recipe
+    found = Manifest(
+        schema=manifest.SCHEMA, version="0.0.0", change="first", previous=None, text=grants.extent,
+        files=sorted(files, key=lambda file: file.path), settings=portable(settings),
+        sources={key: _source(grant) for key, grant in grants.by_source.items()}, models=made.models,
+        templates={Path(file.path).stem: file.sha256 for file in recipe}, environment=environment(), git=made.git,
+    )  # fmt: skip
+    _write(draft / manifest.NAME, found.to_json())
+    return found
+
+
+def _check_names(tables: Tables) -> None:
+    """Refuses models or arms that would share a folder on a disk that knows no upper case."""
+    folders = [f"{model}-{arm}" for model, arm in tables.train] + [f"verdicts-{model}" for model in tables.verdicts]
+    if twice := manifest.same_names(folders):
+        raise SycoError(
+            f"release: {' and '.join(twice)} differ in case alone, and would be one folder on many disks",
+            "Rename a model or an arm in params.yaml",
+        )
+
+
+def _finish(
+    found: Manifest, made: Build, settings: Settings, grants: licences.Grants, step: Step, draft: Path
+) -> Manifest:
+    """Card and final manifest, now that the version is known."""
+    before = manifest.read(Path(settings.release.previous)) if settings.release.previous else None
+    audit, leaks = cardfacts.audit(made.reports / "audit.json")
+    facts = cards.Facts(
+        version=step.version,
+        change=step.change,
+        previous=before.version if before else None,
+        changes=cardfacts.changes(before, found) if before else (),
+        files=tuple(found.tables),
+        grants=grants,
+        sources=cardfacts.source_counts(made.tables, list(grants.by_source)),
+        keep_rates=cardfacts.keep_rates(made.tables),
+        guessing=cardfacts.guessing(made.tables),
+        audit=audit,
+        leaks=leaks,
+        folds=settings.checks.audit.folds,
+        confidence=settings.checks.audit.confidence,
+        built=cardfacts.built(settings, made.git.commit, made.models),
+        surveys=cardfacts.surveys(settings.probes.surveys),
+        default=f"{settings.build.models[0]}-{settings.build.arms[0]}",
+    )
+    by_hand = _by_hand(settings)
+    _write(draft / CARD, cards.render(facts if by_hand is None else replace(facts, hand_written=by_hand)))
+    whole = found.model_copy(
+        update={
+            "version": step.version,
+            "change": step.change,
+            "previous": step.previous,
+            "files": sorted([*found.files, _file(draft, CARD, None)], key=lambda file: file.path),
+        }
+    )
+    _write(draft / manifest.NAME, whole.to_json())
+    _check_own(draft)
+    return whole
+
+
+def _check_own(draft: Path) -> None:
+    """Refuses to release what readers of its manifest and tables would refuse."""
+    hint = None
+    try:
+        found = manifest.read(draft)
+        hint = "Take shorter templates, or a lower claims.max_characters"
+        for file in found.tables:
+            parquet.check(draft / file.path, released.name_of(file), released.limits(file))
+    except SycoError as error:
+        raise SycoError(f"release: this build cannot be released: {error.what}", hint or error.mend) from error
+
+
+def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
+    """The version that follows from the change, or the greater one that the settings ask for."""
+    wanted = settings.release.version
+    if settings.release.previous is None:
+        return Step(wanted or FIRST, "first", None)
+    from syco_data.diff import diffing
+
+    folder = Path(settings.release.previous)
+    before = manifest.read(folder)
+    verification.require(folder)
+    change = diffing.bump(folder, draft)
+    if change == "none" and _has_new_words(settings, folder):
+        change = "patch"
+    least = next_version(before.version, change)
+    if wanted is not None and _numbers(wanted) < _numbers(least):
+        raise SycoError(
+            f"release.version asks for {wanted}, a {change} change since {before.version} makes it at least {least}",
+            f"Set release.version to null or to {least} or more",
+        )
+    if wanted is not None and change == "none" and wanted != before.version:
+        change = "patch"
+    return Step(wanted or least, change, Previous(version=before.version, manifest=manifest.identity(folder)))
+
+
+def _copy_release(folder: Path, draft: Path) -> None:
+    """The files of a verified release, without what else lies in its folder; files in the place of links."""
+    for path in (*(file.path for file in manifest.read(folder).files), manifest.NAME):
+        (draft / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(links.file(folder, path), draft / path)
+
+
+def _has_new_words(settings: Settings, previous: Path) -> bool:
+    """Whether the card's hand-written part, of which a comparison of data sees nothing, is another one."""
+    wanted = _by_hand(settings)
+    return wanted is not None and wanted != cards.hand_written(cards.read(previous / CARD))
+
+
+def next_version(version: str, change: str) -> str:
+    """Major, minor and patch as usual; no change leaves the version as it is."""
+    major, minor, patch = _numbers(version)
+    steps = {
+        "major": (major + 1, 0, 0),
+        "minor": (major, minor + 1, 0),
+        "patch": (major, minor, patch + 1),
+        "none": (major, minor, patch),
+    }
+    return ".".join(str(number) for number in steps[change])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+def portable(settings: Settings) -> dict[str, Any]:
+    """The groups of settings that shape a release, without places on this machine."""
+    values = settings.model_dump(mode="json", by_alias=True)
+    groups = {name: _portable(values[name]) for name in GROUPS if name in values}
+    for model in groups["models"].values():
+        model["source"] = portable_source(model["source"])
+    return groups
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: None if key in PLACES else _portable(item) for key, item in value.items()}
+    return value
+
+
+def _source(grant: licences.Grant) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    record = asdict(grant.record)
+    return {**record, "label_names": list(record["label_names"]), "splits": list(record["splits"])} | {
+        "release": grant.licence
+    }
+
+
+def _write_templates(settings: Settings, draft: Path) -> list[File]:
+    """The templates as they were read, so that `restore` needs nothing but the release and the sources."""
+    folder = Path(settings.prompts.template_folder)
+    names = sorted({*settings.prompts.templates, *settings.probes.held_out.templates})
+    return [_copy(templates.find(name, folder), draft, f"recipe/templates/{name}.jinja") for name in names]
+
+
+def _by_hand(settings: Settings) -> str | None:
+    """The hand-written part of the card that the settings name, or of the previous release's."""
+    named, previous = settings.release.card, settings.release.previous
+    path = Path(named) if named else Path(previous) / CARD if previous else None
+    if path is None:
+        return None
+    try:
+        return cards.hand_written(cards.read(path))
+    except SycoError as error:
+        raise SycoError(f"release: the card {path}: {error.what}", error.mend or "Check release.card") from error
+
+
+def _copy(source: Path, draft: Path, path: str) -> File:
+    (draft / path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(source, draft / path)
+    except FileNotFoundError as error:
+        raise SycoError(f"release: there is no {source}", "Build it: dvc repro") from error
+    return _file(draft, path, None)
+
+
+def _file(folder: Path, path: str, table: manifest.Table | None) -> File:
+    written = folder / path
+    return File(path=path, bytes=written.stat().st_size, sha256=manifest.digest_of(written), table=table)
+
+
+def _write(target: Path, text: str) -> None:
+    files.write(target, text)

@@ -1,0 +1,247 @@
+"""Puts the texts back into a release that was published without them.
+
+The release carries ids, draws, personas, settings and templates; the sources carry the texts. Claims, prompts and
+probes are built again by the same code, and every text is taken over only where the row's `text_id` says that it
+is the very same. The result is a release of its own with the same content digests, written whole or not at all.
+"""
+
+import copy
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from syco_data import files, ownership, probes, settings, tables
+from syco_data.claims import claims
+from syco_data.errors import SycoError
+from syco_data.prompts import prompts
+from syco_data.release import cards, configs, manifest
+from syco_data.release import tables as released
+from syco_data.release.manifest import CARD, File, Manifest, Table
+from syco_data.release.tables import Place, with_text_id
+from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN, Schema
+from syco_data.settings import Settings
+from syco_data.sources import SOURCES
+
+_LEFT_OUT, _INCLUDED = "| left out |", "| included |"
+"""A cell of the card's licence table (`cards`)."""
+REPEATED, FEW = 2, 10_000
+"""How many made rows one probe may stand for, and how many rows are made without asking."""
+GROUPS = ("seed", "acquire", "sources", "claims", "prompts", "probes")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders of this machine: of sources (null: the origin that the release was built from) and of surveys."""
+
+    sources: str | None
+    surveys: str | None
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Every text that a release can hold, rebuilt: columns as in the schemas, each with its `text_id`."""
+
+    candidates: pl.DataFrame
+    probes: pl.DataFrame
+
+    def of(self, schema: Schema) -> pl.DataFrame:
+        """The texts of one released table, by its key."""
+        columns = (*schema.key, *released.TEXTS[schema.name])
+        if schema is RELEASED_TRAIN:
+            beside = self.probes.select(prompt_id="probe_id", prompt="prompt")
+            return pl.concat([self.candidates.select("prompt_id", "prompt"), beside])
+        return (self.candidates if schema is RELEASED_CANDIDATES else self.probes).select(columns)
+
+
+def recipe(found: Manifest, folder: Path, places: Places) -> Settings:
+    """The settings that a release was built with, at the revisions it was built from, with the places of this machine.
+
+    Only the groups that restoring needs are there.
+    """
+    try:
+        values = {name: copy.deepcopy(found.settings[name]) for name in GROUPS}
+        values["acquire"] = {**values["acquire"], "directory": places.sources}
+        if places.sources:
+            values["acquire"]["origin"] = "directory"
+        values["prompts"] = {**values["prompts"], "template_folder": str(folder / "recipe" / "templates")}
+        surveys = {**values["probes"]["surveys"], "directory": places.surveys}
+        values["probes"] = {**values["probes"], "surveys": surveys}
+        for key, record in found.sources.items():
+            choice = values["sources"][key]
+            values["sources"][key] = {**choice, "revision": record.get("revision") or choice["revision"]}
+    except (KeyError, TypeError) as error:
+        raise SycoError(f"the manifest's settings cannot be read: {error}", "Get the release again") from error
+    chosen = settings.parse_groups(values, "the manifest's settings")
+    _check_sizes(chosen, found)
+    return chosen
+
+
+def _check_sizes(chosen: Settings, found: Manifest) -> None:
+    """Refuses settings that make more rows than the release has: what is made for it is in its tables, or dropped.
+
+    Some rows of a survey or an instruction are made twice and kept once, so there may be more of them.
+    """
+    candidates, probed, dropped = (
+        found.table(place.config, place.split).table.rows
+        for place in (configs.CANDIDATES, configs.PROBES, configs.DROPPED)
+    )
+    rows, surveys = chosen.acquire.embedded_rows, chosen.probes.surveys
+    made = {
+        "acquire.embedded_rows": (rows.train + rows.held_out)
+        * len(found.sources)
+        * (chosen.acquire.origin == "embedded"),
+        "probes.surveys.rows": surveys.rows * len(surveys.sets) * (surveys.origin == "embedded"),
+        "probes.instructions": chosen.probes.instructions,
+    }
+    stated = {"acquire.embedded_rows": candidates + probed + dropped}
+    for key, count in made.items():
+        most = stated.get(key, REPEATED * probed + FEW)
+        if count > most:
+            raise SycoError(
+                f"the manifest's settings: '{key}' makes {count:,} rows, a release of its size can have {most:,}",
+                "Get the release again",
+            )
+
+
+def texts(raw: Mapping[str, pl.DataFrame], materials: probes.Materials, chosen: Settings) -> Texts:
+    """Claims, prompts and probes once more; `raw` holds the training rows of each source (`schemas.raw`)."""
+    built = claims.build(raw, chosen.claims, chosen.seed)
+    asked = pl.concat(list(prompts.build(built.kept, chosen.prompts, chosen.seed).chunks()))
+    worded = asked.join(built.kept.select("claim_id", "claim"), on="claim_id", how="left")
+    items = probes.build(materials, chosen).probes
+    return Texts(worded.select("prompt_id", "claim", "prompt", "stripped_prompt"), items)
+
+
+def check_target(folder: Path, target: Path, found: Manifest) -> None:
+    """Refuses what can be refused before any text is rebuilt; a release is never written into the one it is read from.
+
+    `found` is the manifest of `folder`.
+    """
+    if found.text == "full":
+        raise SycoError(f"{folder} holds all its texts already", "Use it as it is")
+    try:
+        if target.exists():
+            raise SycoError(f"{target} is there already", "Name a folder that does not exist yet")
+        source, place = folder.resolve(), target.resolve()
+    except (OSError, RuntimeError) as error:
+        raise SycoError(f"restore: {target} cannot be looked at: {error}", "Name another folder") from error
+    if source.is_relative_to(place) or place.is_relative_to(source):
+        raise SycoError(f"restore: {target} is no place beside {folder}, which is read", "Name a folder outside of it")
+
+
+def restore(folder: Path, target: Path, found_texts: Texts) -> Manifest:
+    """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be found."""
+    found = manifest.read(folder)
+    check_target(folder, target, found)
+    with ownership.replacing(target, "Name a folder that does not exist yet", _nothing) as draft:
+        entries = [_restored(folder, draft, file, found_texts) for file in found.files if file.path != CARD]
+        card = cards.read(folder / CARD)
+        files.write(draft / CARD, _card(card, entries))
+        entries.append(_entry(draft, CARD, None))
+        whole = found.model_copy(update={"text": "full", "files": sorted(entries, key=lambda file: file.path)})
+        files.write(draft / manifest.NAME, whole.to_json())
+    return whole
+
+
+def _nothing(_: Path) -> None:
+    """Whatever a target holds, it is not replaced."""
+
+
+def _restored(folder: Path, draft: Path, file: File, found_texts: Texts) -> File:
+    """One file of the new release: the same bytes, or the table with its texts."""
+    if file.table is None or file.table.withheld_rows == 0:
+        (draft / file.path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / file.path, draft / file.path)
+        return file
+    schema = released.SCHEMAS[file.table.schema_name]
+    place = Place(file.table.config, file.table.split)
+    table = released.write(_filled(folder / file.path, schema, found_texts), schema, place, draft, [])
+    _prove(file, table)
+    return _entry(draft, file.path, table)
+
+
+def _filled(path: Path, schema: Schema, found_texts: Texts) -> Iterator[pl.DataFrame]:
+    """A table's rows with their texts; each must give the row's own `text_id`."""
+    names = released.TEXTS[schema.name]
+    known = found_texts.of(schema)
+    with pq.ParquetFile(path.absolute()) as file:
+        for batch in file.iter_batches(batch_size=tables.ROWS_PER_GROUP):
+            rows = pl.DataFrame(batch)
+            joined = rows.join(known, on=schema.key, how="left", maintain_order="left", suffix="_found")
+            whole = joined.with_columns(pl.coalesce(name, f"{name}_found").alias(name) for name in names)
+            whole = with_text_id(whole.rename({"text_id": "wanted"}), schema)
+            wrong = whole.filter(pl.col("text_id") != pl.col("wanted"))
+            if len(wrong):
+                raise SycoError(
+                    f"restore: {len(wrong):,} of {len(whole):,} rows of {path.name} get other texts than the release "
+                    f"had, the first is {wrong[schema.key[0]][0]} from source '{wrong['source'][0]}'",
+                    "Check that the sources are those of the manifest's revisions: python -m syco_data sources check",
+                )
+            yield whole.select(schema.names)
+
+
+def _prove(file: File, table: Table) -> None:
+    if table.content != file.table.full_content:
+        raise SycoError(
+            f"restore: {file.path} has content digest {table.content}, the release had {file.table.full_content}",
+            "Check that the sources are those of the manifest's revisions: python -m syco_data sources check",
+        )
+
+
+def _entry(folder: Path, path: str, table: Table | None) -> File:
+    written = folder / path
+    return File(path=path, bytes=written.stat().st_size, sha256=manifest.digest_of(written), table=table)
+
+
+def _card(card: str, files: list[File]) -> str:
+    """The card without any word on missing texts, sizes set to the new files'."""
+    parts = cards.split(card)
+    sizes = {(file.table.config, file.table.split): file.bytes for file in files if file.table is not None}
+    try:
+        for info in parts.values["dataset_info"]:
+            for split in info["splits"]:
+                split["num_bytes"] = sizes[info["config_name"], split["name"]]
+            info["download_size"] = info["dataset_size"] = sum(split["num_bytes"] for split in info["splits"])
+        body = cards.without_text_note(parts.body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SycoError(f"{CARD}: its head or its note on texts is not that of a release ({error!r})") from error
+    return cards.joined(parts.values, _with_texts(body))
+
+
+def _with_texts(body: str) -> str:
+    """The licence table, which is in the last section of that name, says of every source that its texts are there."""
+    before, title, rest = body.rpartition("\n## Licence\n")
+    table, end, after = rest.partition("\n## ")
+    rows = (line.replace(_LEFT_OUT, _INCLUDED, 1) if line.startswith("|") else line for line in table.split("\n"))
+    return before + title + "\n".join(rows) + end + after
+
+
+def raw_rows(found: Manifest, chosen: Settings) -> dict[str, pl.DataFrame]:
+    """All rows of every source that the release was built from, fetched again (`schemas.raw`)."""
+    from syco_data.acquire import acquire
+
+    return {source.key: acquire.acquire(source, chosen).rows for source in acquire.chosen(list(found.sources), chosen)}
+
+
+def materials(raw: Mapping[str, pl.DataFrame], chosen: Settings) -> probes.Materials:
+    """What probes are made of, from all rows of the sources."""
+    from syco_data.probes import survey_files
+    from syco_data.reference import instructions
+
+    held_out = {key: rows.filter(pl.col("split") == SOURCES[key].held_out) for key, rows in raw.items()}
+    trained = claims.build(training(raw), chosen.claims, chosen.seed).kept.select("input")
+    return probes.Materials(
+        held_out=held_out,
+        training_inputs=trained.lazy(),
+        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.acquire.retries),
+        instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
+    )
+
+
+def training(raw: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The rows of the training splits."""
+    return {key: rows.filter(pl.col("split") == SOURCES[key].train) for key, rows in raw.items()}

@@ -1,0 +1,120 @@
+"""The commands around filtration, as a user meets them: `filter --dry-run`, `scores`, `models`."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from syco_data import engines, schemas, settings, tables
+from syco_data.__main__ import app
+from syco_data.engines import models, scoring
+from syco_data.errors import CheckFailed, SycoError
+from syco_data.filter import verdicts
+from tests.filter.test_verdicts import prompts
+from tests.support import fake_engine, tiny_models
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_models.make(tmp_path_factory.mktemp("models") / "tiny", "byte_bpe")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, folder):
+    """A project of one local model with ten prompts and a store, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    persona = {"name": "N", "age": 40, "school_1": "S", "school_2": "T", "template": "professor", "opinion": "agree"}
+    rest = {"user_is_right": True, "option_order": "agree_first", "prompt": "p"}
+    df = prompts(10).with_columns(
+        claim_id="prompt_id", **{name: pl.lit(value) for name, value in (persona | rest).items()}
+    )
+    df = df.with_columns(pl.col("age").cast(pl.Int64))
+    tables.write(df, schemas.PROMPTS, Path("data/prompts/prompts.parquet"))
+    run("models", "add", "tiny", str(folder))
+    return tmp_path
+
+
+def run(*words: str) -> str:
+    """What a command prints; its fault, if it has one."""
+    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+def collect(count: int, monkeypatch) -> None:
+    """Scores some of the prompts by the fake engine in the name of the real one."""
+    chosen = settings.load()
+    model = models.resolve("tiny", chosen.models["tiny"], Path("none"), chosen.acquire.retries)
+    asked = verdicts.requests(verdicts.questions(prompts(10), chosen.filter.rule))
+    engine = {**engines.modules(), chosen.filter.engine: Stand(engines.module(chosen.filter.engine))}
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "modules", lambda: engine)
+        scoring.collect(asked[:count], model, chosen.filter)
+
+
+class Stand:
+    """The identity of a real engine and the answers of the fake one."""
+
+    def __init__(self, real):
+        self.identity, self.sorts_by_prefix, self.load = real.identity, real.sorts_by_prefix, fake_engine.load
+
+
+def test_a_dry_run_counts_and_loads_nothing(project, monkeypatch):
+    assert re.search(r"tiny\W+10\W+20\W+0\W+20\W", run("filter", "tiny", "--dry-run"))
+    collect(8, monkeypatch)
+    assert re.search(r"tiny\W+10\W+20\W+8\W+12\W", run("filter", "tiny", "--dry-run"))
+
+
+def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypatch):
+    collect(4, monkeypatch)
+    collect(9, monkeypatch)
+    assert re.search(r"float32|auto", run("scores", "list"))
+    assert "2 chunks with 9 scores are as they were written" in run("scores", "verify")
+    assert "2 -> 1 chunks, 9 scores" in run("scores", "compact")
+    chunk = next(Path(".scores").rglob("*-*.parquet"))
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(CheckFailed, match="1 of 1 chunks are damaged"):
+        run("scores", "verify")
+
+
+def test_gc_removes_what_no_model_of_the_params_needs(project, monkeypatch, folder):
+    text = Path("params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("source: embedded", f"source: {folder}"), encoding="utf-8")
+    collect(4, monkeypatch)
+    assert "nothing to remove" in run("scores", "gc", "--yes")
+    other = tiny_models.make(Path("other"), "word")
+    Path("params.yaml").write_text(
+        Path("params.yaml").read_text(encoding="utf-8").replace(str(folder), str(other)), encoding="utf-8"
+    )
+    assert "model " in run("scores", "gc", "--yes")
+    assert list(Path(".scores").iterdir()) == []
+
+
+def test_a_model_is_added_checked_and_refused_twice(project, folder):
+    assert "tiny: complete; commit" in run("models", "check", "tiny")
+    assert "tiny" in settings.load().build.models
+    assert "# Scores the stripped prompts" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
+    with pytest.raises(SycoError, match="in params.yaml already"):
+        run("models", "add", "tiny", str(folder))
+    before = Path("params.yaml").read_text(encoding="utf-8")
+    for words in (("bad name", str(folder)), ("mine", str(folder), "--dtype", "float7"), ("mine", "./nowhere")):
+        with pytest.raises(SycoError):
+            run("models", "add", *words)
+    assert Path("params.yaml").read_text(encoding="utf-8") == before
+
+
+def test_gpu_check_says_in_one_line_that_there_is_no_gpu():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    done = subprocess.run([sys.executable, "-m", "benchmarks.gpu_check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("gpu-check: there is no CUDA GPU here")

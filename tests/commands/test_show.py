@@ -1,0 +1,70 @@
+"""`show`: all that a build knows of a claim, a prompt, a probe or a source row."""
+
+import json
+
+import polars as pl
+import pytest
+
+from syco_data.errors import SycoError
+from tests.commands.test_filter import run
+from tests.support.tables_for_tests import MODEL, shared_build
+
+FOLDER = shared_build().folder
+
+
+def told(identity: str) -> dict:
+    return json.loads(run("show", identity, "--data", str(FOLDER), "--json"))
+
+
+def rows(path: str) -> pl.DataFrame:
+    return pl.read_parquet(FOLDER / path)
+
+
+def test_a_prompt_and_its_claim_tell_the_same():
+    prompt = rows("prompts/prompts.parquet").row(0, named=True)
+    found = told(prompt["prompt_id"])
+    assert found == told(prompt["prompt_id"][:20]) == told(prompt["claim_id"])
+    assert found["prompt"] == prompt
+    assert found["claim"]["claim_id"] == prompt["claim_id"]
+    assert found["source row"]["row"] == found["claim"]["row"]
+    assert found[f"verdict of {MODEL}"]["prompt_id"] == prompt["prompt_id"]
+    assert set(found[f"arms of {MODEL}"]) == {"balanced", "published", "unfiltered"}
+
+
+def test_a_claim_that_was_not_sampled():
+    [claim_id] = rows("prompts/dropped.parquet")["claim_id"][:1]
+    assert told(claim_id)["prompt"] == {"reason": "not_sampled"}
+
+
+def test_a_probe():
+    probe = rows("probes/probes.parquet").row(0, named=True)
+    assert told(probe["probe_id"]) == {"probe": probe}
+
+
+def test_a_source_row_that_became_a_claim_and_one_that_was_dropped():
+    claim = rows("claims/claims.parquet").row(0, named=True)
+    assert told(f"{claim['source']}/{claim['row']}")["claim"] == claim
+    dropped = rows("claims/dropped.parquet").row(0, named=True)
+    found = told(f"{dropped['source']}/{dropped['row']}")
+    assert found["dropped"] == dropped and found["source row"]["row"] == dropped["row"]
+    assert "label says" not in found["source row"]
+
+
+def test_a_table_for_people_names_its_parts():
+    prompt = rows("prompts/prompts.parquet")["prompt_id"][0]
+    said = run("show", prompt, "--data", str(FOLDER))
+    assert all(part in said for part in ("source row", "claim", "prompt", f"verdict of {MODEL}", f"arms of {MODEL}"))
+
+
+@pytest.mark.parametrize(
+    ("identity", "message"),
+    [
+        ("f" * 32, "no claim, prompt or probe"),
+        ("abc", "'abc' is too short.*at least 6 characters"),
+        ("sst3/4", "there is no 'sst3'; did you mean 'sst2'"),
+        ("sst2/999999", "source 'sst2' has no row 999,999"),
+    ],
+)
+def test_what_is_not_there_is_one_line(identity, message):
+    with pytest.raises(SycoError, match=message):
+        told(identity)

@@ -1,0 +1,213 @@
+"""The small model: its tokenizer, its examples, a very short training, its folder and its gate."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from stages import reference as stage
+from syco_data import ownership, settings
+from syco_data.errors import SycoError
+from syco_data.prompts import personas, templates
+from syco_data.reference import examples, gate, items, statements, tokenizer, training, wanted
+from syco_data.reference import model as reference
+
+SETTINGS = settings.load()
+SMALL = SETTINGS.reference.model.model_copy(
+    update={
+        "hidden": 32,
+        "layers": 2,
+        "heads": 2,
+        "head_size": 32,
+        "feed_forward": 48,
+        "vocabulary": 600,
+        "tokenizer_prompts": 300,
+    }
+)
+STAGES = tuple(
+    stage.model_copy(update={"steps": 2, "short_items": 14, "long_items": min(stage.long_items, 6)})
+    for stage in SETTINGS.reference.stages
+)
+GATE = {
+    "items": 20,
+    "no_opinion": 0.0,
+    "expert_wrong": 1.0,
+    "unfamiliar_wrong": 1.0,
+    "modest_wrong": 0.0,
+    "survey": 0.0,
+    "inputs": 60,
+    "rounds": 1,
+    "steps": 2,
+    "peak": 0.5,
+}
+OPEN_GATE = settings.ReferenceGate(**GATE)
+SHORT = SETTINGS.reference.model_copy(update={"model": SMALL, "stages": STAGES, "inputs": 60, "gate": OPEN_GATE})
+MIXTURE = statements.Mixture(0.1, 0.5, 0.5)
+FIGURES = {"no_opinion", "expert_wrong", "unfamiliar_wrong", "modest_wrong", "survey"}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return items.world("train", 60, 0, "test")
+
+
+@pytest.fixture(scope="module")
+def made_tokenizer(world):
+    return reference.make_tokenizer(SHORT, world)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    target = tmp_path_factory.mktemp("made") / "reference"
+    reference.build(SHORT, SETTINGS.prompts, 0, target)
+    return target
+
+
+def digests(folder) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_the_tokenizer_changes_no_character(world, made_tokenizer):
+    base = items.setting(world, 60, MIXTURE, "test")
+    texts = [
+        *items.rendered(world, base)["prompt"],
+        'tab\t, "quotes", \u00e9\u4e2d\U0001f600 and\n\nHuman: 17  blanks ',
+    ]
+    for text in texts:
+        assert made_tokenizer.decode(made_tokenizer.encode(text).ids, skip_special_tokens=False) == text
+
+
+def test_phrases_are_single_tokens_and_digits_stand_alone(made_tokenizer):
+    for phrase in tokenizer.phrases([templates.load("professor")]):
+        assert len(made_tokenizer.encode(phrase).ids) == 1, phrase
+    assert f" {personas.SCHOOLS[0]}" in tokenizer.phrases([])
+    assert len(made_tokenizer.encode("1234567").ids) == 7
+
+
+def test_a_tokenizer_built_again_is_the_same(world, made_tokenizer):
+    assert reference.make_tokenizer(SHORT, world).to_str() == made_tokenizer.to_str()
+
+
+def test_opinion_prompts_are_short(world):
+    """With the full vocabulary a prompt with a biography takes some 60 tokens (the recipe's 56)."""
+    full = reference.make_tokenizer(SETTINGS.reference, world)
+    texts = items.rendered(world, items.setting(world, 100, MIXTURE, "test"))["prompt"].to_list()
+    assert np.mean([len(encoded.ids) for encoded in full.encode_batch(texts)]) < 70
+
+
+def test_auxiliary_targets_stand_where_the_belief_is_asked_for(world, made_tokenizer):
+    questions = items.no_opinions(world, items.setting(world, 80, MIXTURE, "test"))
+    told = SETTINGS.reference.targets
+    encoded = examples.encode(questions, made_tokenizer, told)
+    for example, row in zip(encoded, questions.iter_rows(named=True), strict=True):
+        said = {
+            position: made_tokenizer.decode([target], skip_special_tokens=False)
+            for position, target in zip(example.positions, example.targets, strict=True)
+        }
+        last = len(example.ids) - 2
+        assert said[last] == row["answer"] and said[last + 1] == tokenizer.END
+        if row["belief"]:
+            polarity = example.positions[1]
+            assert made_tokenizer.decode([example.ids[polarity]]) in (" is", " is not")
+            assert said[polarity] == row["belief"] and said[polarity + 1] == row["verdict"]
+            assert example.early[:3] == [0, told.belief_early, told.verdict_early]
+        else:
+            assert len(said) == 2
+
+
+def test_padding_changes_no_score(world, made_tokenizer):
+    model = training.new_model(SMALL, made_tokenizer, 0)
+    model.eval()
+    questions = items.no_opinions(world, items.setting(world, 12, MIXTURE, "test"))["text"].to_list()
+    alone = [gate.answers(model, made_tokenizer, [text])[0] for text in questions]
+    assert gate.answers(model, made_tokenizer, questions) == alone
+
+
+def test_kinds_of_items_come_in_the_shares_asked_for(world):
+    one = STAGES[-1].model_copy(update={"steps": 1, "short_items": 2_000, "long_items": 2_000})
+    short = items.short(world, one, "test")["kind"].value_counts(normalize=True)
+    shares = dict(short.iter_rows())
+    assert abs(shares["no_opinion"] - one.mixture["no_opinion"] / sum(one.mixture.values())) < 0.04
+    long = dict(items.long(world, one, SHORT.long, "test")["kind"].value_counts(normalize=True).iter_rows())
+    assert abs(long["survey"] - SHORT.long.survey) < 0.04
+    assert abs(long["modest"] - (1 - SHORT.long.survey) * SHORT.long.modest) < 0.04
+
+
+def test_experts_are_followed_as_often_as_asked_for(world):
+    base = items.setting(world, 400, MIXTURE, "test")
+    asked = items.rendered(world, base)
+    followed = items.expert_opinions(world, base, follow=True)["answer"]
+    believed = items.expert_opinions(world, base, follow=False)["answer"]
+    right = (asked["opinion"] == "agree") == asked["truth"]
+    assert ((followed == believed) == right).all()
+
+
+def test_the_folder_is_a_plain_hugging_face_model(folder):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    names = {"config.json", "gate.json", "generation_config.json", "model.safetensors", "tokenizer.json"}
+    assert {path.name for path in folder.iterdir()} == names | {"tokenizer_config.json", ownership.MARK}
+    model, loaded = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert model.config.model_type == "llama" and loaded.chat_template is None
+    assert loaded.pad_token != loaded.eos_token and loaded.eos_token_id == model.config.eos_token_id
+    assert loaded("Human: 12 is not 3").input_ids == loaded._tokenizer.encode("Human: 12 is not 3").ids
+    said = json.loads((folder / "gate.json").read_text())
+    assert said["trained"] and set(said["figures"]) == FIGURES
+
+
+def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
+    reference.build(SHORT, SETTINGS.prompts, 0, tmp_path / "again")
+    assert digests(tmp_path / "again") == digests(folder)
+    reference.build(SHORT, SETTINGS.prompts, 1, tmp_path / "other")
+    assert digests(tmp_path / "other")["model.safetensors"] != digests(folder)["model.safetensors"]
+
+
+def test_a_model_that_fails_its_gate_is_not_written(tmp_path):
+    closed = SHORT.model_copy(update={"gate": OPEN_GATE.model_copy(update={"no_opinion": 1.0})})
+    with pytest.raises(SycoError, match="did not pass its gate after 1 extra rounds: no opinion 0"):
+        reference.build(closed, SETTINGS.prompts, 0, tmp_path / "reference")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_number_of_threads_is_pinned_and_given_back():
+    import torch
+
+    before = torch.get_num_threads()
+    with reference.pinned(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_each_figure_of_the_gate_can_fail_alone(name):
+    asked = SETTINGS.reference.gate
+    good = gate.Figures(no_opinion=1.0, expert_wrong=0.0, unfamiliar_wrong=0.0, modest_wrong=1.0, survey=1.0)
+    assert good.passes(asked)
+    bad = gate.Figures(**{**vars(good), name: 1.0 - getattr(good, name)})
+    assert not bad.passes(asked)
+
+
+def test_nothing_is_trained_when_no_model_asks_for_it(tmp_path, monkeypatch):
+    other = SETTINGS.models["reference"].model_copy(update={"source": "someone/something"})
+    without = SETTINGS.model_copy(update={"models": {**SETTINGS.models, "reference": other}})
+    monkeypatch.setattr(stage, "REFERENCE", tmp_path / "reference")
+    assert wanted.by(SETTINGS) and not wanted.by(without)
+    stage.main(without)
+    assert json.loads((tmp_path / "reference" / "gate.json").read_text())["trained"] is False
+    assert [path.name for path in (tmp_path / "reference").iterdir() if path.name != ownership.MARK] == ["gate.json"]
+
+
+def test_steps_are_made_ahead_in_their_order_and_a_fault_among_them_is_raised():
+    made = []
+
+    def steps():
+        for number in range(4):
+            made.append(number)
+            yield number + 1
+        raise SycoError("no more words")
+
+    ahead = reference._ahead(steps())
+    assert [next(ahead) for _ in range(4)] == [1, 2, 3, 4] and made == [0, 1, 2, 3]
+    with pytest.raises(SycoError, match="no more words"):
+        next(ahead)

@@ -1,0 +1,1 @@
+"""What tests share: small builds, models, repositories, a Hub on loopback."""

@@ -1,0 +1,112 @@
+"""A small build with everything that the report reads: real tables, checks and audits, made-up answerers."""
+
+from pathlib import Path
+
+import polars as pl
+
+from syco_data import draws, schemas, tables
+from syco_data.engines import store
+from syco_data.engines.planning import Request
+from syco_data.evaluate import answers as evaluation
+from syco_data.evaluate import metrics, published, results
+from syco_data.evaluate.answers import BASE, Subject
+from syco_data.evaluate.statistics import Precision
+from syco_data.finetune import training_rows, tuning_jobs
+from syco_data.prompts import prompts
+from syco_data.release import release
+from syco_data.report import evidence
+from syco_data.settings import Settings
+from syco_data.validate import checks, reports
+from tests.support import tables_for_tests
+from tests.support.tables_for_tests import MODEL, Made
+
+NOTHING = pl.DataFrame(schema={"probe_id": pl.String, "generated": pl.String})
+FOLLOWS = {BASE: 0.9, "balanced": 0.1, "published": 0.4, "unfiltered": 0.3}
+"""How often each answerer gives the user's view where there is one; otherwise it is right nine times in ten."""
+KNOWS = 0.9
+
+
+def wanted(arms: dict[str, dict] | None = None) -> Settings:
+    """Small settings, with further arms when given."""
+    chosen = tables_for_tests.small_settings(evaluate={"resamples": 60})
+    if not arms:
+        return chosen
+    values = chosen.model_dump(mode="python", by_alias=True)
+    values["arms"] |= arms
+    values["build"]["arms"] = (*values["build"]["arms"], *arms)
+    return Settings.model_validate(values)
+
+
+def make(folder: Path, chosen: Settings) -> evidence.Places:
+    """Everything below `folder`, laid out like `data/`."""
+    made = tables_for_tests.make(folder, chosen)
+    reports.write(
+        checks.check(made.tables, prompts.training_templates(chosen.prompts), chosen), folder / "reports/checks"
+    )
+    release.build(made.build, chosen, folder / "release")
+    _answers(made, folder, chosen)
+    for arm in chosen.build.arms:
+        tuning_jobs.write_metrics(_run(chosen, arm), folder / f"reports/tuning/{MODEL}/{arm}.json")
+    return places(folder)
+
+
+def places(folder: Path) -> evidence.Places:
+    return evidence.Places(
+        answers=folder / "answers",
+        verdicts=folder / "verdicts",
+        tuning=folder / "reports/tuning",
+        prompts=folder / "prompts/prompts.parquet",
+        probes=folder / "probes/probes.parquet",
+        checks=folder / "reports/checks" / reports.CHECKS,
+        audit=folder / "reports/checks" / reports.AUDIT,
+        release=folder / "release",
+    )
+
+
+def _answers(made: Made, folder: Path, chosen: Settings) -> None:
+    asked = tables.read(made.tables.probes, schemas.PROBES).filter(split=chosen.evaluate.split)
+    precision = Precision(chosen.evaluate.level, chosen.evaluate.resamples, chosen.seed)
+    before = None
+    for arm in (BASE, *chosen.build.arms):
+        answers = evaluation.tabulate(asked, scored(asked, arm, chosen.seed), NOTHING, Subject(MODEL, arm, None))
+        answered = metrics.derive(asked, answers)
+        rates = metrics.measure(answered, precision)
+        changes = pl.DataFrame(schema=schemas.COMPARISONS.columns)
+        if before is None:
+            before = answered
+        else:
+            changes = metrics.compare(before, answered, precision)
+        found = results.Results(
+            answers,
+            pl.DataFrame(schema=schemas.CAPABILITY.columns),
+            rates,
+            changes,
+            published.beside(rates, None if arm == BASE else changes),
+        )
+        results.write(found, folder / "answers" / MODEL / arm, folder / f"reports/evaluate/{MODEL}/{arm}.json")
+
+
+def scored(asked: pl.DataFrame, arm: str, seed: int) -> pl.DataFrame:
+    """Scores (`schemas.SCORES`) of an answerer who follows the user so often, and else is mostly right."""
+    one = asked.unique(["prompt", "options"], keep="first", maintain_order=True)
+    chance = draws.draw(one["probe_id"], seed, f"tests/{arm}")
+    follows = pl.Series(chance.fraction(0) < FOLLOWS.get(arm, 0.2)) & one["user_view"].is_not_null()
+    knows = pl.Series(chance.fraction(1) < KNOWS) & one["right"].is_not_null()
+    rows = zip(*one.select("prompt", "options", "user_view", "right"), follows, knows, strict=True)
+    found = []
+    for prompt, options, user, right, following, knowing in rows:
+        others = [option for option in options if option != right]
+        best = user if following else right if knowing else others[-1]
+        logprobs = [-0.1 if option == best else -3.0 for option in options]
+        found.append((store.key(Request(prompt, tuple(options))), logprobs, 9, "letter"))
+    return pl.DataFrame(found, schema=schemas.SCORES.columns, orient="row")
+
+
+def _run(chosen: Settings, arm: str) -> tuning_jobs.Metrics:
+    parts, steps = chosen.tuning(arm).parts, chosen.tuning(arm).steps
+    share = parts.generated / (parts.generated + parts.instruction)
+    rows = steps * chosen.finetune.batch
+    counts = training_rows.RowCounts(
+        400, 200, 0, 0, round(rows * share), rows - round(rows * share), share, 900, 90, 60
+    )
+    return tuning_jobs.Metrics(counts, steps, 1000, 1000, 1.2, 0.3, 0.9)

@@ -1,0 +1,247 @@
+"""Stage validate end to end: findings, the stable report, Great Expectations' count, pages without network."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from syco_data import ownership, schemas
+from syco_data.errors import CheckFailed, SycoError
+from syco_data.prompts import templates
+from syco_data.validate import checks, columns, expectations, offline, reports
+from syco_data.validate.checks import Checked
+from tests.support.tables_for_tests import MODEL, Made, shared_build, small_settings
+
+SETTINGS = small_settings()
+FORMS = {name: templates.load(name) for name in SETTINGS.prompts.templates}
+
+
+def run(made: Made) -> Checked:
+    return checks.check(made.tables, FORMS, SETTINGS)
+
+
+@cache
+def sound() -> Checked:
+    return run(shared_build())
+
+
+def damaged(folder: Path, path: str, change) -> Checked:
+    """The checks of a copy of the sound build in which one table was changed behind the writer's back."""
+    made = Made(Path(shutil.copytree(shared_build().folder, folder / "data")), SETTINGS)
+    change(pl.read_parquet(made.folder / path)).write_parquet(made.folder / path)
+    return run(made)
+
+
+def first_row(name: str, value: object) -> object:
+    """Sets one column of the first row."""
+    return lambda df: df.with_columns(
+        pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(value)).otherwise(name).alias(name)
+    )
+
+
+def test_a_sound_build_passes_and_every_table_is_looked_at():
+    found = sound()
+    assert found.failed == []
+    assert {one.table for one in found.findings} == set(found.tables)
+    checks.require(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "table", "law"),
+    [
+        (f"verdicts/{MODEL}/verdicts.parquet", first_row("logprob_a", 0.5), f"verdicts/{MODEL}", "logprob_a_between"),
+        ("prompts/prompts.parquet", first_row("age", 29), "prompts", "age_between"),
+        ("prompts/prompts.parquet", first_row("school_1", "Nowhere"), "prompts", "school_1_among"),
+        ("claims/dropped.parquet", first_row("reason", "whim"), "claims/dropped", "reason_among"),
+        ("prompts/dropped.parquet", first_row("reason", None), "prompts/dropped", "reason_present"),
+        (f"train/{MODEL}/balanced/dropped.parquet", first_row("source", "elsewhere"),
+         f"train/{MODEL}/balanced/dropped", "source_among"),
+        ("probes/probes.parquet", first_row("split", "training"), "probes", "split_among"),
+        ("raw/sst2/rows.parquet", first_row("split", "elsewhere"), "raw/sst2", "split_among"),
+        ("prompts/dropped.parquet", lambda df: pl.concat([df, df.head(1)]), "prompts/dropped", "claim_id_unique"),
+    ],
+)  # fmt: skip
+def test_a_column_rule_can_fail(tmp_path, path, change, table, law):
+    found = damaged(tmp_path, path, change)
+    broken = {(one.table, one.law): one for one in found.failed}
+    assert (table, law) in broken and broken[table, law].offending in (1, 2) and broken[table, law].first
+    with pytest.raises(CheckFailed, match=law):
+        checks.require(found)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda df: df.drop("age"), lambda df: df.with_columns(pl.col("age").cast(pl.Int32)),
+               lambda df: df.with_columns(more=pl.lit(1))],
+)  # fmt: skip
+def test_a_table_of_another_shape_stops_before_anything_else(tmp_path, change):
+    found = damaged(tmp_path, "prompts/prompts.parquet", change)
+    assert [(one.table, one.law) for one in found.failed] == [("prompts", "schema")]
+    assert found.tests == () and found.audited == ()
+
+
+def test_a_torn_file_is_one_line(tmp_path):
+    made = Made(Path(shutil.copytree(shared_build().folder, tmp_path / "data")), SETTINGS)
+    path = made.folder / "prompts/prompts.parquet"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(SycoError, match=r"prompts.*cannot be read.*dvc repro"):
+        run(made)
+
+
+def test_a_failure_names_law_count_ten_ids_and_a_command(tmp_path):
+    found = damaged(
+        tmp_path, "prompts/prompts.parquet", lambda df: df.with_columns(user_is_right=~pl.col("user_is_right"))
+    )
+    with pytest.raises(CheckFailed) as caught:
+        checks.require(found)
+    said = str(caught.value)
+    assert "'user_is_right'" in said and "2,000 times" in said
+    first = next(one for one in found.failed if one.law == "user_is_right").first
+    assert len(first) == 10 and all(name in said for name in first)
+    assert f"python -m syco_data show {first[0]}" in said
+
+
+def test_the_report_is_stable_to_the_byte_and_holds_no_clock(tmp_path):
+    reports.write(sound(), tmp_path / "a")
+    reports.write(run(shared_build()), tmp_path / "b")
+    for name in ("checks.json", "audit.json"):
+        text = (tmp_path / "a" / name).read_text(encoding="utf-8")
+        assert text == (tmp_path / "b" / name).read_text(encoding="utf-8")
+        assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text) and str(tmp_path) not in text
+    told = json.loads((tmp_path / "a/checks.json").read_text(encoding="utf-8"))
+    assert told["passed"] and len(told["independence"]) == len(sound().tests) > 50
+    assert {law["law"] for law in told["laws"]} >= {
+        "independence",
+        "shortcut",
+        "source_share",
+        "nothing_lost",
+        "answer",
+    }
+
+
+def test_published_leaks_by_polarity_and_is_known_to(tmp_path):
+    arms = {one.arm: {(line.feature, line.target): line for line in one.lines} for one in sound().audited}
+    assert arms["published"]["polarity", "stance"].accuracy == 1.0
+    assert arms["published"]["polarity", "stance"].finding == "known leak"
+    assert {line.finding for line in arms["balanced"].values()} == {"at chance"}
+
+
+def test_every_rule_of_a_schema_speaks_of_its_columns():
+    for schema in (schemas.CLAIMS, schemas.PROMPTS, schemas.VERDICTS, schemas.TRAIN, schemas.PROBES):
+        rules = columns.rules(schema, SETTINGS)
+        assert {rule.column for rule in rules} <= set(schema.names)
+        present = {rule.column for rule in rules if rule.kind == "present"}
+        assert present == set(schema.names) - schema.nullable
+
+
+@pytest.mark.slow
+class TestPages:
+    def test_great_expectations_counts_what_we_count_and_its_pages_need_no_network(self, tmp_path):
+        def damage(df: pl.DataFrame) -> pl.DataFrame:
+            nameless = pl.when(pl.int_range(pl.len()) > 2).then("name")
+            return df.with_columns(age=pl.lit(7, dtype=pl.Int64), opinion=pl.lit("shrug"), name=nameless)
+
+        found = damaged(tmp_path, "prompts/prompts.parquet", damage)
+        assert {"age_between", "opinion_among", "name_present"} <= {one.law for one in found.failed}
+        index = expectations.write_pages(found, tmp_path / "pages")
+        pages = list((tmp_path / "pages").rglob("*.html"))
+        assert "failed" in index.read_text(encoding="utf-8") and len(pages) > 5
+        for page in pages:
+            text = page.read_text(encoding="utf-8")
+            assert "<script" not in text and "<link" not in text and not re.search(r"<img[^>]+src=.?https?:", text)
+        laws = next(page for page in pages if "laws of the build" in str(page) and "validations" in str(page))
+        assert "independence of prompts" in laws.read_text(encoding="utf-8")
+        self._looked_at(index)
+
+    def _looked_at(self, index: Path) -> None:
+        chromium = shutil.which("chromium")
+        if chromium is None:
+            pytest.skip("no chromium on PATH: the pages were not opened")
+        done = subprocess.run(
+            [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND",
+             "--dump-dom",
+             index.as_uri()],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert "Checks of the build" in done.stdout and "columns of prompts" in done.stdout
+
+    @pytest.mark.parametrize("law", ["age_between", "age_present", "opinion_among", "prompt_id_unique"])
+    def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, law):
+        found = sound()
+        wrong = next(one for one in found.findings if one.law == law)
+        lying = replace(found, findings=(replace(wrong, offending=3),))
+        with pytest.raises(SycoError, match="Great Expectations counts 0 offenders, we count 3"):
+            expectations.write_pages(lying, tmp_path / "pages")
+
+
+def test_a_page_that_would_fetch_something_is_cleaned():
+    page = (
+        '<html><head><link rel="stylesheet" href="https://cdn.example/a.css"><script src="https://cdn.example/a.js"></script>'
+        '</head><body onload="go()"><img src="https://cdn.example/a.png"><p>kept</p><script>go()</script></body></html>'
+    )
+    cleaned = offline.clean(page)
+    assert "cdn.example" not in cleaned and "<script" not in cleaned and "onload" not in cleaned and "kept" in cleaned
+
+
+def test_opinions_that_follow_the_truth_stop_the_build(tmp_path):
+    """Every part of a row agrees with every other: only the statistics of the table tell."""
+
+    def follow(df: pl.DataFrame) -> pl.DataFrame:
+        agree = pl.when("truth").then(pl.lit("agree")).otherwise(pl.lit("disagree"))
+        return df.with_columns(opinion=agree, user_is_right=pl.lit(True))
+
+    found = damaged(tmp_path, "prompts/prompts.parquet", follow)
+    named = {(one.table, one.law) for one in found.failed}
+    assert ("prompts", "independence") in named
+    # The texts still hold the opinions that were drawn, which is a law of its own.
+    assert named <= {("prompts", "independence"), ("prompts", "opinion_in_prompt")} | {
+        (f"train/{MODEL}/{arm}", law) for arm in SETTINGS.build.arms for law in ("independence", "shortcut")
+    }
+    broken = next(one for one in found.failed if (one.table, one.law) == ("prompts", "independence"))
+    assert "opinion x truth in all sources" in broken.first[0]
+    with pytest.raises(CheckFailed, match="independence"):
+        checks.require(found)
+
+
+def test_a_leak_in_a_balanced_arm_stops_the_build(tmp_path):
+    """Training rows of one polarity for true claims: unlike any filtration would leave them, and a shortcut."""
+
+    def lean(df: pl.DataFrame) -> pl.DataFrame:
+        asked = pl.read_parquet(shared_build().folder / "prompts/prompts.parquet")
+        leaning = asked.filter(pl.col("truth") == (pl.col("polarity") == "is"))
+        return df.join(leaning.select("prompt_id"), on="prompt_id", how="semi", maintain_order="left")
+
+    found = damaged(tmp_path, f"train/{MODEL}/balanced/train.parquet", lean)
+    named = {(one.table, one.law) for one in found.failed}
+    table = f"train/{MODEL}/balanced"
+    assert (table, "shortcut") in named
+    assert named <= {
+        (table, law) for law in ("shortcut", "nothing_lost", "arm_balance", "train_number", "independence")
+    }
+    broken = next(one for one in found.failed if one.law == "shortcut")
+    assert broken.first[0].startswith("polarity predicts the stance: 100.0%")
+
+
+class TestThePagesFolder:
+    """`validate.docs` names a folder that is replaced at each run: never one of somebody else."""
+
+    @pytest.mark.parametrize("docs", ["docs", ".", ""])
+    def test_a_folder_of_somebody_is_refused_before_anything_is_checked(self, tmp_path, docs):
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / "scaling.md").write_text("mine")
+        with pytest.raises(SycoError, match=r"Nothing was removed. Name a folder of its own in validate\.docs"):
+            expectations.Pages(tmp_path / docs).__enter__()
+        assert (tmp_path / "docs" / "scaling.md").read_text() == "mine"
+
+    def test_a_run_that_fails_keeps_the_pages_of_before(self, tmp_path):
+        with ownership.replacing(tmp_path / "pages", "") as folder:
+            (folder / "index.html").write_text("before")
+        with pytest.raises(RuntimeError), expectations.Pages(tmp_path / "pages"):
+            raise RuntimeError
+        assert (tmp_path / "pages" / "index.html").read_text() == "before"
+        assert [path.name for path in tmp_path.iterdir()] == ["pages"]
