@@ -7,6 +7,7 @@ from stages.folders import CHECKS, CODE, RAW, RELEASE, VERDICTS
 from stages.tables import build_tables
 from syco_data import modules
 from syco_data.acquire import provenance
+from syco_data.diff import diffing
 from syco_data.filter import model_record
 from syco_data.formats import documents
 from syco_data.release import environment, release
@@ -27,7 +28,7 @@ def main(settings: Settings) -> None:
         models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
         git=environment.commit_of(Path(), code()),
     )
-    release.build(made, settings, RELEASE)
+    release.build(made, settings, RELEASE, diffing.bump)
 
 
 def code() -> set[str]:

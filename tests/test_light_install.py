@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from syco_data.diff import diffing
 from syco_data.release import manifest
 from tests.support.hub.fixtures import ROOT, RunningHub
 from tests.support.tables_for_tests import Made, shared_build, shared_release, small_settings
@@ -78,7 +79,7 @@ def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
 
     free = tmp_path / "free"
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.build(made.build, made.settings, free)
+    release.build(made.build, made.settings, free, diffing.bump)
     for arguments, code in (
         (["verify", free], 0),
         (["restore", free, "--to", tmp_path / "whole"], 0),

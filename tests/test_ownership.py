@@ -133,7 +133,8 @@ class TestReplacing:
         """Safetensors and tokenizers raise errors of their own, after half an hour of training."""
         script = (
             "import resource, sys; from pathlib import Path; import torch\n"
-            "from safetensors.torch import save_file; from syco_data import ownership; from tests.support import tiny_models\n"
+            "from safetensors.torch import save_file; from syco_data import ownership\n"
+            "from tests.support import tiny_models\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)\n"
             "for write in (lambda folder: save_file({'a': torch.ones(9000)}, folder / 'model.safetensors'),\n"
             "              lambda folder: tiny_models.tokenizer('byte_bpe').save(str(folder / 'tokenizer.json'))):\n"

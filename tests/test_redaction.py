@@ -95,7 +95,7 @@ def test_a_login_in_an_address_is_masked(monkeypatch):
 
 @pytest.mark.parametrize(
     "text",
-    ["pip install hf_xet", "tests/test_hf_paths.py", "hf://datasets/O/N@v1.0.0/train.parquet", "alice/claims@1.2.0"],
+    ["pip install hf_xet", "./test_hf_paths.py", "hf://datasets/O/N@v1.0.0/train.parquet", "alice/claims@1.2.0"],
 )
 def test_other_words_stay(monkeypatch, text):
     monkeypatch.setenv("HF_TOKEN", TOKENS[0])

@@ -18,9 +18,9 @@ from syco_data.acquire import layouts
 from syco_data.acquire.examination import Fetched, SplitFiles
 from syco_data.errors import SycoError
 from syco_data.formats import listing
+from syco_data.hub.addresses import COMMIT
 from syco_data.sources import Source
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 """A full git commit: the only kind of revision that cannot move."""
 _RECORD = 4096  # bytes of a record of `hf download`
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from syco_data.acquire import layouts
 from syco_data.acquire.examination import Fetched, SplitFiles
-from syco_data.acquire.folders import COMMIT, sha256
+from syco_data.acquire.folders import sha256
 from syco_data.errors import SycoError
 from syco_data.hub import faults, limits, retries
+from syco_data.hub.addresses import COMMIT
 from syco_data.hub.client import commit_id, sign_in
 from syco_data.hub.faults import Unreachable
 from syco_data.hub.retries import Misunderstood

@@ -18,7 +18,8 @@ def pull(
 ) -> None:
     """Downloads exactly one version of a release and verifies every file of it."""
     from syco_data.commands import logs
-    from syco_data.hub.client import PATIENCE, Address
+    from syco_data.hub.addresses import Address
+    from syco_data.hub.client import PATIENCE
     from syco_data.publish import pulling
 
     logs.start(verbose)

@@ -18,7 +18,7 @@ from syco_data.release import manifest as manifests
 from syco_data.release.manifest import File, Manifest
 
 if TYPE_CHECKING:
-    from syco_data.hub.client import Address
+    from syco_data.hub.addresses import Address
 
 RELEASE = "data/release"
 """Where the release lies in a project, for git revisions; a project is the folder with `dvc.yaml`."""
@@ -63,7 +63,7 @@ def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
 
     A folder of that name wins over a git revision of the same name.
     """
-    from syco_data.hub.client import Address
+    from syco_data.hub.addresses import Address
 
     if name and Path(name).is_dir():
         return folder_side(Path(name), name)

@@ -12,10 +12,10 @@ from pathlib import Path
 from syco_data.engines import model_files
 from syco_data.engines.model_files import refused
 from syco_data.errors import SycoError
-from syco_data.hub import client, faults, limits, retries, snapshots
+from syco_data.hub import addresses, client, faults, limits, retries, snapshots
+from syco_data.hub.addresses import COMMIT
 from syco_data.settings import Model, Retries, Settings, unknown
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
@@ -134,7 +134,7 @@ def _asked(name: str, record: Model, patience: Retries, call, checked=str) -> st
 
     `checked` returns an answer of the form that it has.
     """
-    client.check_repository(record.source)
+    addresses.check_repository(record.source)
     client.sign_in(patience)
     folder, deadline = snapshots.cache_of(record.source, "model"), limits.deadline(patience.total)
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from syco_data import files, redaction
 from syco_data.errors import SycoError
 from syco_data.hub import limits, retries
+from syco_data.hub.addresses import COMMIT, check_repository
 from syco_data.hub.faults import SIGN_IN, explained, short
 from syco_data.hub.retries import Misunderstood
 from syco_data.settings import Retries
@@ -23,66 +24,7 @@ Kind = Literal["dataset", "model"]
 
 PATIENCE = Retries(attempts=5, first_wait=1.0, longest_wait=30.0, no_answer=60.0, total=21_600.0)
 """For reading, which also happens where no params.yaml is; in seconds."""
-_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-NUMBER = re.compile(r"v?(\d{1,9}\.\d{1,9}\.\d{1,9})", re.ASCII)
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def check_repository(name: str) -> str:
-    """The name itself, if the Hub could have a repository of that name."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise SycoError(f"{name!r} is no name of a repository: {error}", "Write it as OWNER/NAME") from error
-    if not _REPOSITORY.fullmatch(name):
-        raise SycoError(f"{name!r} is no name of a repository", "Write it as OWNER/NAME")
-    if redaction.masked(name) != name:
-        raise SycoError(f"{name!r} holds a token, and a name is public. Nothing was asked", "Write it as OWNER/NAME")
-    return name
-
-
-@dataclass(frozen=True)
-class Address:
-    """A release on the Hub: OWNER/NAME@VERSION, where a version is like 1.2.0 (v1.2.0) or a commit of 40 digits."""
-
-    repository: str
-    version: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        repository, at, version = text.partition("@")
-        if not at:
-            raise SycoError(f"{text!r} names no version", f"Write it as {repository}@VERSION, such as @1.0.0")
-        return cls.of(repository, version)
-
-    @classmethod
-    def of(cls, repository: str, version: str) -> "Address":
-        number = NUMBER.fullmatch(version)
-        if not number and not _COMMIT.fullmatch(version):
-            raise SycoError(f"{version!r} is no version of a release", "Give one like 1.2.0, or a full commit id")
-        return cls(check_repository(repository), number[1] if number else version)
-
-    @staticmethod
-    def looks_like(text: str) -> bool:
-        """Whether a command's argument means a release on the Hub, and no folder or git revision."""
-        repository, at, _ = text.partition("@")
-        return bool(at) and _REPOSITORY.fullmatch(repository) is not None
-
-    @property
-    def is_commit(self) -> bool:
-        return _COMMIT.fullmatch(self.version) is not None
-
-    def __str__(self) -> str:
-        return f"{self.repository}@{self.version}"
-
-
-def tag_of(version: str) -> str:
-    """The tag under which a version stands on the Hub."""
-    return f"v{version}"
 
 
 @dataclass(frozen=True)
@@ -254,7 +196,7 @@ class Remote:
 
 def commit_id(answer: Any) -> str:
     """A commit as the Hub names it: 40 digits, or the answer is not understood."""
-    if not isinstance(answer, str) or not _COMMIT.fullmatch(answer):
+    if not isinstance(answer, str) or not COMMIT.fullmatch(answer):
         raise Misunderstood("no commit of 40 digits")
     return answer
 

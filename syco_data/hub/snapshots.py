@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syco_data.acquire.folders import COMMIT
 from syco_data.errors import SycoError
 from syco_data.hub import faults, retries
-from syco_data.hub.client import check_repository, sign_in
+from syco_data.hub.addresses import COMMIT, check_repository
+from syco_data.hub.client import sign_in
 from syco_data.settings import Retries
 
 

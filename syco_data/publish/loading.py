@@ -17,7 +17,8 @@ from syco_data import files
 from syco_data.errors import SycoError
 from syco_data.formats import documents
 from syco_data.hub import limits
-from syco_data.hub.client import PATIENCE, Address
+from syco_data.hub.addresses import Address
+from syco_data.hub.client import PATIENCE
 from syco_data.hub.disks import SET_HOME
 from syco_data.publish import pulling
 from syco_data.publish.unfinished import WORK

@@ -16,7 +16,8 @@ from syco_data import files
 from syco_data.errors import SycoError
 from syco_data.formats import documents
 from syco_data.hub import disks, limits
-from syco_data.hub.client import NUMBER, Blob, Kind, Remote, State
+from syco_data.hub.addresses import NUMBER
+from syco_data.hub.client import Blob, Kind, Remote, State
 from syco_data.hub.faults import SIGN_IN
 from syco_data.publish import handwriting
 from syco_data.publish.uploads import Differences, Parcel, card_changes, of_release, proven_release

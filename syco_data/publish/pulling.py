@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from syco_data.errors import SycoError
 from syco_data.hub import disks, limits
-from syco_data.hub.client import PATIENCE, Address, Blob, Remote, tag_of
+from syco_data.hub.addresses import Address, tag_of
+from syco_data.hub.client import PATIENCE, Blob, Remote
 from syco_data.publish import unfinished
 from syco_data.publish.unfinished import WORK
 from syco_data.publish.uploads import Item, Parcel, of_release

@@ -8,7 +8,6 @@ import errno
 import fcntl
 import logging
 import os
-import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -16,12 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syco_data.errors import SycoError
+from syco_data.hub.addresses import COMMIT
 
 WORK = ".pulling"
 MARK = "syco-data.lock"
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 _TRIES = 10
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +46,7 @@ def _check_ours(work: Path) -> None:
         raise _not_ours(work, "it is no folder") from error
     if names and MARK not in names:
         raise _not_ours(work, f"it holds {min(names)}, and no file {MARK}")
-    if strange := sorted(name for name in names - {MARK} if not _COMMIT.fullmatch(name)):
+    if strange := sorted(name for name in names - {MARK} if not COMMIT.fullmatch(name)):
         raise _not_ours(work / strange[0], f"a pull puts only {MARK} and folders named by commits there")
 
 
@@ -120,7 +119,7 @@ def _is(descriptor: int, path: Path) -> bool:
 def clear(work: Path, kept: str | None) -> None:
     """Removes what earlier pulls have left, apart from the folder of the commit `kept`."""
     for path in list(work.iterdir()):
-        if path.name != kept and _COMMIT.fullmatch(path.name):
+        if path.name != kept and COMMIT.fullmatch(path.name):
             remove(path)
 
 

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from syco_data import files
 from syco_data.errors import SycoError
-from syco_data.hub.client import NUMBER, Blob, tag_of
+from syco_data.hub.addresses import NUMBER, tag_of
+from syco_data.hub.client import Blob
 from syco_data.release import cards, links, manifest, verification
 
 KEPT = frozenset({".gitattributes"})

@@ -43,6 +43,7 @@ manifest.json, keys sorted, schema 2 (all digests hex):
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,9 @@ GROUPS = (
 PLACES = {"directory", "template_folder", "folder", "previous", "card", "docs", "store"}
 FIRST = "1.0.0"
 
+Compare = Callable[[Path, Path], str]
+"""The change from one release folder to another: major | minor | patch | none (`diff.diffing.bump`)."""
+
 
 @dataclass(frozen=True)
 class Build:
@@ -90,13 +94,13 @@ class Step:
     previous: Previous | None
 
 
-def build(made: Build, settings: Settings, target: Path) -> Manifest:
+def build(made: Build, settings: Settings, target: Path, compare: Compare) -> Manifest:
     """Writes a release of a finished build to `target`, whole or not at all, and returns its manifest."""
     grants = licences.grants(settings, made.provenance)
     with ownership.replacing(target, "Move it away, then: dvc repro release", _own_files) as draft:
         _require_passed(made.reports)
         found = _write_files(made, settings, grants, draft)
-        step = _step(found, settings, draft)
+        step = _step(found, settings, draft, compare)
         if step.change != "none":
             return _finish(found, made, settings, grants, step, draft)
         before = Path(settings.release.previous)
@@ -207,17 +211,15 @@ def _check_own(draft: Path) -> None:
         raise SycoError(f"release: this build cannot be released: {error.what}", hint or error.mend) from error
 
 
-def _step(found: Manifest, settings: Settings, draft: Path) -> Step:
+def _step(found: Manifest, settings: Settings, draft: Path, compare: Compare) -> Step:
     """The version that follows from the change, or the greater one that the settings ask for."""
     wanted = settings.release.version
     if settings.release.previous is None:
         return Step(wanted or FIRST, "first", None)
-    from syco_data.diff import diffing
-
     folder = Path(settings.release.previous)
     before = manifest.read(folder)
     verification.require(folder)
-    change = diffing.bump(folder, draft)
+    change = compare(folder, draft)
     if change == "none" and _has_new_words(settings, folder):
         change = "patch"
     least = next_version(before.version, change)

@@ -21,21 +21,11 @@ from syco_data.settings.records import (
     Tokens,
 )
 
-HELPERS = {
-    "__init__",
-    "architectures",
-    "chat_rendering",
-    "model_files",
-    "models",
-    "planning",
-    "scoring",
-    "store",
-    "tokenizer",
-}
-ENGINES = tuple(
-    sorted({path.stem for path in (Path(__file__).parents[1] / "engines").glob("*.py")} - HELPERS, reverse=True)
-)
-"""Every engine there is: the files of `syco_data/engines`."""
+# A module of `engines` is an engine when it has an engine's functions: see `engines.modules`.
+_SIGN = "\ndef sorts_by_prefix("
+_MODULES = (Path(__file__).parents[1] / "engines").glob("*.py")
+ENGINES = tuple(sorted((path.stem for path in _MODULES if _SIGN in path.read_text(encoding="utf-8")), reverse=True))
+"""Every engine there is: an engine is one file of `syco_data/engines`."""
 
 
 def _is_engine(name: str) -> str:

@@ -297,7 +297,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from tests.engines.test_store import *
-shelf = scores.Shelf(Path(sys.argv[1]), SPACE)
+shelf = store.Shelf(Path(sys.argv[1]), SPACE)
 shelf.add(made(range(40)))
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 try:

@@ -1,4 +1,6 @@
-"""Who may write to an out folder: one run, in as many processes as it likes. A real kill: tests/test_finetuning.py."""
+"""Who may write to an out folder: one run, in as many processes as it likes.
+
+A real kill: tests/finetune/test_finetuning.py."""
 
 import os
 import subprocess

@@ -19,7 +19,8 @@ from syco_data.acquire import hub_files
 from syco_data.engines import models
 from syco_data.errors import SycoError
 from syco_data.hub import limits, retries, session, snapshots
-from syco_data.hub.client import Address, Remote
+from syco_data.hub.addresses import Address
+from syco_data.hub.client import Remote
 from syco_data.publish import publishing, pulling, uploads
 from syco_data.publish.publishing import Target
 from syco_data.settings import Model, Retries

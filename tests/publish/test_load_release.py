@@ -12,7 +12,8 @@ import pytest
 from huggingface_hub.utils import WeakFileLock
 
 from syco_data.hub import limits
-from syco_data.hub.client import Address, Remote
+from syco_data.hub.addresses import Address
+from syco_data.hub.client import Remote
 from syco_data.publish import loading, pulling
 from syco_data.release import manifest
 from tests.publish.test_pulling import NO_HUB, ONE, REPO, ROWS_FILE, first_id, publish, refused

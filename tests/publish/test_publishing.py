@@ -14,7 +14,8 @@ from huggingface_hub import CommitOperationAdd
 
 from syco_data import settings
 from syco_data.errors import SycoError
-from syco_data.hub.client import Address, Remote
+from syco_data.hub.addresses import Address
+from syco_data.hub.client import Remote
 from syco_data.publish import publishing
 from syco_data.publish import uploads as parcels
 from syco_data.publish.publishing import Receipt, Target

@@ -14,7 +14,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 from syco_data import files
 from syco_data.errors import SycoError
-from syco_data.hub.client import Address
+from syco_data.hub.addresses import Address
 from syco_data.publish import loading, publishing, pulling, uploads
 from syco_data.publish.publishing import Receipt, Target
 from syco_data.release import manifest

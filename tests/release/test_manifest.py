@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from syco_data.__main__ import main
+from syco_data.diff import diffing
 from syco_data.diff.diffing import diff_releases
 from syco_data.errors import SycoError
 from syco_data.release import manifest, release, restore, verification
@@ -31,7 +32,7 @@ def text_free() -> Path:
     """A sound release without texts, as `restore` needs one: read it, copy it, never write to it."""
     target = shared_build().folder.parent / "text-free"
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.build(made.build, made.settings, target)
+    release.build(made.build, made.settings, target, diffing.bump)
     return target
 
 

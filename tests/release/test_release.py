@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from syco_data import schemas, tables
+from syco_data.diff import diffing
 from syco_data.errors import SycoError
 from syco_data.release import cards, manifest, release, verification
 from syco_data.release import tables as released
@@ -38,7 +39,7 @@ OFFLINE = {
 def rebuilt(target: Path, made: Made, **changes: object) -> manifest.Manifest:
     """A release of a finished build under other settings of stage release."""
     chosen = made.settings.model_copy(update={"release": made.settings.release.model_copy(update=changes)})
-    return release.build(made.build, chosen, target)
+    return release.build(made.build, chosen, target, diffing.bump)
 
 
 def snippet(folder: Path) -> str:
@@ -117,8 +118,9 @@ def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):
         "import sys; from pathlib import Path\n"
         "from tests.support.tables_for_tests import Made, small_settings\n"
         "from syco_data.release import release\n"
+        "from syco_data.diff import diffing\n"
         "made = Made(Path(sys.argv[1]), small_settings())\n"
-        "release.build(made.build, made.settings, Path(sys.argv[2]))\n"
+        "release.build(made.build, made.settings, Path(sys.argv[2]), diffing.bump)\n"
     )
     for threads in ("1", "3"):
         subprocess.run(
@@ -221,7 +223,7 @@ def test_a_killed_or_failing_release_leaves_the_old_one(tmp_path):
     before = manifest.identity(target)
     torn = replace(made.build, reports=tmp_path / "nowhere")
     with pytest.raises(SycoError, match=r"checks\.json"):
-        release.build(torn, made.settings, target)
+        release.build(torn, made.settings, target, diffing.bump)
     assert manifest.identity(target) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["release"]
 
@@ -264,7 +266,7 @@ class TestVersions:
         told = json.loads((reports / "checks.json").read_text(encoding="utf-8"))
         (reports / "checks.json").write_text(json.dumps(told | {"passed": False}), encoding="utf-8")
         with pytest.raises(SycoError, match="the checks of this build failed"):
-            release.build(replace(made.build, reports=reports), made.settings, tmp_path / "release")
+            release.build(replace(made.build, reports=reports), made.settings, tmp_path / "release", diffing.bump)
 
     def test_more_rows_are_a_minor_change_and_the_card_says_so(self, tmp_path):
         larger = make(tmp_path / "data", small_settings(prompts={"rows": 2100}))
@@ -311,7 +313,7 @@ def test_a_release_is_not_written_over_files_of_somebody(tmp_path, name):
     target = copy_of_release(tmp_path / "release")
     (target / name).write_text("mine", encoding="utf-8")
     with pytest.raises(SycoError, match=f"holds {name}, which this project did not put there"):
-        release.build(shared_build().build, shared_build().settings, target)
+        release.build(shared_build().build, shared_build().settings, target, diffing.bump)
     assert (target / name).read_text(encoding="utf-8") == "mine"
     assert [problem.path for problem in verification.verify(target).problems] == [name]
 
@@ -326,7 +328,7 @@ def test_the_old_release_stands_until_the_new_one_is_complete(tmp_path, monkeypa
 
     monkeypatch.setattr(release, "_finish", fail)
     with pytest.raises(SycoError, match="the disk is full"):
-        release.build(shared_build().build, shared_build().settings, target)
+        release.build(shared_build().build, shared_build().settings, target, diffing.bump)
     assert (target / "manifest.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["release"]
 
@@ -340,7 +342,7 @@ def test_names_that_differ_in_case_alone_are_refused_before_anything_is_written(
     ):
         build = replace(made.build, tables=replace(made.tables, **change))
         with pytest.raises(SycoError, match=rf"{name}.* differ in case alone.*Rename"):
-            release.build(build, made.settings, tmp_path / "release")
+            release.build(build, made.settings, tmp_path / "release", diffing.bump)
     assert not list(tmp_path.iterdir())
 
 

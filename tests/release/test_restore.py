@@ -7,6 +7,7 @@ import sys
 import polars as pl
 import pytest
 
+from syco_data.diff import diffing
 from syco_data.errors import SycoError
 from syco_data.release import manifest, release, restore, verification
 from syco_data.release.restore import Places
@@ -19,7 +20,7 @@ NOWHERE = Places(None, None)
 def released(target, **changes: dict):
     """The shared build, released under other settings."""
     made = Made(shared_build().folder, small_settings(**changes))
-    release.build(made.build, made.settings, target)
+    release.build(made.build, made.settings, target, diffing.bump)
     return target
 
 

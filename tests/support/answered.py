@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from syco_data import draws, schemas, tables
+from syco_data.diff import diffing
 from syco_data.engines import store
 from syco_data.engines.planning import Request
 from syco_data.evaluate import answers as evaluation
@@ -43,7 +44,7 @@ def make(folder: Path, chosen: Settings) -> evidence.Places:
     reports.write(
         checks.check(made.tables, prompts.training_templates(chosen.prompts), chosen), folder / "reports/checks"
     )
-    release.build(made.build, chosen, folder / "release")
+    release.build(made.build, chosen, folder / "release", diffing.bump)
     _answers(made, folder, chosen)
     for arm in chosen.build.arms:
         tuning_jobs.write_metrics(_run(chosen, arm), folder / f"reports/tuning/{MODEL}/{arm}.json")

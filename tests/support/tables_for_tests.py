@@ -19,6 +19,7 @@ from syco_data import draws, probes, schemas, select, settings, tables
 from syco_data.acquire import acquire, provenance
 from syco_data.build import Tables
 from syco_data.claims import claims
+from syco_data.diff import diffing
 from syco_data.probes import survey_files
 from syco_data.prompts import prompts
 from syco_data.reference import instructions
@@ -92,7 +93,7 @@ def shared_release() -> Path:
     """A release of the shared build: read it, copy it, never write to it."""
     made = shared_build()
     target = made.folder.parent / "release"
-    release.build(made.build, made.settings, target)
+    release.build(made.build, made.settings, target, diffing.bump)
     return target
 
 

@@ -1,4 +1,7 @@
-"""Starts the emulated Hub: `python -m tests.support.hub --data DIR [--port N] [--token TOKEN:USER[+ORG..]:ROLE ...]`."""
+"""Starts the emulated Hub.
+
+`python -m tests.support.hub --data DIR [--port N] [--token TOKEN:USER[+ORG..]:ROLE ...]`
+"""
 
 import argparse
 import sys

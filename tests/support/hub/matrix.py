@@ -1,4 +1,6 @@
-"""Every request of a publish fails, in turn and in every way: `python -m tests.support.hub.matrix WORK REQUESTS [WAYS]`.
+"""Every request of a publish fails, in turn and in every way.
+
+`python -m tests.support.hub.matrix WORK REQUESTS [WAYS]`.
 
 Prints what came of each case; REQUESTS is a regular expression, "." for all; WAYS is `faults` or `shapes`.
 

@@ -15,7 +15,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils._xet import XET_CONNECTION_INFO_CACHE
 
 from syco_data.errors import SycoError
-from syco_data.hub.client import Address
+from syco_data.hub.addresses import Address
 from syco_data.publish import pulling
 from syco_data.release import manifest
 from syco_data.settings import Retries
