@@ -1,7 +1,8 @@
 # Two commands do all set-up on a fresh machine: `make repro` and `make test`.
 # VARIANT=cuda installs the CUDA set instead of the CPU one.
 .DELETE_ON_ERROR:
-.PHONY: repro test bench gpu-check setup lock lint clean
+.DEFAULT_GOAL := repro
+.PHONY: help repro test check bench gpu-check setup lock lint clean
 
 PYTHON ?= python3
 VARIANT ?= cpu
@@ -25,12 +26,29 @@ export UV_HTTP_TIMEOUT ?= 300
 # DVC runs the stages with `python`: the environment's comes first on the path.
 export PATH := $(abspath $(BIN)):$(PATH)
 
+help:
+	@echo "make repro      set up .venv and build everything: data, release, tuning, report"
+	@echo "make test       the same set-up, then every test"
+	@echo "make check      style and the fast tests"
+	@echo "make lint       style alone"
+	@echo "make bench      every ratio that this project claims"
+	@echo "make gpu-check  the reference model on a GPU against its CPU scores"
+	@echo "make lock       write the lock files anew"
+	@echo "make clean      remove .venv"
+	@echo "ARGS=... is handed to dvc, pytest or the benchmarks; VARIANT=cuda sets up the CUDA packages"
+
 repro: setup
 	@dvc repro $(ARGS)
 	@python -m syco_data summary
 
 test: setup
 	@python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+# Style, and the tests of what is pure: no Hub, no engine, no training, no graph.
+FAST := tests/acquire tests/claims tests/filter tests/formats tests/prompts tests/settings tests/test_layout.py \
+	tests/test_draws.py tests/test_files.py tests/test_ownership.py tests/test_selection.py tests/test_tables.py
+check: lint
+	@python -m pytest --numprocesses 2 --dist loadfile -q $(FAST) $(ARGS)
 
 bench: setup
 	@python -m benchmarks $(ARGS)

@@ -24,12 +24,12 @@ def push(
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
     from syco_data import files, settings
     from syco_data.finetune import model_cards, out_folders
-    from syco_data.publish import publishing, uploads
+    from syco_data.publish import publishing, tuned_on, uploads
 
     folder = root / "tuned" / model / arm
     record = model_cards.read(folder)
     out_folders.require(folder, "Move it elsewhere, then push again")
-    data = model_cards.of_release(record, root / "release", root / "publish" / "receipt.json")
+    data = tuned_on.of_release(record, root / "release", root / "publish" / "receipt.json")
     card = model_cards.render(record, data, _results(root, model, arm))
     target = publishing.Target(to, "model", private=not public)
     patience = settings.load().publish.retries

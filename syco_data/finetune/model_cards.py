@@ -17,10 +17,9 @@ import yaml
 from syco_data import files
 from syco_data.errors import SycoError
 from syco_data.formats import documents
-from syco_data.release import manifest
 
-RECORD, CARD = "tuning.json", manifest.CARD
-_LARGEST = 1 << 20  # bytes of a record or a receipt
+RECORD, CARD = "tuning.json", "README.md"
+_LARGEST = 1 << 20  # bytes of a record
 _TEMPLATE = resources.files("syco_data") / "data/cards/model.md.jinja"
 
 
@@ -68,44 +67,6 @@ def read(folder: Path) -> TuningRecord:
         return TuningRecord(**documents.read_json(folder / RECORD, _LARGEST))
     except (OSError, SycoError, TypeError) as error:
         raise SycoError(f"{folder} holds no finished tuned model (no sound {RECORD})", "dvc repro finetune") from error
-
-
-def of_release(record: TuningRecord, folder: Path, receipt: Path) -> DataRelease:
-    """The release in `folder`, if it holds the very training set of this model.
-
-    Raises `SycoError` where the release has no such training set, or one of other rows.
-    """
-    made, config = manifest.read(folder), f"{record.model}-{record.arm}"
-    tables = [file for file in made.files if file.table and (file.table.config, file.table.split) == (config, "train")]
-    if not tables:
-        raise SycoError(f"release {made.version} in {folder} has no training set '{config}'", "dvc repro release")
-    ids = pl.concat([_prompt_ids(folder / file.path) for file in tables])
-    if prompts_digest(ids) != record.prompts:
-        raise SycoError(
-            f"model '{record.model}', arm '{record.arm}' was tuned on other rows than release {made.version} holds",
-            "Build both from one state: dvc repro",
-        )
-    identity = manifest.identity(folder)
-    return DataRelease(_published(receipt, made.version), made.version, config, identity)
-
-
-def _prompt_ids(path: Path) -> pl.Series:
-    try:
-        return pl.read_parquet(path.absolute(), columns=["prompt_id"], glob=False)["prompt_id"]
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = " ".join(str(error).split())
-        raise SycoError(f"{path} cannot be read: {reason:.200}", "dvc repro release") from error
-
-
-def _published(receipt: Path, version: str) -> str | None:
-    """The repository that holds this version of the data, by the receipt of stage publish."""
-    try:
-        value = documents.read_json(receipt, _LARGEST)
-    except FileNotFoundError:
-        return None
-    published = value if isinstance(value, dict) else {}
-    same = published.get("commit") and published.get("version") == version
-    return published.get("repository") if same else None
 
 
 def render(record: TuningRecord, data: DataRelease | None, results: pl.DataFrame | None) -> str:

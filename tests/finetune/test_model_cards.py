@@ -16,6 +16,7 @@ from syco_data import schemas, tables
 from syco_data.errors import SycoError
 from syco_data.finetune import model_cards
 from syco_data.finetune.model_cards import TuningRecord
+from syco_data.publish import tuned_on
 from tests.support.hub.fixtures import ROOT, RunningHub
 from tests.support.hub.releases import Small
 from tests.support.tunings import choice
@@ -97,9 +98,9 @@ def test_a_record_survives_writing_and_a_broken_one_is_refused(tmp_path):
 def test_a_release_of_other_rows_is_refused(build):
     made = record(prompts="0" * 32)
     with pytest.raises(SycoError, match=r"was tuned on other rows than release 1\.0\.0 holds"):
-        model_cards.of_release(made, build / "release", build / "publish/receipt.json")
+        tuned_on.of_release(made, build / "release", build / "publish/receipt.json")
     with pytest.raises(SycoError, match="no training set 'tiny-published'"):
-        model_cards.of_release(record(arm="published"), build / "release", build / "publish/receipt.json")
+        tuned_on.of_release(record(arm="published"), build / "release", build / "publish/receipt.json")
 
 
 def test_push_sends_model_and_card_in_one_commit(hub: RunningHub, build: Path):
@@ -173,7 +174,7 @@ def test_a_damaged_receipt_is_one_line_or_names_no_repository(build: Path, conte
     receipt.write_text(content, encoding="utf-8")
     made = model_cards.read(build / "tuned/tiny/balanced")
     try:
-        assert model_cards.of_release(made, build / "release", receipt).repository is None
+        assert tuned_on.of_release(made, build / "release", receipt).repository is None
     except SycoError as error:
         assert "receipt.json" in str(error)
 
