@@ -13,6 +13,7 @@ INTERRUPTED = 130
 
 def run(main: Callable[..., None]) -> None:
     """Calls a stage with the settings and its arguments; a fault is one line, not a traceback."""
+    limits.begin()
     with streams.safe(), redaction.guarded():
         code = _code(main)
     limits.leave(code)

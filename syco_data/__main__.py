@@ -56,6 +56,7 @@ app.command()(counts.counts)
 
 
 def main() -> None:
+    limits.begin()
     with streams.safe(), redaction.guarded():
         code = _code()
     limits.leave(code)

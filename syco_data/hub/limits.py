@@ -68,6 +68,8 @@ def within(total: float) -> Iterator[None]:
 
 def call(what: Callable[[], Answer], doing: str, limit: Deadline, folder: Path | None = None) -> Answer:
     """The answer of one call of the client. Raises what it raises, and `OutOfTime`; `folder` is where files arrive."""
+    if limit.left <= 0:
+        raise OutOfTime(limit.total, folder)
     results: SimpleQueue = SimpleQueue()
 
     def work() -> None:
@@ -86,6 +88,8 @@ def call(what: Callable[[], Answer], doing: str, limit: Deadline, folder: Path |
     except BaseException:  # Ctrl-C
         _abandon(thread)
         raise
+    # It has nothing left to do: no thread of an ordinary call is alive when a process ends.
+    thread.join(timeout=1.0)
     if error is not None:
         raise error
     return answer
@@ -129,8 +133,13 @@ def _is_content(path: Path) -> bool:
     return path.is_file() and (".cache" not in path.parts or path.name.endswith(".incomplete"))
 
 
+def begin() -> None:
+    """A command or a stage begins: what calls of before left behind in this process is not its own."""
+    _left_behind.clear()
+
+
 def leave(code: int | str | None) -> NoReturn:
-    """Ends the process; at once where a thread was left behind, which Python would wait for."""
+    """Ends the process; at once where the command left a thread behind, which native code may hold for long."""
     if any(thread.is_alive() for thread in _left_behind):
         sys.stdout.flush()
         sys.stderr.flush()

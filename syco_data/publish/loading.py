@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +89,8 @@ def _rows(folder: Path, file: File, info: "DatasetInfo") -> "Dataset":
     from datasets import Dataset, Features, NamedSplit
     from datasets.table import table_cast
 
-    rows = pq.ParquetFile(BytesIO(_content(folder, file))).read()
+    # Not a Python file: native threads would call back into Python, also while it ends.
+    rows = pq.ParquetFile(pa.BufferReader(_content(folder, file))).read()
     features = info.features or Features.from_arrow_schema(rows.schema)
     try:
         rows = table_cast(rows, features.arrow_schema)

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -175,6 +176,27 @@ def test_the_commands_limit_holds_for_all_of_its_calls_together(hub: RunningHub)
         time.sleep(1.05)
         refused(other.state, "the time limit of 1 s is over", within=1)
     assert Remote(REPO, "dataset", QUICK).deadline.total == QUICK.total
+
+
+def test_what_an_earlier_call_left_behind_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook or a test may run a command after a call that was given up."""
+    waiting = threading.Event()
+    with pytest.raises(limits.OutOfTime):
+        limits.call(waiting.wait, "wait", limits.Deadline(0.1))
+    monkeypatch.setattr(limits.os, "_exit", lambda code: pytest.fail("the process was ended"))
+    monkeypatch.setattr(sys, "argv", ["syco-data", "sources", "list"])
+    try:
+        with pytest.raises(SystemExit):
+            __main__.main()
+    finally:
+        waiting.set()
+
+
+def test_a_limit_that_is_over_lets_no_call_begin() -> None:
+    calls = []
+    with pytest.raises(limits.OutOfTime):
+        limits.call(lambda: calls.append(1), "ask", limits.Deadline(0.0))
+    assert not calls
 
 
 def test_the_option_ends_a_command_and_its_threads(hub: RunningHub, published: Path, tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ class TestThePagesFolder:
         assert (tmp_path / "docs" / "scaling.md").read_text() == "mine"
 
     def test_a_run_that_fails_keeps_the_pages_of_before(self, tmp_path):
-        with ownership.replacing(tmp_path / "pages", "") as folder:
+        with ownership.replacing(tmp_path / "pages", "", kind="pages") as folder:
             (folder / "index.html").write_text("before")
         with pytest.raises(RuntimeError), expectations.Pages(tmp_path / "pages"):
             raise RuntimeError
