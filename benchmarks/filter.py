@@ -102,7 +102,7 @@ def _side_by_side(
 
 
 def _save_all(todo: scoring.Pending, engine: VllmEngine) -> None:
-    """What `collecting.collect` does once the engine stands."""
+    """What `scoring.collect` does once the engine stands."""
     for made in scoring.saved(todo, engine):
         assert len(made)
 

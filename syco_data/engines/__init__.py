@@ -6,7 +6,7 @@
 
 `text` is a transcript (`Human: ... Assistant: <lead-in>`); the model's prompt style is applied inside. An engine
 itself answers one question: the log-probabilities of some next tokens (`logprobs`), and continues token ids
-(`extend`); what an option's score is made of is decided in `scoring`, alike for all.
+(`extend`); what an option's score is made of is decided in `planning`, alike for all.
 """
 
 from __future__ import annotations

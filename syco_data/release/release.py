@@ -1,7 +1,7 @@
 """A release: exactly what the Hub will show, as a folder.
 
     README.md                             the card: YAML head, text, hand-written part between two fences
-    manifest.json                         `releasing.manifest.Manifest`; names every other file with its digests
+    manifest.json                         `release.manifest.Manifest`; names every other file with its digests
     <model>-<arm>/train.parquet           training set of an arm       schemas.RELEASED_TRAIN       key prompt_id
     <model>-<arm>/held_out.parquet        same columns, from held-out rows and seen templates (where probes have any)
     candidates/train.parquet              every prompt, unfiltered     schemas.RELEASED_CANDIDATES  key prompt_id

@@ -73,7 +73,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=64
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_line)]
 Revision = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$", max_length=255)]
 PathText = Annotated[str, Field(min_length=1, max_length=LONGEST_PATH), AfterValidator(_path)]
-# A template's file: it is copied into a release, so no path leads elsewhere (`releasing.manifest.safe_path`).
+# A template's file: it is copied into a release, so no path leads elsewhere (`release.manifest.safe_path`).
 TemplateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)]
 Templates = Annotated[tuple[TemplateName, ...], Field(max_length=MOST_TEMPLATES)]
 
