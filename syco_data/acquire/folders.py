@@ -9,7 +9,6 @@ goes into the provenance. Linked folders are entered (`listing`), and what a Par
 DVC does not watch a folder outside the project: after a change of its files, `dvc repro --force acquire@sst2`.
 """
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -75,9 +74,4 @@ def _commit_of(folder: Path, name: str) -> str | None:
         return None
     commit, recorded, *_ = [*files.read(record, _RECORD).decode(errors="replace").split(), "", ""]
     known = COMMIT.fullmatch(commit) and _SHA256.fullmatch(recorded)
-    return commit if known and sha256(folder / name) == recorded else None
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return commit if known and files.sha256(folder / name) == recorded else None

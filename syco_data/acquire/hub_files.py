@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from syco_data import files
 from syco_data.acquire import layouts
 from syco_data.acquire.examination import Fetched, SplitFiles
-from syco_data.acquire.folders import sha256
 from syco_data.errors import SycoError
 from syco_data.hub import faults, limits, retries
 from syco_data.hub.addresses import COMMIT
@@ -102,7 +102,7 @@ def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, pati
             )  # fmt: skip
 
         path = _ask(source, info.sha, patience, get, Path)
-        if stated.get(name, sha := sha256(path)) == sha:
+        if stated.get(name, sha := files.sha256(path)) == sha:
             return path
     raise SycoError(
         f"source '{source.key}': {name} has another hash than the Hub states (found: {sha}; expected: {stated[name]})",

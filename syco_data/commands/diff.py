@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from syco_data import files
 from syco_data.commands import limits
 from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
@@ -49,7 +50,7 @@ def diff(
         if rows:
             _write_rows(found, rows)
     if html:
-        _write(html, html_page.render(found.diff))
+        files.write(html, html_page.render(found.diff).encode(errors="replace"))
     _print(found.diff, json, md)
     if not found.diff.same:
         raise typer.Exit(1)
@@ -90,16 +91,3 @@ def _print(found: "Diff", json: bool, md: bool) -> None:
         typer.echo(terminal.markdown(found), nl=False)
     else:
         terminal.show(found, Console())
-
-
-def _write(target: Path, text: str) -> None:
-    """Whole or not at all."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(target)
-    except OSError as error:
-        if target.parent.is_dir():
-            temporary.unlink(missing_ok=True)
-        raise SycoError(f"{target} could not be written: {error.strerror or error}") from error

@@ -1,20 +1,19 @@
 """Settings that a model or a machine cannot be trained with, and what libraries raise meanwhile, as one line each."""
 
-import errno
 import os
 from typing import Any
 
 from syco_data.errors import SycoError
+from syco_data.files import FULL
 from syco_data.settings import Finetune
 
 LARGEST_SEED = 2**32 - 1
 """NumPy's, which the trainer seeds."""
 MOST_THREADS = 1024
 """Far more of them end the process, not with an error but at once."""
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 _DISK = (
-    *(f"os error {number})" for number in _FULL),
-    *(os.strerror(number) for number in _FULL),
+    *(f"os error {number})" for number in FULL),
+    *(os.strerror(number) for number in FULL),
     "PytorchStreamWriter",
     "inline_container",
 )
@@ -109,7 +108,7 @@ def explained(error: Exception, kept: str) -> Exception:
             f"finetune: memory ran out: {first}",
             f"Double finetune.accumulation, or set gradient_checkpointing: true or method: lora. {kept}",
         )
-    if getattr(error, "errno", None) in _FULL or any(sign in text for sign in _DISK):
+    if getattr(error, "errno", None) in FULL or any(sign in text for sign in _DISK):
         return SycoError(f"finetune: a file could not be written: {first}", f"Make room. {kept}")
     if isinstance(error, OSError):
         return SycoError(f"finetune: a file could not be read or written: {first}", kept)

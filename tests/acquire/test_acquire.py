@@ -363,7 +363,7 @@ def test_an_unknown_source_is_refused_with_the_nearest_and_the_list():
 def download_record(root, source, name, commit):
     """What `hf download --local-dir` writes about a file: commit, hash, and when."""
     folder = root / source.hub_id.replace("/", "__")
-    from syco_data.acquire.folders import sha256
+    from syco_data.files import sha256
 
     record = folder / ".cache/huggingface/download" / f"{name}.metadata"
     record.parent.mkdir(parents=True, exist_ok=True)
