@@ -50,7 +50,12 @@ class VllmEngine(engines.Engine):
 
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         super().__init__(model, settings)
-        self.llm = _start(model, settings, self.max_length)
+        self.llm, self._set_num_threads = None, _torch().set_num_threads
+        try:
+            self.llm = _start(model, settings, self.max_length)
+        except BaseException:
+            self.close()
+            raise
         self.vocabulary = self.llm.llm_engine.model_config.get_vocab_size()
 
     def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
@@ -75,6 +80,13 @@ class VllmEngine(engines.Engine):
         if self.llm is not None:
             self.llm.llm_engine.engine_core.shutdown()
         self.llm = None
+        _torch().set_num_threads = self._set_num_threads  # vLLM's CPU worker puts one there that does nothing
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch
 
 
 @cache

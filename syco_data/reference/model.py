@@ -65,6 +65,11 @@ def pinned(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
+        if torch.get_num_threads() != threads:
+            raise SycoError(
+                f"torch computes with {torch.get_num_threads()} threads, and reference.threads says {threads}",
+                "Run it in a process of its own, and unset OMP_THREAD_LIMIT",
+            )
         yield
     finally:
         torch.set_num_threads(before)

@@ -139,6 +139,8 @@ def test_vllm_and_transformers_agree(tiny):
         expected, said = engine.score([*REQUESTS, longer]), engine.generate([r.text for r in REQUESTS[:8]], 6)
         whole = engines.module("transformers").load(tiny, chosen("transformers", path="whole")).score(REQUESTS)
         four = engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]])
+    from torch import set_num_threads
+
     with engines.open(tiny, chosen("vllm")) as engine:
         found = engine.score([*REQUESTS, longer])
         assert found[-1].logprobs is None and expected[-1].logprobs is None
@@ -147,6 +149,9 @@ def test_vllm_and_transformers_agree(tiny):
         assert_equal(engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]]), four, nats=1e-3)
         assert engine.generate([r.text for r in REQUESTS[:8]], 6) == said
         assert engine.vocabulary >= engine.tokenizer.library.vocab_size
+    from torch import set_num_threads as after
+
+    assert after is set_num_threads, "vLLM leaves its own behind, which sets nothing"
 
 
 @pytest.mark.slow

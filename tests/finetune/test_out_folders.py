@@ -188,14 +188,14 @@ def test_a_file_in_the_folders_place_is_one_line(tmp_path):
 
 def test_push_publishes_the_models_files_and_no_note_of_the_users(out, tmp_path, monkeypatch):
     from syco_data.finetune import model_cards
-    from syco_data.publish import publishing
+    from syco_data.publish import publishing, tuned_on
 
     published = []
     monkeypatch.setattr(
         publishing, "dry_run", lambda parcel, *_: published.append(parcel) or SimpleNamespace(lines=list)
     )
     release = SimpleNamespace(version="1.0.0")
-    monkeypatch.setattr(model_cards, "of_release", lambda *_: release)
+    monkeypatch.setattr(tuned_on, "of_release", lambda *_: release)
     monkeypatch.setattr(model_cards, "render", lambda *_: "card")
     files.write(out / "checkpoints/mine/notes.txt", "kept")
     command = ["push", "m", "arm", "--to", "alice/m", "--dry-run", "--root", str(tmp_path / "data")]

@@ -248,7 +248,7 @@ def test_no_reader_of_the_product_expands_patterns_or_a_tilde() -> None:
             if reads or name in OPENERS:
                 options = {option.arg: ast.unparse(option.value) for option in node.keywords}
                 read = ast.unparse(node.args[0])
-                in_memory = read == "content" or read.startswith("BytesIO(")
+                in_memory = read == "content" or read.startswith(("BytesIO(", "pa.BufferReader("))
                 where = f"{path}:{node.lineno}: {ast.unparse(node)}"
                 assert in_memory or read.endswith(".absolute()"), where
                 assert in_memory or not reads or options.get("glob") == "False", where
