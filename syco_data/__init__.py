@@ -1,8 +1,10 @@
 """A data set build system for anti-sycophancy training sets."""
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from syco_data.errors import SycoError
 from syco_data.sources import SOURCES
 
 _ON_DEMAND = {"load_release": "syco_data.publish.loading", "diff_releases": "syco_data.diff.diffing"}
@@ -12,6 +14,16 @@ __all__ = ["SOURCES", "diff_releases", "load_release"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _ON_DEMAND:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_ON_DEMAND[name]), name)
+
+
+def _version() -> str:
+    """As pyproject.toml states it, by way of the installed package."""
+    try:
+        return version("syco-data")
+    except PackageNotFoundError as error:
+        raise SycoError("syco-data is not installed, so its version is not known", "pip install -e .") from error

@@ -1,21 +1,26 @@
 """The command line: `python -m syco_data` or `syco-data`.
 
 Exit codes: 0 done; 1 a difference or a failed check was found; 2 wrong use or bad input, with one line that
-says what and how to mend it.
+says what happened and what helps; 130 stopped by Ctrl-C.
 """
 
 import sys
+from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
+import syco_data
 from syco_data import redaction, streams
 from syco_data.commands import (
     counts,
     diff,
     filter,
+    interrupts,
     models,
     preview,
     profiles,
+    project,
     publish,
     pull,
     push,
@@ -30,29 +35,62 @@ from syco_data.commands import (
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.hub import limits
 
+NAME = "syco-data"
+TOPICS = {
+    "Before a build": {
+        "sources": sources.app, "preview": preview.preview, "profile": profiles.app, "models": models.app,
+    },
+    "Build": {"filter": filter.run, "counts": counts.counts, "scores": scores.app},
+    "Look at a build": {"show": show.show, "summary": summary.summary, "results": results.results},
+    "Releases": {
+        "verify": verify.verify, "publish": publish.publish, "push": push.push, "pull": pull.pull, "diff": diff.diff,
+        "restore": restore.restore,
+    },
+}  # fmt: skip
+"""Every command, or group of commands, in the order of use."""
+ORDER = [name for commands in TOPICS.values() for name in commands]
+
+
+class Commands(TyperGroup):
+    """The commands in the order of use, and one line for whoever stops one."""
+
+    def list_commands(self, context: typer.Context) -> list[str]:
+        return sorted(self.commands, key=ORDER.index)
+
+    def invoke(self, context: typer.Context):
+        try:
+            return super().invoke(context)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            raise interrupts.of(context.invoked_subcommand) from error
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Build, check, publish, pull and compare anti-sycophancy data sets.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(sources.app, name="sources")
-app.add_typer(profiles.app, name="profile")
-app.add_typer(models.app, name="models")
-app.add_typer(scores.app, name="scores")
+for topic, commands in TOPICS.items():
+    for name, command in commands.items():
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=topic)
+        else:
+            app.command(name, rich_help_panel=topic)(command)
 
-app.command("filter")(filter.run)
-app.command("verify")(verify.verify)
-app.command("restore")(restore.restore)
-app.command()(pull.pull)
-app.command("diff")(diff.diff)
-app.command()(publish.publish)
-app.command()(push.push)
-app.command()(preview.preview)
-app.command()(show.show)
-app.command()(summary.summary)
-app.command()(results.results)
-app.command()(counts.counts)
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{NAME} {syco_data.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    project.enter()
 
 
 def main() -> None:
@@ -63,18 +101,24 @@ def main() -> None:
 
 
 def _code() -> int | str | None:
-    """The exit code of the command, once it has said its one line."""
+    """The exit code of the command, once it has printed its one line."""
     try:
-        app()
+        # One name however it is started: it is the one whose completion a shell can learn.
+        app(prog_name=NAME)
+    except interrupts.Interrupted as error:
+        return _print(f"{error}", interrupts.CODE)
     except CheckFailed as error:
-        print(f"{error}", file=sys.stderr)
-        return 1
+        return _print(f"{error}", 1)
     except SycoError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _print(f"error: {error}", 2)
     except SystemExit as end:
         return end.code
     return 0
+
+
+def _print(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

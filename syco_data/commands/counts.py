@@ -2,11 +2,11 @@
 
 import typer
 
-from syco_data import settings
+from syco_data.commands import project
 
 
 def counts() -> None:
     """Rows, drop reasons, claims and prompts per source for the settings at hand, as a Markdown table."""
     from syco_data.commands import counting
 
-    typer.echo(counting.markdown(counting.count(settings.load())))
+    typer.echo(counting.markdown(counting.count(project.load())))

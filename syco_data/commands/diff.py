@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syco_data import files
-from syco_data.commands import limits
+from syco_data.commands import limits, project
 from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
 
@@ -18,15 +18,30 @@ if TYPE_CHECKING:
 
 def diff(
     context: typer.Context,
-    a: Annotated[str, typer.Argument(help="A release folder, OWNER/NAME@VERSION, or a git revision of this project.")],
-    b: Annotated[str, typer.Argument(help="The release that A is compared with, named in the same ways.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            **project.NAMED,
+            help="A release folder, OWNER/NAME@VERSION, or a git revision of this project.",
+        ),
+    ],
+    b: Annotated[
+        str,
+        typer.Argument(
+            **project.NAMED,
+            help="The release that A is compared with, named in the same ways.",
+        ),
+    ],
     level: Annotated[
         str, typer.Option(help="files: manifests alone, no data is downloaded; rows: every row.")
     ] = "rows",
     json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/diff-schema.md) instead of tables.")] = False,
     md: Annotated[bool, typer.Option("--md", help="Print Markdown, as for a pull request, instead of tables.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing beside itself.")] = None,
-    rows: Annotated[Path | None, typer.Option(help="Write every row that differs as Parquet.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(**project.FILE, help="Write a page that needs nothing beside itself."),
+    ] = None,
+    rows: Annotated[Path | None, typer.Option(**project.FILE, help="Write every row that differs as Parquet.")] = None,
     examples: Annotated[int, typer.Option(min=0, max=100, help="Examples per cause in JSON and page.")] = 3,
     time_limit: TimeLimit = None,
 ) -> None:

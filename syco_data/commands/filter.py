@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import settings
+from syco_data.commands import completion, project
 from syco_data.commands.models import REFERENCE
 from syco_data.errors import CheckFailed
 
@@ -17,13 +18,16 @@ PROMPTS = Path("data/prompts/prompts.parquet")
 
 
 def run(
-    names: Annotated[list[str] | None, typer.Argument(help="models by name; build.models by default")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(autocompletion=completion.models, help="models by name; build.models by default"),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="count scores that are there and missing, run nothing")
     ] = False,
 ) -> None:
     """Scores the stripped prompts by each model (`dvc repro filter@NAME`); scores that are stored are reused."""
-    chosen = settings.load()
+    chosen = project.load()
     names = names or list(chosen.build.models)
     if dry_run:
         _count(names, chosen)

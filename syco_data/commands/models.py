@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import settings
-from syco_data.commands import limits
+from syco_data.commands import completion, limits, project
 from syco_data.commands.limits import TimeLimit
 from syco_data.engines import architectures, models
 from syco_data.engines.tokenizer import Tokenizer
@@ -16,14 +16,16 @@ from syco_data.errors import SycoError
 from syco_data.settings.editing import editing
 
 app = typer.Typer(help="The models that training sets are built for: list, check, add them, pin their revisions.")
-Names = Annotated[list[str] | None, typer.Argument(help="models by name; all by default")]
+Names = Annotated[
+    list[str] | None, typer.Argument(autocompletion=completion.models, help="models by name; all by default")
+]
 REFERENCE = Path("data/reference")
 
 
 @app.command("list")
 def list_models() -> None:
     """Every record of `models:` in params.yaml."""
-    chosen = settings.load()
+    chosen = project.load()
     table = Table()
     for heading in ("name", "source", "revision", "style", "dtype", "built"):
         table.add_column(heading, overflow="fold")
@@ -39,7 +41,7 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
 
     Every tensor of its architecture is there and no other, and its tokenizer and chat template work.
     """
-    chosen = settings.load()
+    chosen = project.load()
     limits.start(context, time_limit, chosen.acquire.retries.total)
     for name in names or chosen.models:
         model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
@@ -66,7 +68,10 @@ def _check(name: str, folder: Path, style: str) -> str:
 def add(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="letters, digits and _ : the name of its folders and stages")],
-    source: Annotated[str, typer.Argument(help="a local folder or a Hub id (owner/name)")],
+    source: Annotated[
+        str,
+        typer.Argument(**project.NAMED, help="a local folder or a Hub id (owner/name)"),
+    ],
     revision: Annotated[str | None, typer.Option(help="Hub only: a commit, branch or tag; main by default")] = None,
     prompt_style: Annotated[str, typer.Option(help="plain | chat | auto")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32 | bfloat16 | float16 | auto")] = "auto",
@@ -74,7 +79,7 @@ def add(
     time_limit: TimeLimit = None,
 ) -> None:
     """Adds a model to params.yaml and to what is built: a complete folder, or a Hub revision pinned to its commit."""
-    chosen = settings.load()
+    chosen = project.load()
     limits.start(context, time_limit, chosen.acquire.retries.total)
     if name in chosen.models:
         raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
@@ -100,7 +105,7 @@ def add(
 @app.command("lock")
 def lock(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
     """Writes the commits that branch names stand for now into params.yaml."""
-    chosen = settings.load()
+    chosen = project.load()
     limits.start(context, time_limit, chosen.acquire.retries.total)
     for name in names or chosen.models:
         record = models.named(name, chosen)

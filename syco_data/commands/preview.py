@@ -9,17 +9,21 @@ from rich.panel import Panel
 from rich.text import Text
 
 from syco_data import settings
+from syco_data.commands import completion, project
 from syco_data.errors import SycoError
 
 
 def preview(
-    source: Annotated[list[str] | None, typer.Option(help="Only these sources (may be given more than once).")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(autocompletion=completion.sources, help="Only these sources (may be given more than once)."),
+    ] = None,
     n: Annotated[int, typer.Option(min=1, help="Prompts in all, spread evenly over the sources.")] = 3,
     stripped: Annotated[bool, typer.Option(help="Show the stripped prompt too, as filtration asks it.")] = False,
 ) -> None:
     """Renders a few prompts from the settings at hand, without building or writing anything."""
     console = Console()
-    for row in _rows(settings.load(), tuple(source or ()), n).iter_rows(named=True):
+    for row in _rows(project.load(), tuple(source or ()), n).iter_rows(named=True):
         truth = "true" if row["truth"] else "false"
         title = f"{row['source']} · claim is {truth} ({row['label_kind']} label) · user {row['opinion']}s"
         body = Text(row["prompt"]).append(f" {row['answer']}", style="bold green")

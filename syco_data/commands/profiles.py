@@ -1,10 +1,12 @@
 """`profile list`, `profile use`: ready-made variants of params.yaml."""
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from syco_data import files, settings
+from syco_data.commands import completion, project
 from syco_data.errors import SycoError
 from syco_data.formats import documents
 from syco_data.settings import editing
@@ -14,7 +16,11 @@ FOLDER = Path("profiles")
 
 
 def names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    found = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if not found:
+        project.require()
+        raise SycoError(f"there is no profile in {FOLDER}/", f"Bring them back: git checkout -- {FOLDER}")
+    return found
 
 
 @app.command("list")
@@ -30,7 +36,9 @@ def _file(name: str) -> Path:
 
 
 @app.command("use")
-def use(name: str) -> None:
+def use(
+    name: Annotated[str, typer.Argument(autocompletion=completion.profiles, help="A name from `profile list`.")],
+) -> None:
     """Writes a profile's values over params.yaml; keys it does not name return to the default profile's."""
     for wanted in ("default", name):
         if wanted not in names():

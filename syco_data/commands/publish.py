@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from syco_data.commands import limits
+from syco_data.commands import limits, project
 from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
 
@@ -18,7 +18,10 @@ class Kind(StrEnum):
 
 def publish(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="data/release, or the folder of a tuned model.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(**project.FOLDER, help="data/release, or the folder of a tuned model."),
+    ],
     to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
     kind: Annotated[Kind, typer.Option(help="A model needs --version too.")] = Kind.dataset,
     version: Annotated[str | None, typer.Option(help="Of a model; a release has its own.")] = None,

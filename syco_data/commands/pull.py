@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from syco_data.commands import limits
+from syco_data.commands import limits, project
 from syco_data.commands.limits import TimeLimit
 
 
 def pull(
     context: typer.Context,
     release: Annotated[str, typer.Argument(help="OWNER/NAME@VERSION, such as alice/claims@1.2.0.")],
-    to: Annotated[Path, typer.Option(help="A new or empty folder.")],
+    to: Annotated[Path, typer.Option(**project.FOLDER, help="A new or empty folder.")],
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
     time_limit: TimeLimit = None,
 ) -> None:

@@ -6,33 +6,36 @@ from typing import Annotated
 
 import typer
 
-from syco_data.commands import limits
+from syco_data.commands import completion, limits, project
 from syco_data.commands.limits import TimeLimit
 
 
 def push(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A name from `models` in params.yaml.")],
-    arm: Annotated[str, typer.Argument(help="A name from `arms`.")],
+    model: Annotated[
+        str, typer.Argument(autocompletion=completion.models, help="A name from `models` in params.yaml.")
+    ],
+    arm: Annotated[str, typer.Argument(autocompletion=completion.arms, help="A name from `arms`.")],
     to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
     version: Annotated[str | None, typer.Option(help="Default: the version of the data release.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    root: Annotated[Path, typer.Option(help="The data folder of the build.")] = Path("data"),
+    root: Annotated[Path | None, typer.Option(**project.FOLDER, help="Another folder of a build than data/.")] = None,
     time_limit: TimeLimit = None,
 ) -> None:
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
-    from syco_data import files, settings
+    from syco_data import files
     from syco_data.finetune import model_cards, out_folders
     from syco_data.publish import publishing, tuned_on, uploads
 
+    root = root or Path("data")
     folder = root / "tuned" / model / arm
     record = model_cards.read(folder)
     out_folders.require(folder, "Move it elsewhere, then push again")
     data = tuned_on.of_release(record, root / "release", root / "publish" / "receipt.json")
     card = model_cards.render(record, data, _results(root, model, arm))
     target = publishing.Target(to, "model", private=not public)
-    patience = settings.load().publish.retries
+    patience = project.load().publish.retries
     limits.start(context, time_limit, patience.total)
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / model_cards.CARD

@@ -5,14 +5,26 @@ from typing import Annotated
 
 import typer
 
+from syco_data.commands import project
+
 
 def restore(
-    folder: Annotated[Path, typer.Argument(help="A release without texts.")],
-    to: Annotated[Path, typer.Option("--to", help="Where the whole release goes; must not exist yet.")],
+    folder: Annotated[Path, typer.Argument(**project.FOLDER, help="A release without texts.")],
+    to: Annotated[
+        Path,
+        typer.Option("--to", **project.FOLDER, help="Where the whole release goes; must not exist yet."),
+    ],
     sources: Annotated[
-        str | None, typer.Option(help="Folder of sources, if not fetched from where the release's came from.")
+        Path | None,
+        typer.Option(
+            **project.FOLDER,
+            help="Folder of sources, if not fetched from where the release's came from.",
+        ),
     ] = None,
-    surveys: Annotated[str | None, typer.Option(help="Folder of survey files, where the probes need one.")] = None,
+    surveys: Annotated[
+        Path | None,
+        typer.Option(**project.FOLDER, help="Folder of survey files, where the probes need one."),
+    ] = None,
 ) -> None:
     """Rebuilds every text from the sources and proves that it is the very text that was left out."""
     from syco_data.release import restore as restoring
@@ -20,7 +32,9 @@ def restore(
 
     checked = verification.require(folder)
     restoring.check_target(folder, to, checked.found)
-    chosen = restoring.recipe(checked.found, folder, restoring.Places(sources, surveys))
+    chosen = restoring.recipe(
+        checked.found, folder, restoring.Places(*(path and str(path) for path in (sources, surveys)))
+    )
     raw = restoring.raw_rows(checked.found, chosen)
     texts = restoring.texts(restoring.training(raw), restoring.materials(raw, chosen), chosen)
     whole = restoring.restore(folder, to, texts)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from syco_data import settings
+from syco_data.commands import completion, project
 from syco_data.errors import SycoError
 
 EVALUATED = Path("data/reports/evaluate")
@@ -24,13 +25,16 @@ Rates = dict[str, dict[str, float]]
 
 
 def results(
-    model: Annotated[str, typer.Argument(help="A name below `models:`.")],
+    model: Annotated[str, typer.Argument(autocompletion=completion.models, help="A name below `models:`.")],
     figure: Annotated[list[str] | None, typer.Option(help="PROBE.METRIC, as often as you like.")] = None,
-    arm: Annotated[list[str] | None, typer.Option(help="Which arms, in this order; else all of the build.")] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(autocompletion=completion.arms, help="Which arms, in this order; else all of the build."),
+    ] = None,
 ) -> None:
     """Rates in percent with their intervals, one line an arm, the untuned model (`base`) first."""
     # Files of arms that the build no longer names stay in the folder: they are of other data and settings.
-    built = {BASE, *settings.load().build.arms}
+    built = {BASE, *project.load().build.arms}
     found = {path.stem: _rates(path) for path in sorted((EVALUATED / model).glob("*.json")) if path.stem in built}
     if not found:
         raise SycoError(

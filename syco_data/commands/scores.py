@@ -8,17 +8,21 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import settings
+from syco_data.commands import project
 from syco_data.commands.models import REFERENCE
 from syco_data.engines import models
 from syco_data.engines import store as scores
 from syco_data.errors import CheckFailed
 
 app = typer.Typer(help="The score store: every score ever made, so that none is made twice.")
-Root = Annotated[Path | None, typer.Option("--store", help="the folder; filter.store of params.yaml by default")]
+Root = Annotated[
+    Path | None,
+    typer.Option("--store", **project.FOLDER, help="the folder; filter.store of params.yaml by default"),
+]
 
 
 def _root(store: Path | None) -> Path:
-    return store or settings.local_path(settings.load().filter.store)
+    return store or settings.local_path(project.load().filter.store)
 
 
 @app.command("list")
@@ -73,7 +77,7 @@ def gc(
 ) -> None:
     """Removes the scores of models that params.yaml does not name (or that have changed since), damaged chunks
     and what killed writers left."""
-    chosen, root = settings.load(), _root(store)
+    chosen, root = project.load(), _root(store)
     known = {
         (found.commit, found.tokenizer)
         for found in (

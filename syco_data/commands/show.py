@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from syco_data import schemas, tables
+from syco_data.commands import project
 from syco_data.errors import SycoError
 from syco_data.settings import unknown
 from syco_data.sources import SOURCES
 
+DATA = Path("data")
 SHORTEST_PREFIX = 6
 PLACE = re.compile(r"([a-z0-9_]+)/(\d{1,9})")
 
@@ -27,11 +29,13 @@ def show(
             metavar="ID", help="The id of a claim, prompt or probe, or its first characters; or SOURCE/ROW."
         ),
     ],
-    data: Annotated[Path, typer.Option(help="Where the build's outs are.")] = Path("data"),
+    data: Annotated[Path | None, typer.Option(**project.FOLDER, help="Another folder of a build than data/.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
     """One claim or prompt with its source row, persona, opinion, verdicts and arms; or one probe."""
-    found = _gather(identity, data)
+    if data is None:
+        project.require()
+    found = _gather(identity, data or DATA)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return

@@ -4,11 +4,16 @@ from typing import Annotated
 
 import typer
 
-from syco_data.commands import limits
+from syco_data.commands import completion, limits, project
 from syco_data.commands.limits import TimeLimit
 
 app = typer.Typer(help="The 17 sources: list them, compare them with upstream, pin their revisions.")
-Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Sources by key; all where none is named.")]
+Keys = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY]...", autocompletion=completion.sources, help="Sources by key; all where none is named."
+    ),
+]
 
 
 @app.command("list")
@@ -33,12 +38,11 @@ def check(context: typer.Context, keys: Keys = None, time_limit: TimeLimit = Non
     from rich.console import Console
     from rich.progress import track
 
-    from syco_data import settings
     from syco_data.acquire import acquire, comparison
     from syco_data.commands import source_tables
     from syco_data.errors import CheckFailed
 
-    given = settings.load()
+    given = project.load()
     chosen = acquire.chosen(keys or (), given)
     waiting = track(chosen, "Comparing", console=Console(stderr=True), transient=True)
     limits.start(context, time_limit, given.acquire.retries.total)
@@ -71,7 +75,7 @@ def lock(
 
     if revision and not keys:
         raise SycoError("--revision needs the sources it is for", f"Name them: sources lock sst2 --revision {revision}")
-    given = settings.load()
+    given = project.load()
     limits.start(context, time_limit, given.acquire.retries.total)
     locks = locking.resolve(acquire.chosen(keys or (), given), given, revision)
     locking.write(locks, settings.PARAMS)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from syco_data.commands import project
 from syco_data.errors import SycoError
 
 RESULTS = Path("data/reports/results")
@@ -13,6 +14,7 @@ def summary() -> None:
     """Prints the last report's six lines and the page's path."""
     from syco_data.report.report import PAGE, SUMMARY
 
+    project.require()
     try:
         typer.echo((RESULTS / SUMMARY).read_text(encoding="utf-8"), nl=False)
     except FileNotFoundError as error:

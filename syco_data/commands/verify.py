@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
+from syco_data.commands import project
 from syco_data.errors import CheckFailed
 
 
-def verify(folder: Annotated[Path, typer.Argument(help="A release: data/release, or what pull has written.")]) -> None:
+def verify(
+    folder: Annotated[
+        Path,
+        typer.Argument(**project.FOLDER, help="A release: data/release, or what pull has written."),
+    ],
+) -> None:
     """Checks every file of a release against its manifest, and its tables against their schemas and each other.
 
     What git, the Hub's client or a desktop leaves in the folder (.git, .cache, .DS_Store) is named, and is no fault.
