@@ -1,4 +1,4 @@
-"""How long stripped prompts are, in tokens: what the cost of filtration follows from (docs/scaling.md).
+"""How long stripped prompts are, in tokens: what the cost of filtration follows from (docs/filter.md).
 
     python -m benchmarks tokens [PROMPTS.parquet] [TOKENIZER.json]
 

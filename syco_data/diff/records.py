@@ -1,6 +1,6 @@
 """What a comparison of two releases found: the records behind the terminal table, the JSON and the page.
 
-`docs/diff-schema.md` describes the JSON; a change of meaning raises `SCHEMA`.
+`docs/diff.md` describes the JSON; a change of meaning raises `SCHEMA`.
 """
 
 from typing import Any, Literal
