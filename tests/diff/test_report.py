@@ -15,7 +15,7 @@ from syco_data.schemas import CHANGES
 from tests.support import planted
 from tests.support.planted import PLANTS
 
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "diff-schema.md"
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "diff.md"
 
 
 @pytest.fixture(scope="module")
