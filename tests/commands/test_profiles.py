@@ -73,7 +73,7 @@ def test_lines_that_a_profile_leaves_keep_their_ends_in_a_mixed_file(project):
     profiles.use("real")
     assert params.read_bytes() == before.replace(b"origin: embedded #", b"origin: directory #", 1).replace(
         b": 4000\r\n", b": 20000\r\n"
-    )
+    ).replace(b"in use: default", b"in use: real")
 
 
 def test_params_that_are_not_there_or_broken_are_written_anew(project):
@@ -82,7 +82,9 @@ def test_params_that_are_not_there_or_broken_are_written_anew(project):
     profiles.use("default")
     assert (project / "params.yaml").read_bytes() == default
     (project / "params.yaml").write_text("a: [", encoding="utf-8")
-    profiles.use("default")
+    with pytest.raises(SycoError, match=r"params\.yaml.*Correct it, or drop what is yours in it: .* --discard"):
+        profiles.use("default")
+    profiles.use("default", discard=True)
     assert (project / "params.yaml").read_text(encoding="utf-8").rstrip() == default.decode().rstrip()
 
 
