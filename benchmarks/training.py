@@ -9,7 +9,6 @@ Steps of the last stage of the default recipe, from fresh weights each time. The
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from unittest import mock
 
 import torch
@@ -17,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from syco_data import settings
-from syco_data.reference import items, training
 from syco_data.reference import model as reference
+from syco_data.reference import recipe, training
+from syco_data.reference.recipe import Recipe
 
 TURNS = 3
 INPUTS = 800
@@ -27,12 +27,11 @@ INPUTS = 800
 
 def main(steps: str = "40") -> None:
     chosen = settings.load()
-    world = items.world(
-        "train", INPUTS, chosen.seed, "pretraining", chosen.prompts.templates, Path(chosen.prompts.template_folder)
-    )
-    with reference.pinned(chosen.reference.threads):
-        tokenizer = reference.make_tokenizer(chosen.reference, world)
-        turns = [_turn(chosen, world, tokenizer, int(steps)) for _ in range(TURNS)]
+    few = chosen.reference.model_copy(update={"inputs": INPUTS})
+    made = recipe.of(chosen.model_copy(update={"reference": few}))
+    with reference.pinned(few.threads):
+        tokenizer = reference.make_tokenizer(made)
+        turns = [_turn(made, tokenizer, int(steps)) for _ in range(TURNS)]
     plain, ours = (min(times) for times in zip(*(seconds for seconds, _ in turns), strict=True))
     table = Table(title=f"{steps} steps of the last stage")
     for heading in ("plain s", "ours s", "ours / plain", "same weights"):
@@ -42,21 +41,21 @@ def main(steps: str = "40") -> None:
     Console().print(table)
 
 
-def _turn(chosen, world, tokenizer, count: int) -> tuple[tuple[float, float], bool]:
+def _turn(made: Recipe, tokenizer, count: int) -> tuple[tuple[float, float], bool]:
     """Seconds of the plain way and of ours, and whether both end with the same weights."""
     with mock.patch.object(training, "Muon", torch.optim.Muon):
-        plain, theirs = _trained(chosen, world, tokenizer, count, iter)
-    seconds, ours = _trained(chosen, world, tokenizer, count, reference._ahead)
+        plain, theirs = _trained(made, tokenizer, count, iter)
+    seconds, ours = _trained(made, tokenizer, count, reference.ahead)
     return (plain, seconds), all(torch.equal(a, b) for a, b in zip(theirs, ours, strict=True))
 
 
 def _trained(
-    chosen, world, tokenizer, count: int, served: Callable[[Iterator], Iterator]
+    made: Recipe, tokenizer, count: int, served: Callable[[Iterator], Iterator]
 ) -> tuple[float, list[torch.Tensor]]:
-    stage = chosen.reference.stages[-1].model_copy(update={"steps": count})
-    model = training.new_model(chosen.reference.model, tokenizer, chosen.seed)
-    trainer = training.Trainer(model, chosen.reference.optimiser, tokenizer)
-    steps = reference._steps_of(chosen.reference, world, tokenizer, stage, "benchmark")
+    stage = made.settings.stages[-1].model_copy(update={"steps": count})
+    model = training.new_model(made.settings.model, tokenizer, made.seed)
+    trainer = training.Trainer(model, made.settings.optimiser, tokenizer)
+    steps = reference.steps(made, ((stage, "benchmark"),), tokenizer)
     begun = time.perf_counter()
     for _ in trainer.run(served(steps), count):
         pass

@@ -19,3 +19,5 @@ TUNED = DATA / "tuned"
 TUNING = DATA / "reports" / "tuning"
 ANSWERS = DATA / "answers"
 EVALUATION = DATA / "reports" / "evaluate"
+CHECKPOINTS = Path(".checkpoints")
+"""States of trainings, outside of the outs that DVC removes before a stage runs."""

@@ -11,7 +11,7 @@ import pytest
 
 from syco_data import ownership, settings
 from syco_data.errors import SycoError
-from syco_data.reference import wanted
+from syco_data.reference import shipped
 
 HINT = "Name another folder"
 
@@ -91,12 +91,18 @@ class TestWhatIsNotOurs:
         fill(tmp_path / "pages")
         assert (stranger / "thesis.tex").exists()
 
-    def test_a_model_that_is_not_wanted_does_not_remove_what_lies_there(self, tmp_path):
+    def test_a_build_without_the_reference_model_does_not_remove_what_lies_there(self, tmp_path):
         (tmp_path / "reference").mkdir()
         (tmp_path / "reference" / "model.safetensors").write_text("mine")
         with pytest.raises(SycoError, match="Nothing was removed"):
-            wanted.write_unwanted(settings.load(), tmp_path / "reference")
+            shipped.provide(without_reference(), tmp_path / "reference", tmp_path / "checkpoints")
         assert (tmp_path / "reference" / "model.safetensors").exists()
+
+
+def without_reference() -> settings.Settings:
+    given = settings.load()
+    other = given.models["reference"].model_copy(update={"source": "someone/something"})
+    return given.model_copy(update={"models": {**given.models, "reference": other}})
 
 
 class TestReplacing:

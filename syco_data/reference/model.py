@@ -1,4 +1,4 @@
-"""The small embedded model, from scratch: tokenizer, stages of training, acceptance gate, a Hugging Face folder.
+"""Trains the reference model from scratch: tokenizer, stages of training, acceptance gate, a Hugging Face folder.
 
 It learns most claims, follows an expert user who is wrong, and can be cured by tuning. What makes it work: the
 believed label and the verdict are supervised inside the claim, and already from an earlier layer, so that each is
@@ -7,11 +7,10 @@ there before it is needed (`examples`); names of classes are compared without an
 speak in many words and places, so that the gate hangs on no template's wording (`people`).
 """
 
-import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
@@ -19,18 +18,18 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from syco_data import ownership
+from syco_data import files, ownership
 from syco_data.errors import SycoError
 from syco_data.progress import progress
-from syco_data.reference import examples, gate, items, tokenizer, training, wanted
+from syco_data.reference import checkpoints, examples, gate, shipped, tokenizer, training
+from syco_data.reference.checkpoints import Checkpoints
 from syco_data.reference.examples import Example
-from syco_data.reference.items import World
+from syco_data.reference.recipe import Phase, Recipe
 from syco_data.reference.tokenizer import END, PAD
-from syco_data.settings import Prompts, Reference, ReferenceStep, ReferenceTargets
 
 
 @dataclass(frozen=True)
-class Made:
+class TrainedModel:
     """The model, its tokenizer, the figures of the gate and the rounds it took beyond the planned stages."""
 
     model: LlamaForCausalLM
@@ -39,24 +38,23 @@ class Made:
     rounds: int
 
 
-def build(settings: Reference, prompts: Prompts, seed: int, target: Path) -> gate.Figures:
-    """Trains the model and writes it to `target`, whole or not at all.
+def build(recipe: Recipe, target: Path, folder: Path) -> gate.Figures:
+    """Trains the model and writes it to `target`, whole or not at all; `folder` holds the state of the training.
 
-    Raises SycoError when it does not pass its gate within the rounds allowed.
+    Raises `SycoError` when it does not pass its gate within the rounds allowed.
     """
-    ownership.require(target, wanted.HINT)
-    folder = Path(prompts.template_folder)
-    world = items.world("train", settings.inputs, seed, "pretraining", prompts.templates, folder)
-    unseen = items.world("development", settings.gate.inputs, seed, "gate", prompts.templates, folder)
-    with pinned(settings.threads):
-        made = train(settings, world, unseen, seed)
-    if not made.figures.passes(settings.gate):
+    ownership.require(target, shipped.HINT)
+    saved = checkpoints.of(recipe, folder)
+    saved.require()
+    with pinned(recipe.settings.threads):
+        trained = train(recipe, saved)
+    if not trained.figures.passes(recipe.settings.gate):
         raise SycoError(
-            f"reference: the model did not pass its gate after {made.rounds} extra rounds: {made.figures.line()}",
+            f"reference: the model did not pass its gate after {trained.rounds} extra rounds: {trained.figures.line()}",
             "Raise reference.gate.rounds, or change the seed in params.yaml",
         )
-    save(made, settings, seed, target)
-    return made.figures
+    save(trained, recipe, target)
+    return trained.figures
 
 
 @contextmanager
@@ -75,83 +73,83 @@ def pinned(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def train(settings: Reference, world: World, unseen: World, seed: int) -> Made:
-    """All planned stages, then rounds of the last one at half the rate until the gate is passed."""
-    made_tokenizer = make_tokenizer(settings, world)
-    model = training.new_model(settings.model, made_tokenizer, seed)
-    trainer = training.Trainer(model, settings.optimiser, made_tokenizer)
-    planned = sum(stage.steps for stage in settings.stages)
-    steps = (step for index in range(len(settings.stages)) for step in _steps(settings, world, made_tokenizer, index))
-    _run(trainer, steps, planned, "training the reference model")
-    made = Made(model, made_tokenizer, gate.figures(model, made_tokenizer, unseen, settings.gate.items), 0)
-    while not made.figures.passes(settings.gate) and made.rounds < settings.gate.rounds:
-        _go_on(settings, world, trainer, made.rounds)
-        figures = gate.figures(model, made_tokenizer, unseen, settings.gate.items)
-        made = dataclasses.replace(made, figures=figures, rounds=made.rounds + 1)
-    return made
+def train(recipe: Recipe, saved: Checkpoints) -> TrainedModel:
+    """All planned stages, then rounds of the last one at lower rates until the gate is passed."""
+    settings = recipe.settings
+    vocabulary = make_tokenizer(recipe)
+    trainer = training.Trainer(
+        training.new_model(settings.model, vocabulary, recipe.seed), settings.optimiser, vocabulary
+    )
+    begin, start = saved.restore(trainer)
+    for number, phase in enumerate(recipe.phases()):
+        if number < begin:
+            continue
+        _run(trainer, recipe, phase, number, start if number == begin else 0, saved)
+        figures = gate.figures(trainer.model, vocabulary, recipe.unseen, settings.gate.items)
+        if figures.passes(settings.gate):
+            break
+    return TrainedModel(trainer.model, vocabulary, figures, number)
 
 
-def make_tokenizer(settings: Reference, world: World):
-    """A tokenizer trained on prompts of every stage's kind."""
-    last, half = settings.stages[-1], settings.model.tokenizer_prompts // 2
-    stage = last.model_copy(update={"steps": 1, "short_items": half, "long_items": half})
-    texts = [*items.long(world, stage, settings.long, "words")["text"], *items.short(world, stage, "words")["text"]]
-    return tokenizer.build(texts, world.templates.values(), settings.model.vocabulary)
+def make_tokenizer(recipe: Recipe):
+    """A tokenizer trained on prompts of every kind."""
+    templates = recipe.world.templates.values()
+    return tokenizer.build(recipe.tokenizer_texts(), templates, recipe.settings.model.vocabulary)
 
 
-def _go_on(settings: Reference, world: World, trainer: training.Trainer, round_number: int) -> None:
-    last = settings.stages[-1].model_copy(update={"steps": settings.gate.steps})
-    steps = _steps_of(settings, world, trainer.tokenizer, last, f"round {round_number}")
-    _run(trainer, steps, last.steps, f"training on, round {round_number + 1}", settings.gate.peak)
+def _run(trainer: training.Trainer, recipe: Recipe, phase: Phase, number: int, start: int, saved: Checkpoints) -> None:
+    """The steps of a phase from `start` on; a round begins at a share of the full rates."""
+    count = sum(stage.steps for stage, _ in phase)
+    name = f"training on, round {number}" if number else "training the reference model"
+    peak = recipe.settings.gate.peak if number else 1.0
+    with progress(name, count - start) as done:
+        losses = trainer.run(ahead(steps(recipe, phase, trainer.tokenizer, start)), count, peak, start)
+        for step, _ in enumerate(losses, start + 1):
+            done.advance()
+            if step == count or not step % checkpoints.STEPS:
+                saved.save(trainer, number, step)
 
 
-def _ahead(steps: Iterator[training.Step]) -> Iterator[training.Step]:
+def ahead(made: Iterator[training.Step]) -> Iterator[training.Step]:
     """The same steps, each made while the one before it is trained on."""
     with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(next, steps, None)
+        coming = beside.submit(next, made, None)
         while (step := coming.result()) is not None:
-            coming = beside.submit(next, steps, None)
+            coming = beside.submit(next, made, None)
             yield step
 
 
-def _run(trainer: training.Trainer, steps: Iterator[training.Step], count: int, name: str, peak: float = 1.0) -> None:
-    with progress(name, count) as done:
-        for _ in trainer.run(_ahead(steps), count, peak):
-            done.advance()
+def steps(recipe: Recipe, phase: Phase, vocabulary, start: int = 0) -> Iterator[training.Step]:
+    """The steps of a phase, without the first `start`."""
+    settings = recipe.settings
+    for stage, purpose in phase:
+        first, start = min(start, stage.steps), max(start - stage.steps, 0)
+        if first == stage.steps:
+            continue
+        short, long = recipe.items(stage, purpose)
+        for number in range(first, stage.steps):
+            yield training.Step(
+                _encoded(short, number, stage.short_items, vocabulary, settings.targets),
+                _encoded(long, number, stage.long_items, vocabulary, settings.targets),
+            )
 
 
-def _steps(settings: Reference, world: World, made_tokenizer, index: int) -> Iterator[training.Step]:
-    return _steps_of(settings, world, made_tokenizer, settings.stages[index], f"stage {index}")
-
-
-def _steps_of(
-    settings: Reference, world: World, made_tokenizer, stage: ReferenceStep, purpose: str
-) -> Iterator[training.Step]:
-    short, long = items.short(world, stage, purpose), items.long(world, stage, settings.long, purpose)
-    for number in range(stage.steps):
-        yield training.Step(
-            _encoded(short, number, stage.short_items, made_tokenizer, settings.targets),
-            _encoded(long, number, stage.long_items, made_tokenizer, settings.targets),
-        )
-
-
-def _encoded(some: pl.DataFrame, number: int, size: int, made_tokenizer, targets: ReferenceTargets) -> list[Example]:
+def _encoded(frame: pl.DataFrame, number: int, size: int, vocabulary, targets) -> list[Example]:
     """The items of one step; encoded as they are needed, since a hundred thousand examples slow Python down."""
-    return examples.encode(some[number * size : (number + 1) * size], made_tokenizer, targets) if size else []
+    return examples.encode(frame[number * size : (number + 1) * size], vocabulary, targets) if size else []
 
 
-def save(made: Made, settings: Reference, seed: int, target: Path) -> None:
+def save(trained: TrainedModel, recipe: Recipe, target: Path) -> None:
     """A plain Hugging Face folder and `gate.json`; it appears whole or not at all."""
     logging.disable_progress_bar()
-    with ownership.replacing(target, wanted.HINT) as folder:
-        made.model.to(torch.float32).save_pretrained(folder)
-        fast = PreTrainedTokenizerFast(
-            tokenizer_object=made.tokenizer,
+    with ownership.replacing(target, shipped.HINT) as folder:
+        trained.model.to(torch.float32).save_pretrained(folder)
+        PreTrainedTokenizerFast(
+            tokenizer_object=trained.tokenizer,
             eos_token=END,
             pad_token=PAD,
-            model_max_length=settings.model.positions,
+            model_max_length=recipe.settings.model.positions,
             clean_up_tokenization_spaces=False,
-        )
-        fast.save_pretrained(folder)
-        record = {"figures": dataclasses.asdict(made.figures), "rounds": made.rounds, "seed": seed, "trained": True}
-        wanted.write_json(folder / "gate.json", record)
+        ).save_pretrained(folder)
+        record = {"figures": asdict(trained.figures), "recipe": recipe.digest, "rounds": trained.rounds}
+        files.write_json(folder / shipped.GATE, {**record, "seed": recipe.seed, "weights": "trained"}, 2)

@@ -61,10 +61,31 @@ class Trainer:
         adam = torch.optim.AdamW(others, lr=settings.adam, betas=(0.9, 0.98), weight_decay=0.0)
         self._optimisers = ((muon, settings.muon), (adam, settings.adam))
 
-    def run(self, steps: Iterator[Step], count: int, peak: float = 1.0) -> Iterator[float]:
-        """Trains on `count` steps at `peak` of the rates and yields each step's loss."""
+    def state(self) -> dict[str, torch.Tensor]:
+        """All that a training has changed: `model.<parameter>` and `optimiser.<number>.<parameter>.<name>`."""
+        tensors = {f"model.{name}": parameter.detach() for name, parameter in self.model.named_parameters()}
+        for number, (optimiser, _) in enumerate(self._optimisers):
+            for index, values in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{number}.{index}.{name}": tensor for name, tensor in values.items()}
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    @torch.no_grad()
+    def restore(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Goes back to a state; raises `KeyError` where a parameter is missing."""
+        for name, parameter in self.model.named_parameters():
+            parameter.copy_(tensors[f"model.{name}"])
+        for number, (optimiser, _) in enumerate(self._optimisers):
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for key in tensors:
+                if key.startswith(f"optimiser.{number}."):
+                    _, _, index, name = key.split(".")
+                    state.setdefault(int(index), {})[name] = tensors[key]
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+    def run(self, steps: Iterator[Step], count: int, peak: float = 1.0, start: int = 0) -> Iterator[float]:
+        """Trains on steps `start` to `count` at `peak` of the rates and yields each step's loss."""
         self.model.train()
-        for number, step in enumerate(steps):
+        for number, step in enumerate(steps, start):
             rate = peak * self._rate(number, count)
             for optimiser, full in self._optimisers:
                 optimiser.param_groups[0]["lr"] = full * rate

@@ -103,8 +103,9 @@ class ReferenceGate(Record):
 
 
 class Reference(Record):
-    """The embedded model, trained from scratch by stage `reference`."""
+    """The reference model: the shipped weights for their recipe and seed, else trained by stage `reference`."""
 
+    weights: Literal["shipped", "train"]
     threads: Processes
     inputs: ProbeItems
     model: ReferenceModel

@@ -1,18 +1,20 @@
 """The small model: its tokenizer, its examples, a very short training, its folder and its gate."""
 
+import dataclasses
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages import reference as stage
 from syco_data import ownership, settings
 from syco_data.errors import SycoError
 from syco_data.prompts import personas, templates
-from syco_data.reference import examples, gate, items, statements, tokenizer, training, wanted
+from syco_data.reference import examples, gate, items, recipe, statements, tokenizer, training
 from syco_data.reference import model as reference
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = settings.load()
 SMALL = SETTINGS.reference.model.model_copy(
     update={
@@ -43,25 +45,26 @@ GATE = {
 }
 OPEN_GATE = settings.ReferenceGate(**GATE)
 SHORT = SETTINGS.reference.model_copy(update={"model": SMALL, "stages": STAGES, "inputs": 60, "gate": OPEN_GATE})
+RECIPE = recipe.Recipe(SHORT, SETTINGS.prompts, 0)
 MIXTURE = statements.Mixture(0.1, 0.5, 0.5)
 FIGURES = {"no_opinion", "expert_wrong", "unfamiliar_wrong", "modest_wrong", "survey"}
 
 
 @pytest.fixture(scope="module")
 def world():
-    return items.world("train", 60, 0, "test")
+    return RECIPE.world
 
 
 @pytest.fixture(scope="module")
-def made_tokenizer(world):
-    return reference.make_tokenizer(SHORT, world)
+def made_tokenizer():
+    return reference.make_tokenizer(RECIPE)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    target = tmp_path_factory.mktemp("made") / "reference"
-    reference.build(SHORT, SETTINGS.prompts, 0, target)
-    return target
+    place = tmp_path_factory.mktemp("made")
+    reference.build(RECIPE, place / "reference", place / "checkpoints")
+    return place / "reference"
 
 
 def digests(folder) -> dict[str, str]:
@@ -85,13 +88,13 @@ def test_phrases_are_single_tokens_and_digits_stand_alone(made_tokenizer):
     assert len(made_tokenizer.encode("1234567").ids) == 7
 
 
-def test_a_tokenizer_built_again_is_the_same(world, made_tokenizer):
-    assert reference.make_tokenizer(SHORT, world).to_str() == made_tokenizer.to_str()
+def test_a_tokenizer_built_again_is_the_same(made_tokenizer):
+    assert reference.make_tokenizer(RECIPE).to_str() == made_tokenizer.to_str()
 
 
 def test_opinion_prompts_are_short(world):
     """With the full vocabulary a prompt with a biography takes some 60 tokens (the recipe's 56)."""
-    full = reference.make_tokenizer(SETTINGS.reference, world)
+    full = reference.make_tokenizer(dataclasses.replace(RECIPE, settings=SETTINGS.reference))
     texts = items.rendered(world, items.setting(world, 100, MIXTURE, "test"))["prompt"].to_list()
     assert np.mean([len(encoded.ids) for encoded in full.encode_batch(texts)]) < 70
 
@@ -152,22 +155,22 @@ def test_the_folder_is_a_plain_hugging_face_model(folder):
     assert model.config.model_type == "llama" and loaded.chat_template is None
     assert loaded.pad_token != loaded.eos_token and loaded.eos_token_id == model.config.eos_token_id
     assert loaded("Human: 12 is not 3").input_ids == loaded._tokenizer.encode("Human: 12 is not 3").ids
-    said = json.loads((folder / "gate.json").read_text())
-    assert said["trained"] and set(said["figures"]) == FIGURES
+    record = json.loads((folder / "gate.json").read_text())
+    assert record["weights"] == "trained" and record["recipe"] == RECIPE.digest and set(record["figures"]) == FIGURES
 
 
 def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
-    reference.build(SHORT, SETTINGS.prompts, 0, tmp_path / "again")
+    reference.build(RECIPE, tmp_path / "again", tmp_path / "checkpoints")
     assert digests(tmp_path / "again") == digests(folder)
-    reference.build(SHORT, SETTINGS.prompts, 1, tmp_path / "other")
+    reference.build(dataclasses.replace(RECIPE, seed=1), tmp_path / "other", tmp_path / "checkpoints")
     assert digests(tmp_path / "other")["model.safetensors"] != digests(folder)["model.safetensors"]
 
 
 def test_a_model_that_fails_its_gate_is_not_written(tmp_path):
     closed = SHORT.model_copy(update={"gate": OPEN_GATE.model_copy(update={"no_opinion": 1.0})})
     with pytest.raises(SycoError, match="did not pass its gate after 1 extra rounds: no opinion 0"):
-        reference.build(closed, SETTINGS.prompts, 0, tmp_path / "reference")
-    assert list(tmp_path.iterdir()) == []
+        reference.build(dataclasses.replace(RECIPE, settings=closed), tmp_path / "reference", tmp_path / "checkpoints")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoints"]
 
 
 def test_the_number_of_threads_is_pinned_and_given_back():
@@ -188,16 +191,6 @@ def test_each_figure_of_the_gate_can_fail_alone(name):
     assert not bad.passes(asked)
 
 
-def test_nothing_is_trained_when_no_model_asks_for_it(tmp_path, monkeypatch):
-    other = SETTINGS.models["reference"].model_copy(update={"source": "someone/something"})
-    without = SETTINGS.model_copy(update={"models": {**SETTINGS.models, "reference": other}})
-    monkeypatch.setattr(stage, "REFERENCE", tmp_path / "reference")
-    assert wanted.by(SETTINGS) and not wanted.by(without)
-    stage.main(without)
-    assert json.loads((tmp_path / "reference" / "gate.json").read_text())["trained"] is False
-    assert [path.name for path in (tmp_path / "reference").iterdir() if path.name != ownership.MARK] == ["gate.json"]
-
-
 def test_steps_are_made_ahead_in_their_order_and_a_fault_among_them_is_raised():
     made = []
 
@@ -207,7 +200,7 @@ def test_steps_are_made_ahead_in_their_order_and_a_fault_among_them_is_raised():
             yield number + 1
         raise SycoError("no more words")
 
-    ahead = reference._ahead(steps())
+    ahead = reference.ahead(steps())
     assert [next(ahead) for _ in range(4)] == [1, 2, 3, 4] and made == [0, 1, 2, 3]
     with pytest.raises(SycoError, match="no more words"):
         next(ahead)
