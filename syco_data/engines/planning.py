@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Protocol
 from syco_data.errors import SycoError
 
 # Part of every score's key: raise it when the meaning of a score changes.
-VERSION = 1
+VERSION = 2  # 2: logits in float32 whatever the model's type
 LETTER, WHOLE, AUTO = "letter", "whole", "auto"
 BORDER = 64  # characters at the end of a text that decide how what follows is tokenised
 PROBES = 4  # texts per border that are tokenised whole, on top of the proof

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from syco_data.settings import Filter
 
 
+ROWS = 16384  # of a head that are cast at once
+
+
 def identity(settings: Filter) -> engines.Identity:
     return engines.Identity(
         "transformers", engines.version_of("transformers"), engines.accelerator(settings.transformers.device)
@@ -28,6 +31,25 @@ def sorts_by_prefix(_: Filter) -> bool:
 
 def load(model: ResolvedModel, settings: Filter) -> engines.Engine:
     return TransformersEngine(model, settings)
+
+
+def _project_in_float32(head: Any) -> None:
+    """Logits in float32 from the hidden state; what the model does with them after that (a scale, a cap) stays.
+
+    The head's rows are cast piece by piece: a whole one in float32 may be gigabytes.
+    """
+    import torch
+    from torch.nn.functional import linear
+
+    if not isinstance(head, torch.nn.Linear) or head.weight.dtype in (torch.float32, torch.float64):
+        return
+
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
+        parts = [linear(hidden.float(), rows.float()) for rows in head.weight.split(ROWS)]
+        logits = torch.cat(parts, dim=-1)
+        return logits if head.bias is None else logits + head.bias.float()
+
+    head.forward = forward
 
 
 class TransformersEngine(engines.Engine):
@@ -44,6 +66,7 @@ class TransformersEngine(engines.Engine):
         engines.check_device(self._device, "filter.transformers.device")
         self._model = self._load()
         self.vocabulary = self._model.get_input_embeddings().weight.shape[0]
+        _project_in_float32(self._model.get_output_embeddings())
         self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
 
     def _load(self) -> Any:
