@@ -1,6 +1,7 @@
 """How far long work is: a bar with rate and time left on a terminal, one plain line a minute elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ class Progress:
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    def restart(self) -> None:
+        """Rate and time left count from now."""
         self.started = self.clock()
 
     def advance(self, count: int = 1) -> None:
@@ -66,14 +71,19 @@ def _bar(name: str, total: int, stream: TextIO) -> Iterator[Progress]:
 
 @contextmanager
 def _lines(name: str, total: int, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    last = clock()
+    counter, ended = Progress(name, total, lambda now: None, clock), threading.Event()
+    begun = clock()
 
-    def show(now: Progress) -> None:
-        nonlocal last
-        if clock() - last >= MINUTE:
-            last = clock()
-            print(now.line(), file=stream, flush=True)
+    def show() -> None:
+        while not ended.wait(MINUTE):
+            print(counter.line(), file=stream, flush=True)
 
-    counter = Progress(name, total, show, clock)
-    yield counter
-    print(f"{name}: {counter.done:,} done in {clock() - counter.started:,.0f} s", file=stream, flush=True)
+    # A thread: what is counted may take longer than a minute.
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield counter
+    finally:
+        ended.set()
+        thread.join()
+    print(f"{name}: {counter.done:,} done in {clock() - begun:,.0f} s", file=stream, flush=True)

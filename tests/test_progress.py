@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -10,17 +11,23 @@ from syco_data import progress
 from syco_data.progress import Progress
 
 
-def test_elsewhere_one_line_a_minute_and_one_at_the_end():
+def test_elsewhere_one_line_a_minute_and_one_at_the_end(monkeypatch):
+    """The lines come though nothing advances meanwhile, before the first advance too."""
+    monkeypatch.setattr(progress, "MINUTE", 0.02)
     now, out = [0.0], io.StringIO()
+
+    def until(text: str) -> None:
+        while text not in out.getvalue():
+            time.sleep(0.001)
+
     with progress._lines("scoring", 400, out, lambda: now[0]) as counter:
-        for _ in range(4):
-            now[0] += 40
-            counter.advance(100)
-    assert out.getvalue().splitlines() == [
-        "scoring: 200 of 400 (50%), 2/s, 0:01:20 left",
-        "scoring: 400 of 400 (100%), 2/s, 0:00:00 left",
-        "scoring: 400 done in 160 s",
-    ]
+        until("scoring: 0 of 400 (0%), 0/s, unknown time left\n")
+        now[0] += 80
+        counter.restart()
+        now[0] += 80
+        counter.advance(200)
+        until("scoring: 200 of 400 (50%), 2/s, 0:01:20 left\n")
+    assert out.getvalue().splitlines()[-1] == "scoring: 200 done in 160 s"
 
 
 def parts(reader: int) -> Iterator[str]:

@@ -45,11 +45,12 @@ def _count(names: list[str], chosen: settings.Settings) -> None:
     prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
     requests = verdicts.requests(verdicts.questions(prompts, chosen.filter.rule))
     table = Table()
-    for heading in ("model", "prompts", "texts to score", "in the store", "missing"):
+    for heading in ("model", "prompts", "texts to score", "in the store", "missing", "tokens to read"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for name in names:
         model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries, weights=False)
         todo = scoring.pending(requests, model, chosen.filter)
-        counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing)
+        tokens = scoring.tokens(todo, model, chosen.filter)
+        counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)
         table.add_row(name, *(f"{count:,}" for count in counts))
     Console().print(table)

@@ -12,7 +12,7 @@ itself answers one question: the log-probabilities of some next tokens (`logprob
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +43,26 @@ class Identity:
     device: str
 
 
+@dataclass
+class Counter:
+    """Tokens of the prefixes that an engine was given, and those of them that it took from its prefix cache.
+
+    `cached` is None for an engine without such a cache.
+    """
+
+    tokens: int = 0
+    cached: int | None = None
+
+    def add(self, tokens: int, cached: int | None) -> None:
+        self.tokens += tokens
+        if cached is not None:
+            self.cached = (self.cached or 0) + cached
+
+    @property
+    def share_cached(self) -> float | None:
+        return None if self.cached is None else self.cached / max(self.tokens, 1)
+
+
 class Batch(NamedTuple):
     """A finished batch by its number, in whatever order batches finish."""
 
@@ -60,6 +80,7 @@ class Engine(ABC):
 
     def __init__(self, model: ResolvedModel, settings: Filter) -> None:
         self.model, self.settings, self.max_length = model, settings, longest(model, settings)
+        self.counter = Counter()
         self.tokenizer = Tokenizer(model.folder, model.style)
         self._planner = Planner(self.tokenizer, settings.path)
 
@@ -77,7 +98,7 @@ class Engine(ABC):
 
     def plan(self, requests: Sequence[Request]) -> list[Plan]:
         """The queries that score the requests, in the model's prompt style."""
-        return self._planner.plan([Request(self.tokenizer.styled(text), options) for text, options in requests])
+        return self._planner.plan(styled(self.tokenizer, requests))
 
     def score(self, requests: Sequence[Request]) -> list[OptionScores]:
         """The options' log-probabilities of each request, in order; too long ones are marked, never cut."""
@@ -128,6 +149,11 @@ class Engine(ABC):
             )
 
 
+def styled(tokenizer: Tokenizer, requests: Iterable[Request]) -> list[Request]:
+    """The requests in the model's prompt style."""
+    return [Request(tokenizer.styled(text), options) for text, options in requests]
+
+
 def longest(model: ResolvedModel, settings: Filter) -> int:
     """The longest text in tokens, the token to come included: the params' limit, or the model's own."""
     return min(settings.max_length, model.positions or settings.max_length)
@@ -162,6 +188,29 @@ def open(model: ResolvedModel, settings: Filter) -> Iterator[Engine]:
         yield engine
     finally:
         engine.close()
+
+
+STEPS = tuple(2.0**-power for power in range(1, 13))
+"""Distances of neighbouring numbers, in nats, that may be seen in margins: those of narrow float types."""
+ROUNDING = 4e-6  # nats: of log-probabilities in float32
+FEWEST_MARGINS = 20
+
+
+def resolution(margins: Sequence[float]) -> float:
+    """The step that log-odds come in, in nats; 0 where there is none.
+
+    Measured on the margins themselves (differences of two options' log-probabilities), because it is a matter of the
+    engine, the architecture and the type together: the logits of a bfloat16 head between 16 and 32 have steps of 0.125.
+    """
+    import numpy as np
+
+    values = np.abs(np.asarray(margins, dtype=np.float64))
+    values = values[np.isfinite(values) & (values > 0)]
+    if len(values) < FEWEST_MARGINS:
+        return 0.0
+    distances = (np.abs(values - step * np.round(values / step)) for step in STEPS)
+    coarse = (step for step, away in zip(STEPS, distances, strict=True) if np.mean(away < ROUNDING) > 0.9)
+    return next(coarse, 0.0)
 
 
 def version_of(*distributions: str) -> str:

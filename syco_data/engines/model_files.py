@@ -138,6 +138,12 @@ def tensors(label: str, folder: Path) -> dict[str, Tensor]:
     return declared
 
 
+def parameters(folder: Path) -> int:
+    """How many numbers the weight files of a folder hold; 0 where there are none."""
+    headers = (header(folder.name, path) for path in sorted(folder.glob("*.safetensors")))
+    return sum(prod(tensor.shape) for tensors_ in headers for tensor in tensors_.values())
+
+
 def header(label: str, path: Path) -> dict[str, Tensor]:
     """The tensors that a safetensors file declares, after a check that its bytes are theirs, to the last one."""
     with path.open("rb") as file:

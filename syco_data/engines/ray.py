@@ -57,7 +57,9 @@ class RayEngine(engines.Engine):
     def stream(self, batches: Sequence[Sequence[Request]]) -> Iterator[engines.Batch]:
         """Finished batches as they come back."""
         for row in self._map("score", [_packed(batch) for batch in batches]):
-            yield engines.Batch(row["number"], _scores(row["result"]))
+            scored, counted = json.loads(row["result"])
+            self.counter.add(*counted)
+            yield engines.Batch(row["number"], [_scores(one) for one in scored])
 
     def score(self, requests: Sequence[Request]) -> list[OptionScores]:
         size = self.settings.batch
@@ -129,8 +131,10 @@ class Worker:
         return {"number": rows["number"], "result": [one for one, _ in done], "fault": [told for _, told in done]}
 
     def score(self, batch: str) -> str:
+        counter = self._engine.counter = engines.Counter()
         scored = self._engine.score([Request(text, tuple(options)) for text, options in json.loads(batch)])
-        return json.dumps([[score.logprobs, score.tokens, score.path] for score in scored])
+        rows = [[score.logprobs, score.tokens, score.path] for score in scored]
+        return json.dumps([rows, [counter.tokens, counter.cached]])
 
     def generate(self, batch: str) -> str:
         max_tokens, texts = json.loads(batch)
@@ -147,9 +151,9 @@ def _packed(batch: Sequence[Request]) -> str:
     return json.dumps([[text, list(options)] for text, options in batch])
 
 
-def _scores(result: str) -> list[OptionScores]:
-    rows = json.loads(result)
-    return [OptionScores(None if found is None else tuple(found), tokens, path) for found, tokens, path in rows]
+def _scores(row: list) -> OptionScores:
+    logprobs, tokens, path = row
+    return OptionScores(None if logprobs is None else tuple(logprobs), tokens, path)
 
 
 def _connect(settings: Filter) -> None:

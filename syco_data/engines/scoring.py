@@ -1,7 +1,8 @@
 """Scores of many requests by one model: from the store where they are, from the engine where they are not.
 
-Batches are cut from the sorted list of *all* requests, whether stored or not: a build that was killed goes on
-with the very batches that an uninterrupted one would have run, and a finished batch is saved before the next.
+Batches are cut from the sorted list of *all* requests, whether stored or not, by what is known before a model runs:
+a build that was killed goes on with the very batches that an uninterrupted one would have run, and a finished batch
+is saved before the next. A batch is a few seconds of work, so that a kill costs little with a large model too.
 """
 
 import time
@@ -11,12 +12,18 @@ from dataclasses import dataclass
 import polars as pl
 
 from syco_data import engines
-from syco_data.engines import planning, store
+from syco_data.engines import model_files, planning, store
 from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
+from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 from syco_data.progress import progress
 from syco_data.settings import Filter, local_path
+
+# Parameters x tokens of one batch: some five seconds on two processor cores, or on a small GPU.
+WORK = {"cpu": 1.5e12}
+WORK_OF_OTHERS = 1e14
+CHARACTERS = 4  # of a token, roughly
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Collected:
 
     `stored` scores came from the store, `fresh` ones from the engine in `seconds`, for `tokens` tokens read. The time
     that a model takes to load is left out, but for Ray, whose actors load it when their first batch comes.
+    `share_cached` is the share of the tokens that the engine took from its prefix cache; None where it does not say.
     """
 
     scores: pl.DataFrame
@@ -32,6 +40,7 @@ class Collected:
     fresh: int
     tokens: int
     seconds: float
+    share_cached: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def pending(requests: Sequence[Request], model: ResolvedModel, settings: Filter)
     here = set(stored["key"])
     batches = [
         {name: request for name, request in batch if name not in here}
-        for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch)
+        for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch, _most_tokens(model, settings))
     ]
     return Pending(shelf, stored, [batch for batch in batches if batch])
 
@@ -83,15 +92,38 @@ def _order(settings: Filter):
     return lambda item: (0 if by_prefix else len(item[1].text), item[1].text, item[1].options)
 
 
-def _cut(items: list, size: int) -> Iterator[list]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _most_tokens(model: ResolvedModel, settings: Filter) -> float:
+    """How many tokens a batch may have."""
+    work = WORK.get(engines.identity(settings).device, WORK_OF_OTHERS)
+    return work / max(model_files.parameters(model.folder), 1)
+
+
+def _cut(items: list[tuple[str, Request]], most: int, most_tokens: float) -> Iterator[list[tuple[str, Request]]]:
+    """Batches of at most so many requests and tokens, estimated by characters; of one request at least."""
+    batch, tokens = [], 0
+    for item in items:
+        size = len(item[1].text) // CHARACTERS + 1
+        if batch and (len(batch) == most or tokens + size > most_tokens):
+            yield batch
+            batch, tokens = [], 0
+        batch.append(item)
+        tokens += size
+    if batch:
+        yield batch
+
+
+def tokens(todo: Pending, model: ResolvedModel, settings: Filter) -> int:
+    """How many tokens the missing scores will take; only the tokenizer is loaded."""
+    tokenizer = Tokenizer(model.folder, model.style)
+    planner = planning.Planner(tokenizer, settings.path)
+    plans = (planner.plan(engines.styled(tokenizer, batch.values())) for batch in todo.batches)
+    return sum(len(query.ids) for batch in plans for plan in batch for query in plan.queries)
 
 
 def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Collected:
     """One score per distinct request; saves every finished batch. The engine starts only if one is missing."""
     todo = pending(requests, model, settings)
-    fresh, seconds = _run(todo, model, settings) if todo.batches else ([], 0.0)
+    fresh, seconds, share = _run(todo, model, settings) if todo.batches else ([], 0.0, None)
     made = pl.concat([pl.DataFrame(schema=todo.stored.schema), *fresh])
     return Collected(
         scores=_limited(pl.concat([todo.stored, made]), engines.longest(model, settings)),
@@ -99,18 +131,20 @@ def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter)
         fresh=len(made),
         tokens=made["tokens"].sum(),
         seconds=seconds,
+        share_cached=share,
     )
 
 
-def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> tuple[list[pl.DataFrame], float]:
-    """The scores of all pending batches, and the seconds that they took."""
+def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> tuple[list[pl.DataFrame], float, float | None]:
+    """The scores of all pending batches, the seconds that they took, and the share of cached tokens."""
     frames = []
-    with engines.open(model, settings) as engine, progress(f"scoring {model.name}", todo.missing) as bar:
+    with progress(f"scoring {model.name}", todo.missing) as bar, engines.open(model, settings) as engine:
+        bar.restart()  # what loading took says nothing about the time that is left
         started = time.monotonic()
         for made in saved(todo, engine):
             bar.advance(len(made))
             frames.append(made)
-        return frames, time.monotonic() - started
+        return frames, time.monotonic() - started, engine.counter.share_cached
 
 
 def saved(todo: Pending, engine: engines.Engine) -> Iterator[pl.DataFrame]:

@@ -24,8 +24,9 @@ def write(folder: Path, found: Summary, margins: pl.DataFrame, collected: Collec
     files.write(folder / "keep_rates.csv", rates.write_csv())
 
 
-def speed(collected: Collected) -> dict[str, float]:
-    """Seconds and tokens of the scores that were made, and the share that came from the store."""
+def speed(collected: Collected) -> dict[str, float | None]:
+    """Seconds and tokens of the scores that were made, and the shares that came from the store and from the engine's
+    prefix cache (null where the engine has none, or nothing was made)."""
     total = collected.stored + collected.fresh
     return {
         "seconds": round(collected.seconds, 3),
@@ -33,6 +34,7 @@ def speed(collected: Collected) -> dict[str, float]:
         "fresh": collected.fresh,
         "share_from_store": round(collected.stored / max(total, 1), 6),
         "tokens": collected.tokens,
+        "share_from_prefix_cache": None if collected.share_cached is None else round(collected.share_cached, 6),
         "tokens_per_second": round(collected.tokens / max(collected.seconds, 1e-9), 1),
     }
 

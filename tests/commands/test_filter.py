@@ -68,9 +68,11 @@ class Stand:
 
 
 def test_a_dry_run_counts_and_loads_nothing(project, monkeypatch):
-    assert re.search(r"tiny\W+10\W+20\W+0\W+20\W", run("filter", "tiny", "--dry-run"))
+    before = re.search(r"tiny\W+10\W+20\W+0\W+20\W+([\d,]+)\W", run("filter", "tiny", "--dry-run"))
     collect(8, monkeypatch)
-    assert re.search(r"tiny\W+10\W+20\W+8\W+12\W", run("filter", "tiny", "--dry-run"))
+    after = re.search(r"tiny\W+10\W+20\W+8\W+12\W+([\d,]+)\W", run("filter", "tiny", "--dry-run"))
+    tokens = [int(match[1].replace(",", "")) for match in (before, after)]
+    assert 20 * 30 < tokens[0] < 20 * 200 and 0.5 < tokens[1] / tokens[0] < 0.7, "12 of 20 texts"
 
 
 def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypatch):

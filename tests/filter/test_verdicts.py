@@ -175,6 +175,7 @@ def test_the_report_is_json_csv_and_tables(tmp_path):
     assert metrics["overall"] == {"accuracy": 0.5, "guessing": 0.25, "keep_rate": 0.0, "kept": 0, "prompts": 50}
     assert metrics["paths"] == {"letter": 100}
     speed = json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))
+    assert speed["share_from_prefix_cache"] is None
     assert speed["share_from_store"] == 0.75 and speed["tokens_per_second"] == 250.0
     assert pl.read_csv(tmp_path / "margins.csv").equals(verdicts.histogram(decided))
     shown = Console(file=io.StringIO(), width=120)
