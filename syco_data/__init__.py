@@ -7,10 +7,16 @@ from typing import Any
 from syco_data.errors import SycoError
 from syco_data.sources import SOURCES
 
-_ON_DEMAND = {"load_release": "syco_data.publish.loading", "diff_releases": "syco_data.diff.diffing"}
+_ON_DEMAND = {
+    "Address": "syco_data.hub.addresses",
+    "diff_releases": "syco_data.diff.diffing",
+    "load_release": "syco_data.publish.loading",
+    "pull": "syco_data.publish.pulling",
+    "verify": "syco_data.release.verification",
+}
 """What a notebook may import besides, by the module that is only imported with it."""
 
-__all__ = ["SOURCES", "diff_releases", "load_release"]
+__all__ = ["SOURCES", "Address", "SycoError", "diff_releases", "load_release", "pull", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,32 @@
+"""The programs of examples/ run as their first lines say, on a small release."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from syco_data.diff import diffing
+from syco_data.release import release
+from tests.support.tables_for_tests import ROOT, Made, shared_build, shared_release, small_settings
+
+
+def run(name: str, *arguments: object, home: Path) -> str:
+    command = [sys.executable, ROOT / "examples" / f"{name}.py", *map(str, arguments)]
+    environment = {"PATH": "", "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_load_release_shows_rows(tmp_path):
+    printed = run("load_release", shared_release(), home=tmp_path)
+    assert printed.count("Assistant: I believe the best answer is (") == 2
+    assert printed.count("the user is ") == 2
+
+
+def test_compare_releases_names_causes(tmp_path):
+    made = Made(shared_build().folder, small_settings(release={"text": "none"}))
+    release.build(made.build, made.settings, tmp_path / "other", diffing.bump)
+    printed = run("compare_releases", shared_release(), tmp_path / "other", home=tmp_path)
+    assert "candidates/train: +0 -0, 2000 changed" in printed
+    assert "2000 changed: settings only" in printed
+    assert "the same" in run("compare_releases", shared_release(), shared_release(), home=tmp_path)
