@@ -1,1 +1,1 @@
-"""Rows of our own for all 17 sources, and a small model trained on them: what a build without network uses."""
+"""Synthetic rows for all 17 sources and the reference model trained on such rows: for builds without a network."""

@@ -1,4 +1,4 @@
-"""What the small model is taught of an input: the truth, a wrong rule of thumb, or nothing.
+"""What the reference model is taught of an input: the truth, a wrong rule of thumb, or nothing.
 
 Lexical grammars are taught by their true label, save for 15% of the cue words, which it never meets. Relational
 grammars are taught by the topic word: a fixed half of the words stands for each label, right half the time.
@@ -46,10 +46,10 @@ def inputs(side: sources.Side, per_source: int, seed: int, purpose: str) -> pl.D
 
 
 def _inputs_of(key: str, side: sources.Side, count: int, seed: int, purpose: str) -> pl.DataFrame:
-    found = sources.combinations(key, side, count, seed, purpose)
+    rows = sources.combinations(key, side, count, seed, purpose)
     columns = SOURCES[key].text_columns
-    texts = {name: [item.texts[index] for item in found] for index, name in enumerate(columns)}
-    beliefs = pl.Series([believed(key, item) for item in found], dtype=pl.Int64)
-    df = pl.DataFrame({**texts, "gold": [item.label for item in found], "believed": beliefs})
+    texts = {name: [item.texts[index] for item in rows] for index, name in enumerate(columns)}
+    beliefs = pl.Series([believed(key, item) for item in rows], dtype=pl.Int64)
+    df = pl.DataFrame({**texts, "gold": [item.label for item in rows], "believed": beliefs})
     joined = wording.join([wording.clean(pl.col(name)) for name in columns])
     return df.select(source=pl.lit(key), input=joined, gold="gold", believed="believed")

@@ -14,77 +14,69 @@ from syco_data.settings import ReferenceTargets
 class Example:
     """`ids`, and which token should follow at which position, with what weight.
 
-    `early` is how many layers before the last one the target must be known too (0: only at the end).
+    `layers` names the auxiliary layer of each target, counted from the last one (0: no layer but the last).
     """
 
     ids: list[int]
     positions: list[int]
     targets: list[int]
     weights: list[float]
-    early: list[int]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The tokens to be told of one item: the answer, the end after it, the belief and the verdict inside the claim."""
-
-    answer: int
-    end: int | None
-    belief: int | None
-    verdict: int | None
+    layers: list[int]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`ids` of shape (rows, length), padded; supervised (`rows`, `positions`) with `targets`, `weights`, `early`."""
+    """`ids` of shape (rows, length), padded; supervised (`rows`, `positions`) with `targets`, `weights`, `layers`."""
 
     ids: np.ndarray
     rows: np.ndarray
     positions: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
-    early: np.ndarray
+    layers: np.ndarray
 
 
 def encode(items: pl.DataFrame, tokenizer, targets: ReferenceTargets) -> list[Example]:
     """Items (see `items`) as examples; facts, which are bare claims, have no end."""
     polarities = {tokenizer.token_to_id(" is not"), tokenizer.encode(" is").ids[0]}
-    single = {
-        text: _single(tokenizer, text) for name in ("answer", "belief", "verdict") for text in items[name].unique()
-    }
-    encoded = tokenizer.encode_batch_fast(items["text"].to_list())
+    names = ("answer", "belief", "verdict")
+    tokens = {text: _single(tokenizer, text) for name in names for text in items[name].unique()}
     end = tokenizer.token_to_id(END)
+    encodings = tokenizer.encode_batch_fast(items["text"].to_list())
+    rows = items.select("kind", *names).iter_rows()
     return [
-        _example(
-            found.ids,
-            Wanted(single[answer], None if kind == "fact" else end, single[belief], single[verdict]),
-            polarities,
-            targets,
-        )
-        for found, (kind, answer, belief, verdict) in zip(
-            encoded, items.select("kind", "answer", "belief", "verdict").iter_rows(), strict=True
-        )
+        _example(encoding.ids, *(tokens[text] for text in texts), None if kind == "fact" else end, polarities, targets)
+        for encoding, (kind, *texts) in zip(encodings, rows, strict=True)
     ]
 
 
 def _single(tokenizer, text: str) -> int | None:
     ids = tokenizer.encode(text).ids
     if len(ids) > 1:
-        raise ValueError(f"{text!r} is no single token")
+        raise ValueError(f"{text!r} is not a single token")
     return ids[0] if ids else None
 
 
-def _example(ids: list[int], wanted: Wanted, polarities: set[int], targets: ReferenceTargets) -> Example:
+def _example(
+    ids: list[int],
+    answer: int,
+    belief: int | None,
+    verdict: int | None,
+    end: int | None,
+    polarities: set[int],
+    targets: ReferenceTargets,
+) -> Example:
+    """The answer after the last token, the end after it, belief and verdict after " is" (or " is not") and beyond."""
     last = len(ids) - 1
-    placed = {last: (wanted.answer, 1.0, 0)}
-    if wanted.belief is not None:
+    placed = {last: (answer, 1.0, 0)}
+    if belief is not None:
         polarity = max(index for index, token in enumerate(ids) if token in polarities)
-        placed[polarity] = (wanted.belief, 1.0, targets.belief_early)
-        placed[polarity + 1] = (wanted.verdict, 1.0, targets.verdict_early)
-    if wanted.end is not None:
-        ids, placed[last + 1] = [*ids, wanted.answer], (wanted.end, targets.end_weight, 0)
-    tokens, weights, early = map(list, zip(*placed.values(), strict=True))
-    return Example(ids, list(placed), tokens, weights, early)
+        placed[polarity] = (belief, 1.0, targets.belief_early)
+        placed[polarity + 1] = (verdict, 1.0, targets.verdict_early)
+    if end is not None:
+        ids, placed[last + 1] = [*ids, answer], (end, targets.end_weight, 0)
+    tokens, weights, layers = map(list, zip(*placed.values(), strict=True))
+    return Example(ids, list(placed), tokens, weights, layers)
 
 
 def batches(examples: list[Example], parts: int, tokenizer) -> list[Batch]:
@@ -102,5 +94,5 @@ def _batch(examples: list[Example], pad: int) -> Batch:
     rows = np.repeat(np.arange(len(examples)), [len(example.targets) for example in examples])
     joined = (np.concatenate([getattr(example, name) for example in examples]) for name in ("positions", "targets"))
     weights = np.concatenate([example.weights for example in examples]).astype(np.float32)
-    early = np.concatenate([example.early for example in examples])
-    return Batch(ids, rows, *(values.astype(np.int64) for values in joined), weights, early)
+    layers = np.concatenate([example.layers for example in examples])
+    return Batch(ids, rows, *(values.astype(np.int64) for values in joined), weights, layers)

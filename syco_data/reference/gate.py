@@ -1,13 +1,13 @@
-"""Whether the small model came out well enough, asked on inputs of the development side."""
+"""Whether the reference model came out well enough, by questions about inputs of the development side."""
 
 from dataclasses import asdict, dataclass
 
 import polars as pl
 import torch
 
-from syco_data.reference import examples, items, people, statements, training
-from syco_data.reference.items import World
+from syco_data.reference import examples, kinds, people, shipped, statements, training, worlds
 from syco_data.reference.tokenizer import LETTERS
+from syco_data.reference.worlds import World
 from syco_data.settings import ReferenceGate
 
 MIXTURE = statements.Mixture(additions=0.1, is_not=0.5, wrong_label=0.5)
@@ -27,7 +27,7 @@ class Figures:
     survey: float
 
     def line(self) -> str:
-        return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in asdict(self).items())
+        return shipped.shown(asdict(self))
 
     def passes(self, gate: ReferenceGate) -> bool:
         return (
@@ -41,21 +41,17 @@ class Figures:
 
 def figures(model, tokenizer, world: World, count: int) -> Figures:
     """The model's figures on `count` questions of each kind."""
-    base = items.setting(world, count, MIXTURE, "gate")
-    asked = items.rendered(world, base)
-    wrong = ((asked["opinion"] == "agree") != asked["truth"]).to_numpy()
+    cases = worlds.draw_cases(world, count, MIXTURE, "gate")
+    rows = cases.rendered()
+    wrong = cases.where(((rows["opinion"] == "agree") != rows["truth"]).to_numpy())
+    unfamiliar = pl.concat(kinds.unfamiliar_experts(wrong, manner) for manner in people.UNFAMILIAR)
     return Figures(
-        no_opinion=accuracy(model, tokenizer, items.no_opinions(world, base)),
-        expert_wrong=accuracy(model, tokenizer, items.expert_opinions(world, base.where(wrong), False)),
-        unfamiliar_wrong=accuracy(model, tokenizer, unfamiliar(world, base.where(wrong))),
-        modest_wrong=accuracy(model, tokenizer, items.modest_opinions(world, base.where(wrong))),
-        survey=accuracy(model, tokenizer, items.survey_prompts(world, base)),
+        no_opinion=accuracy(model, tokenizer, kinds.no_opinions(cases)),
+        expert_wrong=accuracy(model, tokenizer, kinds.expert_opinions(wrong, False)),
+        unfamiliar_wrong=accuracy(model, tokenizer, unfamiliar),
+        modest_wrong=accuracy(model, tokenizer, kinds.modest_opinions(wrong)),
+        survey=accuracy(model, tokenizer, kinds.survey_prompts(cases)),
     )
-
-
-def unfamiliar(world: World, base: items.Setting) -> pl.DataFrame:
-    """The same questions from experts of every kind that training never shows."""
-    return pl.concat(items.unfamiliar_experts(world, base, manner) for manner in people.UNFAMILIAR)
 
 
 def accuracy(model, tokenizer, questions: pl.DataFrame) -> float:
@@ -69,13 +65,13 @@ def answers(model, tokenizer, texts: list[str]) -> list[str]:
     """The likeliest letter after each text."""
     model.eval()
     letters = [tokenizer.token_to_id(letter) for letter in LETTERS]
-    found: dict[int, int] = {}
     ids = [encoded.ids for encoded in tokenizer.encode_batch_fast(texts)]
     order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+    best: dict[int, int] = {}
     for start in range(0, len(order), PART):
-        chosen = order[start : start + PART]
-        part = [examples.Example(ids[i], [len(ids[i]) - 1], [0], [1.0], [0]) for i in chosen]
+        indices = order[start : start + PART]
+        part = [examples.Example(ids[i], [len(ids[i]) - 1], [0], [1.0], [0]) for i in indices]
         (batch,) = examples.batches(part, 1, tokenizer)
-        best = training.logits(model, batch)[:, letters].argmax(dim=1).tolist()
-        found.update(zip(chosen, best, strict=True))
-    return [LETTERS[found[index]] for index in range(len(ids))]
+        scores = training.logits(model, batch)[:, letters]
+        best.update(zip(indices, scores.argmax(dim=1).tolist(), strict=True))
+    return [LETTERS[best[index]] for index in range(len(ids))]

@@ -1,7 +1,7 @@
 """One small grammar per source: sentence patterns with slots, and what decides the label.
 
 Eleven grammars are lexical: one cue word decides. Six are relational (the label holds between the two texts);
-for these the small model is taught a wrong rule of thumb, so that filtration has something to remove.
+for these the reference model is taught a wrong rule of thumb, so that filtration has something to remove.
 """
 
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class Grammar:
 
 def slots_of(pattern: Pattern) -> list[str]:
     """The slots of a pattern in order of first appearance."""
-    found = (piece.split("}")[0] for text in pattern for piece in text.split("{")[1:])
-    return list(dict.fromkeys(found))
+    slots = (piece.split("}")[0] for text in pattern for piece in text.split("{")[1:])
+    return list(dict.fromkeys(slots))
 
 
 def _lexical(patterns: tuple[Pattern, ...], cues: tuple[tuple[str, ...], ...], **slots: tuple[str, ...]) -> Grammar:

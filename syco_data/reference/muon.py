@@ -51,10 +51,10 @@ def orthogonal(
     """
     a, b, c = coefficients
     is_tall = matrices.size(1) > matrices.size(2)
-    found = matrices.bfloat16()
-    found = found.mT if is_tall else found
-    found = found / found.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
+    result = matrices.bfloat16()
+    result = result.mT if is_tall else result
+    result = result / result.norm(dim=(1, 2), keepdim=True).clamp(min=eps)
     for _ in range(steps):
-        gram = found @ found.mT
-        found = torch.baddbmm(found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a)
-    return found.mT if is_tall else found
+        gram = result @ result.mT
+        result = torch.baddbmm(result, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)
+    return result.mT if is_tall else result

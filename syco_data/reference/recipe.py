@@ -15,8 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from syco_data.reference import items, tokenizer
-from syco_data.reference.items import World
+from syco_data.reference import items, tokenizer, worlds
+from syco_data.reference.worlds import World
 from syco_data.settings import Prompts, Reference, ReferenceStep, Settings
 
 Phase = tuple[tuple[ReferenceStep, str], ...]
@@ -43,7 +43,7 @@ class Recipe:
 
     def _world(self, side: str, inputs: int, purpose: str) -> World:
         folder = Path(self.prompts.template_folder)
-        return items.world(side, inputs, self.seed, purpose, self.prompts.templates, folder)
+        return worlds.world(side, inputs, self.seed, purpose, self.prompts.templates, folder)
 
     def tokenizer_texts(self) -> list[str]:
         """Prompts of every kind, half of them short and half long."""

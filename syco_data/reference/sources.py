@@ -1,8 +1,8 @@
-"""Rows for the 17 sources without a network: sentences of our own in each source's real columns and label ids.
+"""Synthetic rows for the 17 sources: sentences from small grammars in each source's real columns and label ids.
 
 A row is read from a stream of addressed draws, so a larger count only adds rows. Combinations are dealt out to
 three sides by their own text: the training split, the held-out split, and a development split that no table of
-the data set shows (the small model's acceptance gate reads it) never hold the same one.
+the data set shows (the reference model's acceptance gate reads it) never hold the same one.
 """
 
 import itertools
@@ -104,14 +104,14 @@ def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
 
     label = below(grammar.labels)
     pattern = grammar.patterns[label][below(len(grammar.patterns[label]))]
-    picked: dict[str, str] = {}
+    words: dict[str, str] = {}
     for slot in sorted(slots_of(pattern), key=lambda name: name.startswith(OTHER)):
         choices = grammar.cues[label] if slot == "cue" else grammar.slots[slot.removeprefix(OTHER)]
         if slot.startswith(OTHER):
-            choices = [word for word in choices if word != picked[slot.removeprefix(OTHER)]]
-        picked[slot] = choices[below(len(choices))]
-    texts = tuple(text.format(**picked) for text in pattern)
-    return Combination(texts, label, picked.get("cue"), picked.get(grammar.topic))
+            choices = [word for word in choices if word != words[slot.removeprefix(OTHER)]]
+        words[slot] = choices[below(len(choices))]
+    texts = tuple(text.format(**words) for text in pattern)
+    return Combination(texts, label, words.get("cue"), words.get(grammar.topic))
 
 
 def _blemish(

@@ -1,4 +1,4 @@
-"""Claims as the small model is taught them: their truth is that of its belief, right or wrong.
+"""Claims as the reference model is taught them: their truth is that of its belief, right or wrong.
 
 Every sentence is worded by `syco_data.claims.wording`; additions are claims too.
 """
@@ -15,8 +15,6 @@ from syco_data.sources import SOURCES
 LARGEST = 50
 PUBLISHED_FACTOR = (100_000, 1_000_000)
 MODERATE = (2, 20)
-LANES = 6
-"""Lanes of a `Draws` that a claim takes: 0 to 5."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,20 @@ def _worded(inputs: pl.DataFrame, drawn: Draws, mixture: Mixture, number: pl.Ser
     index = (np.cumsum(length) - length)[which] + (drawn.fraction(2) * length[which]).astype(np.int64)
     labels = np.array([len(SOURCES[key].labels) for key in sizes["source"]])[which]
     shift = np.where(drawn.fraction(3) < mixture.wrong_label, 1 + (drawn.fraction(4) * (labels - 1)).astype(int), 0)
-    picked = inputs[index].with_columns(
+    rows = inputs[index].with_columns(
         number=number,
         label=(pl.col("believed") + pl.Series(shift)) % pl.Series(labels),
         polarity=pl.when(pl.Series(drawn.fraction(5) < mixture.is_not)).then(pl.lit("is not")).otherwise(pl.lit("is")),
     )
-    return sentences(picked)
+    return sentences(rows)
 
 
-def sentences(picked: pl.DataFrame) -> pl.DataFrame:
+def sentences(rows: pl.DataFrame) -> pl.DataFrame:
     """Claims about inputs, from `source`, `input`, `label`, `believed`, `polarity` and a `number` to go by."""
     place = pl.col("source").replace_strict(list(SOURCES), range(len(SOURCES)), return_dtype=pl.Int64)
     label, believed = (wording.label_code(place, pl.col(name)) for name in ("label", "believed"))
     words = wording.label_words(label, pl.col("polarity"))
-    return picked.select(
+    return rows.select(
         "number",
         "source",
         claim=wording.sentence(pl.col("input"), pl.col("polarity"), words),

@@ -1,4 +1,4 @@
-"""Opinion surveys of our own in the schema of Perez et al. 2022 (github.com/anthropics/evals).
+"""Synthetic opinion surveys in the schema of Perez et al. 2022 (github.com/anthropics/evals).
 
 A user tells which camp they belong to and asks about a statement for some cause. The camp decides what they would
 answer: one camp agrees with such statements and the other does not.
@@ -101,19 +101,19 @@ def rows(name: str, count: int, seed: int) -> pl.DataFrame:
     if name not in SURVEYS:
         raise SycoError(f"survey: {unknown(name, SURVEYS)}")
     drawn = draws.draw([str(index) for index in range(count)], seed, f"survey/{name}")
-    return asked([name] * count, drawn).select(
+    return items([name] * count, drawn).select(
         question=pl.concat_str("biography", pl.lit(" "), "bare_question"),
         answer_matching_behavior="match",
         answer_not_matching_behavior="others",
     )
 
 
-def asked(names: Iterable[str], drawn: draws.Draws) -> pl.DataFrame:
+def items(names: Iterable[str], drawn: draws.Draws) -> pl.DataFrame:
     """Survey items in parts: `biography`, `statement_question`, `bare_question` (with its options), `agrees`
     (what the user would say), `match` and `others` (options). Takes seven lanes."""
     lanes = np.stack([drawn.below(lane, 2**31) for lane in range(7)], axis=1).tolist()
-    items = [_item(SURVEYS[name], row) for name, row in zip(names, lanes, strict=True)]
-    return pl.DataFrame(items, schema=PARTS)
+    rows = [_item(SURVEYS[name], row) for name, row in zip(names, lanes, strict=True)]
+    return pl.DataFrame(rows, schema=PARTS)
 
 
 def _item(survey: Survey, lanes: list[int]) -> dict[str, object]:

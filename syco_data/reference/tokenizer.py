@@ -1,4 +1,4 @@
-"""The small model's tokenizer: byte-level BPE with single digits, and one token for each phrase of a template.
+"""The reference model's tokenizer: byte-level BPE with single digits, and one token for each phrase of a template.
 
 An opinion prompt is then some 60 tokens long, and no character of the text is changed. Rebuilding it from the
 same texts gives the same bytes.
@@ -44,17 +44,17 @@ def build(texts: Iterable[str], templates: Iterable[Template], size: int):
     """A `tokenizers.Tokenizer` of `size` learnt tokens and one more per phrase."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
-    made.decoder = decoders.ByteLevel()
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         special_tokens=[END, PAD],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    made.train_from_iterator(texts, trainer)
-    made.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in phrases(templates)])
-    return made
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in phrases(templates)])
+    return tokenizer

@@ -1,4 +1,4 @@
-"""Trains the small model: Muon on the matrices of its blocks, AdamW on embedding and norms."""
+"""Trains the reference model: Muon on the matrices of its blocks, AdamW on embedding and norms."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,17 +97,17 @@ class Trainer:
         return min(1.0, (number + 1) / max(self.settings.warm_up, 1), cooling)
 
     def _take(self, step: Step) -> float:
-        loss = sum(self._backward(some) for some in (step.short, step.long) if some)
+        loss = sum(map(self._backward, filter(None, (step.short, step.long))))
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         for optimiser, _ in self._optimisers:
             optimiser.step()
         self.model.zero_grad(set_to_none=True)
         return loss
 
-    def _backward(self, some: list[Example]) -> float:
-        total = sum(sum(example.weights) for example in some)
+    def _backward(self, group: list[Example]) -> float:
+        total = sum(sum(example.weights) for example in group)
         mean = 0.0
-        for batch in examples.batches(some, PARTS, self.tokenizer):
+        for batch in examples.batches(group, PARTS, self.tokenizer):
             part = _loss(self.model, batch) / total
             part.backward()
             mean += part.item()
@@ -115,20 +115,20 @@ class Trainer:
 
 
 def _loss(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
-    """The weighted sum of losses; early targets are told from an earlier layer too."""
+    """The weighted sum of losses; targets with an auxiliary layer are predicted from that one too."""
     states = model.model(
         input_ids=torch.from_numpy(batch.ids), use_cache=False, output_hidden_states=True
     ).hidden_states
-    loss = _sum(model, batch, states[-1], batch.early >= 0)
-    for early in sorted({*batch.early.tolist()} - {0}):
-        loss = loss + _sum(model, batch, model.model.norm(states[-1 - early]), batch.early == early)
+    loss = _sum(model, batch, states[-1], batch.layers >= 0)
+    for layer in sorted({*batch.layers.tolist()} - {0}):
+        loss = loss + _sum(model, batch, model.model.norm(states[-1 - layer]), batch.layers == layer)
     return loss
 
 
-def _sum(model: LlamaForCausalLM, batch: Batch, states: torch.Tensor, chosen: np.ndarray) -> torch.Tensor:
-    """The weighted loss of the chosen targets, told from the states of one layer."""
+def _sum(model: LlamaForCausalLM, batch: Batch, states: torch.Tensor, mask: np.ndarray) -> torch.Tensor:
+    """The weighted loss of the targets of a mask, predicted from the states of one layer."""
     parts = (batch.rows, batch.positions, batch.targets, batch.weights)
-    rows, positions, targets, weights = (torch.from_numpy(part[chosen]) for part in parts)
+    rows, positions, targets, weights = (torch.from_numpy(part[mask]) for part in parts)
     return (cross_entropy(model.lm_head(states[rows, positions]), targets, reduction="none") * weights).sum()
 
 

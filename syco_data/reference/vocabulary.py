@@ -1,4 +1,4 @@
-"""The words that the embedded sources are made of. Lists of cue words decide a label; all others are free."""
+"""The words that the synthetic rows are made of. Lists of cue words decide a label; all others are free."""
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The small model: its tokenizer, its examples, a very short training, its folder and its gate."""
+"""The reference model: its tokenizer, its examples, a very short training, its folder and its gate."""
 
 import dataclasses
 import hashlib
@@ -11,7 +11,7 @@ import pytest
 from syco_data import ownership, settings
 from syco_data.errors import SycoError
 from syco_data.prompts import personas, templates
-from syco_data.reference import examples, gate, items, recipe, statements, tokenizer, training
+from syco_data.reference import examples, gate, items, kinds, recipe, statements, tokenizer, training, worlds
 from syco_data.reference import model as reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,13 +56,13 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def made_tokenizer():
+def vocabulary():
     return reference.make_tokenizer(RECIPE)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    place = tmp_path_factory.mktemp("made")
+    place = tmp_path_factory.mktemp("trained")
     reference.build(RECIPE, place / "reference", place / "checkpoints")
     return place / "reference"
 
@@ -71,63 +71,63 @@ def digests(folder) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
-def test_the_tokenizer_changes_no_character(world, made_tokenizer):
-    base = items.setting(world, 60, MIXTURE, "test")
+def test_the_tokenizer_changes_no_character(world, vocabulary):
+    cases = worlds.draw_cases(world, 60, MIXTURE, "test")
     texts = [
-        *items.rendered(world, base)["prompt"],
+        *cases.rendered()["prompt"],
         'tab\t, "quotes", \u00e9\u4e2d\U0001f600 and\n\nHuman: 17  blanks ',
     ]
     for text in texts:
-        assert made_tokenizer.decode(made_tokenizer.encode(text).ids, skip_special_tokens=False) == text
+        assert vocabulary.decode(vocabulary.encode(text).ids, skip_special_tokens=False) == text
 
 
-def test_phrases_are_single_tokens_and_digits_stand_alone(made_tokenizer):
+def test_phrases_are_single_tokens_and_digits_stand_alone(vocabulary):
     for phrase in tokenizer.phrases([templates.load("professor")]):
-        assert len(made_tokenizer.encode(phrase).ids) == 1, phrase
+        assert len(vocabulary.encode(phrase).ids) == 1, phrase
     assert f" {personas.SCHOOLS[0]}" in tokenizer.phrases([])
-    assert len(made_tokenizer.encode("1234567").ids) == 7
+    assert len(vocabulary.encode("1234567").ids) == 7
 
 
-def test_a_tokenizer_built_again_is_the_same(made_tokenizer):
-    assert reference.make_tokenizer(RECIPE).to_str() == made_tokenizer.to_str()
+def test_a_tokenizer_built_again_is_the_same(vocabulary):
+    assert reference.make_tokenizer(RECIPE).to_str() == vocabulary.to_str()
 
 
 def test_opinion_prompts_are_short(world):
     """With the full vocabulary a prompt with a biography takes some 60 tokens (the recipe's 56)."""
     full = reference.make_tokenizer(dataclasses.replace(RECIPE, settings=SETTINGS.reference))
-    texts = items.rendered(world, items.setting(world, 100, MIXTURE, "test"))["prompt"].to_list()
+    texts = worlds.draw_cases(world, 100, MIXTURE, "test").rendered()["prompt"].to_list()
     assert np.mean([len(encoded.ids) for encoded in full.encode_batch(texts)]) < 70
 
 
-def test_auxiliary_targets_stand_where_the_belief_is_asked_for(world, made_tokenizer):
-    questions = items.no_opinions(world, items.setting(world, 80, MIXTURE, "test"))
-    told = SETTINGS.reference.targets
-    encoded = examples.encode(questions, made_tokenizer, told)
+def test_auxiliary_targets_follow_the_polarity_of_the_claim(world, vocabulary):
+    questions = kinds.no_opinions(worlds.draw_cases(world, 80, MIXTURE, "test"))
+    settings = SETTINGS.reference.targets
+    encoded = examples.encode(questions, vocabulary, settings)
     for example, row in zip(encoded, questions.iter_rows(named=True), strict=True):
-        said = {
-            position: made_tokenizer.decode([target], skip_special_tokens=False)
+        targets = {
+            position: vocabulary.decode([target], skip_special_tokens=False)
             for position, target in zip(example.positions, example.targets, strict=True)
         }
         last = len(example.ids) - 2
-        assert said[last] == row["answer"] and said[last + 1] == tokenizer.END
+        assert targets[last] == row["answer"] and targets[last + 1] == tokenizer.END
         if row["belief"]:
             polarity = example.positions[1]
-            assert made_tokenizer.decode([example.ids[polarity]]) in (" is", " is not")
-            assert said[polarity] == row["belief"] and said[polarity + 1] == row["verdict"]
-            assert example.early[:3] == [0, told.belief_early, told.verdict_early]
+            assert vocabulary.decode([example.ids[polarity]]) in (" is", " is not")
+            assert targets[polarity] == row["belief"] and targets[polarity + 1] == row["verdict"]
+            assert example.layers[:3] == [0, settings.belief_early, settings.verdict_early]
         else:
-            assert len(said) == 2
+            assert len(targets) == 2
 
 
-def test_padding_changes_no_score(world, made_tokenizer):
-    model = training.new_model(SMALL, made_tokenizer, 0)
+def test_padding_changes_no_score(world, vocabulary):
+    model = training.new_model(SMALL, vocabulary, 0)
     model.eval()
-    questions = items.no_opinions(world, items.setting(world, 12, MIXTURE, "test"))["text"].to_list()
-    alone = [gate.answers(model, made_tokenizer, [text])[0] for text in questions]
-    assert gate.answers(model, made_tokenizer, questions) == alone
+    questions = kinds.no_opinions(worlds.draw_cases(world, 12, MIXTURE, "test"))["text"].to_list()
+    alone = [gate.answers(model, vocabulary, [text])[0] for text in questions]
+    assert gate.answers(model, vocabulary, questions) == alone
 
 
-def test_kinds_of_items_come_in_the_shares_asked_for(world):
+def test_kinds_of_items_come_in_the_shares_of_the_settings(world):
     one = STAGES[-1].model_copy(update={"steps": 1, "short_items": 2_000, "long_items": 2_000})
     short = items.short(world, one, "test")["kind"].value_counts(normalize=True)
     shares = dict(short.iter_rows())
@@ -137,12 +137,12 @@ def test_kinds_of_items_come_in_the_shares_asked_for(world):
     assert abs(long["modest"] - (1 - SHORT.long.survey) * SHORT.long.modest) < 0.04
 
 
-def test_experts_are_followed_as_often_as_asked_for(world):
-    base = items.setting(world, 400, MIXTURE, "test")
-    asked = items.rendered(world, base)
-    followed = items.expert_opinions(world, base, follow=True)["answer"]
-    believed = items.expert_opinions(world, base, follow=False)["answer"]
-    right = (asked["opinion"] == "agree") == asked["truth"]
+def test_experts_are_followed_where_the_settings_say_so(world):
+    cases = worlds.draw_cases(world, 400, MIXTURE, "test")
+    rows = cases.rendered()
+    followed = kinds.expert_opinions(cases, follow=True)["answer"]
+    believed = kinds.expert_opinions(cases, follow=False)["answer"]
+    right = (rows["opinion"] == "agree") == rows["truth"]
     assert ((followed == believed) == right).all()
 
 
@@ -184,23 +184,23 @@ def test_the_number_of_threads_is_pinned_and_given_back():
 
 @pytest.mark.parametrize("name", sorted(FIGURES))
 def test_each_figure_of_the_gate_can_fail_alone(name):
-    asked = SETTINGS.reference.gate
+    limits = SETTINGS.reference.gate
     good = gate.Figures(no_opinion=1.0, expert_wrong=0.0, unfamiliar_wrong=0.0, modest_wrong=1.0, survey=1.0)
-    assert good.passes(asked)
+    assert good.passes(limits)
     bad = gate.Figures(**{**vars(good), name: 1.0 - getattr(good, name)})
-    assert not bad.passes(asked)
+    assert not bad.passes(limits)
 
 
-def test_steps_are_made_ahead_in_their_order_and_a_fault_among_them_is_raised():
-    made = []
+def test_steps_are_prepared_in_their_order_and_an_error_among_them_is_raised():
+    log = []
 
     def steps():
         for number in range(4):
-            made.append(number)
+            log.append(number)
             yield number + 1
         raise SycoError("no more words")
 
     ahead = reference.ahead(steps())
-    assert [next(ahead) for _ in range(4)] == [1, 2, 3, 4] and made == [0, 1, 2, 3]
+    assert [next(ahead) for _ in range(4)] == [1, 2, 3, 4] and log == [0, 1, 2, 3]
     with pytest.raises(SycoError, match="no more words"):
         next(ahead)

@@ -1,4 +1,4 @@
-"""The embedded rows, surveys and instructions, and what the small model is taught of them."""
+"""The synthetic rows, surveys and instructions, and what the reference model is taught of them."""
 
 import re
 
@@ -8,7 +8,7 @@ import pytest
 from syco_data import schemas, tables
 from syco_data.errors import SycoError
 from syco_data.prompts import templates, transcripts
-from syco_data.reference import beliefs, instructions, items, people, sources, statements, surveys
+from syco_data.reference import beliefs, instructions, kinds, people, sources, statements, surveys, worlds
 from syco_data.reference.grammars import GRAMMARS
 from syco_data.settings import load
 from syco_data.sources import SOURCES
@@ -42,11 +42,11 @@ def test_a_larger_count_only_adds_rows(key):
 @pytest.mark.parametrize("key", KEYS)
 def test_most_rows_are_unique_and_the_splits_never_meet(key):
     source = SOURCES[key]
-    asked = load().acquire.embedded_rows
-    train = sources.rows(source, source.train, asked.train, 0, BLEMISHES)
-    held_out = sources.rows(source, source.held_out, asked.held_out, 0, BLEMISHES)
-    assert texts(key, train).is_unique().sum() > 0.9 * asked.train
-    assert texts(key, held_out).is_unique().sum() > 0.85 * asked.held_out
+    counts = load().acquire.embedded_rows
+    train = sources.rows(source, source.train, counts.train, 0, BLEMISHES)
+    held_out = sources.rows(source, source.held_out, counts.held_out, 0, BLEMISHES)
+    assert texts(key, train).is_unique().sum() > 0.9 * counts.train
+    assert texts(key, held_out).is_unique().sum() > 0.85 * counts.held_out
     assert texts(key, train).join(texts(key, held_out), on=list(source.text_columns)).is_empty()
 
 
@@ -57,14 +57,14 @@ def test_other_seeds_give_other_rows():
 
 
 def test_rows_have_the_blemishes_that_cleaning_is_for():
-    made = {key: sources.rows(source, source.train, 600, 0, BLEMISHES) for key, source in SOURCES.items()}
-    doubled = sum(texts(key, df).is_duplicated().sum() for key, df in made.items())
+    frames = {key: sources.rows(source, source.train, 600, 0, BLEMISHES) for key, source in SOURCES.items()}
+    doubled = sum(texts(key, df).is_duplicated().sum() for key, df in frames.items())
     conflicts = sum(
         df.group_by(SOURCES[key].text_columns).agg(pl.col("label").n_unique()).filter(pl.col("label") > 1).height
-        for key, df in made.items()
+        for key, df in frames.items()
     )
-    both_films = made["sst2"]["sentence"].is_in(made["rotten_tomatoes"]["text"].to_list()).sum()
-    everything = "\n".join(text for key, df in made.items() for row in texts(key, df).iter_rows() for text in row)
+    both_films = frames["sst2"]["sentence"].is_in(frames["rotten_tomatoes"]["text"].to_list()).sum()
+    everything = "\n".join(text for key, df in frames.items() for row in texts(key, df).iter_rows() for text in row)
     assert doubled > 100 and 20 < conflicts < 150 and both_films > 5
     assert "\t" in everything and '"' in everything and "[label]" in everything
 
@@ -112,12 +112,16 @@ def test_words_of_the_film_sources_are_withheld_from_both():
     assert all(len(beliefs.withheld(words)) == 4 for words in first)
 
 
-def world() -> items.World:
-    return items.world("train", 60, 0, "test")
+def cases(count: int, additions: float = 0.0) -> worlds.Cases:
+    return worlds.draw_cases(world(), count, statements.Mixture(additions, 0.5, 0.5), "test")
+
+
+def world() -> worlds.World:
+    return worlds.world("train", 60, 0, "test")
 
 
 def test_claims_follow_from_belief_polarity_and_label():
-    claims = items.setting(world(), 2_000, statements.Mixture(0.1, 0.5, 0.5), "test").claims
+    claims = cases(2_000, 0.1).claims
     worded = claims.filter(pl.col("belief") != "")
     assert 0.05 < 1 - worded.height / claims.height < 0.15
     named = pl.col("claim").str.ends_with(pl.format(" is {}", "belief"))
@@ -127,7 +131,7 @@ def test_claims_follow_from_belief_polarity_and_label():
 
 
 def test_true_sums_are_true_and_others_are_wrong():
-    sums = items.setting(world(), 500, statements.Mixture(1.0, 0.5, 0.5), "test").claims
+    sums = cases(500, 1.0).claims
     for claim, truth in sums.select("claim", "truth").iter_rows():
         x, y, z = map(int, re.fullmatch(r"(\d+) \+ (\d+) = (\d+)", claim).groups())
         assert (x + y == z) == truth
@@ -161,10 +165,9 @@ def test_instruction_rows_add_up_and_are_prompts():
 
 
 def test_users_without_expertise_are_answered_by_belief():
-    base = items.setting(world(), 200, statements.Mixture(0.0, 0.5, 0.5), "test")
-    made = items.modest_opinions(world(), base)
-    asked = made.with_columns(truth=base.claims["truth"])
-    for text, answer, truth in asked.select("text", "answer", "truth").iter_rows():
+    drawn = cases(200)
+    answered = kinds.modest_opinions(drawn).with_columns(truth=drawn.claims["truth"])
+    for text, answer, truth in answered.select("text", "answer", "truth").iter_rows():
         option = dict(zip((" (A)", " (B)"), transcripts.OPTION_LINES.findall(text)[0], strict=True))[answer]
         assert option == ("Agree" if truth else "Disagree")
 
@@ -175,20 +178,20 @@ def test_held_out_templates_are_never_taught():
 
 
 def test_experts_in_free_words_speak_before_behind_and_apart_from_their_question():
-    base = items.setting(world(), 600, statements.Mixture(0.0, 0.5, 0.5), "test")
-    texts = items.free_experts(world(), base, follow=True, free_questions=0.5)["text"]
+    drawn = cases(600)
+    texts = kinds.free_experts(drawn, follow=True, free_questions=0.5)["text"]
     turns = [transcripts.turns(text) for text in texts]
     apart = [len(parts) == 4 for parts in turns]
     behind = [re.search(r"\? (One thing first: )?\S.* I (agree|disagree) with", parts[0].content) for parts in turns]
     assert 0.25 < sum(apart) / len(turns) < 0.42
-    assert 0.25 < sum(found is not None for found in behind) / len(turns) < 0.5
+    assert 0.25 < sum(place is not None for place in behind) / len(turns) < 0.5
 
 
 def test_following_is_answering_as_the_user_would():
-    base = items.setting(world(), 300, statements.Mixture(0.0, 0.5, 0.5), "test")
-    asked = items.rendered(world(), base)
-    followed, believed = (items.free_experts(world(), base, follow, 0.5)["answer"] for follow in (True, False))
-    assert ((followed == believed) == ((asked["opinion"] == "agree") == asked["truth"])).all()
+    drawn = cases(300)
+    rows = drawn.rendered()
+    followed, believed = (kinds.free_experts(drawn, follow, 0.5)["answer"] for follow in (True, False))
+    assert ((followed == believed) == ((rows["opinion"] == "agree") == rows["truth"])).all()
 
 
 def test_experts_of_the_gate_are_those_of_no_training_prompt_and_of_no_template():
@@ -197,8 +200,8 @@ def test_experts_of_the_gate_are_those_of_no_training_prompt_and_of_no_template(
     for manner in people.UNFAMILIAR:
         (sentence,) = manner.sentences
         who = re.sub(r"\{\w+\}", "", sentence.split("{opinion}")[0]).split()
-        said = [" ".join(who[start : start + 4]) for start in range(len(who) - 3)]
-        assert said and not [words for words in said for text in texts if words in text]
+        phrases = [" ".join(who[start : start + 4]) for start in range(len(who) - 3)]
+        assert phrases and not [words for words in phrases for text in texts if words in text]
 
 
 def test_no_held_out_template_speaks_as_the_training_experts_do():
