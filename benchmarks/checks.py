@@ -70,8 +70,8 @@ def make(folder: Path, size: int) -> dict:
 
 
 def _rows(key: str, count: int, chosen) -> pl.DataFrame:
-    """Distinct rows in a source's own columns: numbered words, labels in turn, and the embedded held-out split."""
-    from syco_data.reference import sources as embedded
+    """Distinct rows in a source's own columns: numbered words, labels in turn, and the synthetic held-out split."""
+    from syco_data.reference import sources as synthetic
 
     source = SOURCES[key]
     number = pl.int_range(count)
@@ -84,7 +84,7 @@ def _rows(key: str, count: int, chosen) -> pl.DataFrame:
         split=pl.lit(source.train).repeat_by(count).explode(), row=number, **texts, label=number % len(source.labels)
     ).select(schemas.raw(source).names)
     acquire = chosen.acquire
-    held_out = embedded.rows(source, source.held_out, acquire.embedded_rows.held_out, chosen.seed, acquire.blemishes)
+    held_out = synthetic.rows(source, source.held_out, acquire.synthetic_rows.held_out, chosen.seed, acquire.noise)
     return pl.concat([many, held_out.select(many.columns)])
 
 

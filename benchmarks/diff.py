@@ -115,7 +115,7 @@ def _release(drawn: pl.DataFrame, folder: Path, version: str, changed: bool) -> 
         schema=manifest.SCHEMA, version=version, change="first", previous=None, text="full", files=tables,
         settings={"seed": 0, "prompts": {"rows": len(kept)}, "arms": {ARM: {"filtered": True}}},
         sources={key: {"content_digest": "0" * 32, "release": "allow"} for key in SOURCES},
-        models={MODEL: {"source": "embedded", "digest": ("1" if changed else "0") * 32}}, templates={},
+        models={MODEL: {"source": "reference", "digest": ("1" if changed else "0") * 32}}, templates={},
         environment=Environment(python="3", system="Linux", machine="x86_64", packages={}),
         git=Git(commit=None, dirty=None),
     )  # fmt: skip

@@ -27,9 +27,9 @@ from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
 from syco_data.engines.vllm import PACKAGES, VllmEngine, _ask
 from syco_data.filter import verdicts
-from syco_data.settings import Filter
+from syco_data.settings import REFERENCE, Engines
 
-PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
+PROMPTS, NAME = Path("data/prompts/prompts.parquet"), "reference"
 HARNESS_QUESTIONS = 1_000
 TURNS = 3
 
@@ -47,11 +47,11 @@ def main(count: str = "20000", folder: str | None = None) -> None:
     model = _model(chosen, folder)
     requests = _requests(int(count))
     with tempfile.TemporaryDirectory() as store:
-        filter_ = chosen.filter.model_copy(update={"engine": "vllm", "store": store})
-        first = _timed(lambda: scoring.collect(requests, model, filter_))
-        again = _timed(lambda: scoring.collect(requests, model, filter_))
-        with engines.open(model, filter_) as engine:
-            ours, bare = _side_by_side(engine, model, filter_, requests)
+        asking = chosen.engines.model_copy(update={"engine": "vllm", "store": store})
+        first = _timed(lambda: scoring.collect(requests, model, asking))
+        again = _timed(lambda: scoring.collect(requests, model, asking))
+        with engines.open(model, asking) as engine:
+            ours, bare = _side_by_side(engine, model, asking, requests)
             harness = _harness(engine, requests[:HARNESS_QUESTIONS])
     _print(len(requests), ours, bare, harness, first, again)
 
@@ -60,7 +60,7 @@ def _model(chosen: settings.Settings, folder: str | None) -> ResolvedModel:
     record = models.named(NAME, chosen)
     if folder is not None:
         record = record.model_copy(update={"source": folder})
-    return models.resolve(NAME, record, REFERENCE, chosen.acquire.retries)
+    return models.resolve(NAME, record, REFERENCE, chosen.hub)
 
 
 def _requests(count: int) -> list[Request]:
@@ -83,7 +83,7 @@ def _best(turns: list[Timed]) -> Timed:
 
 
 def _side_by_side(
-    engine: VllmEngine, model: ResolvedModel, chosen: Filter, requests: list[Request]
+    engine: VllmEngine, model: ResolvedModel, chosen: Engines, requests: list[Request]
 ) -> tuple[Timed, Timed]:
     """Our whole path (tokenising, scoring, saving), and `LLM.generate` on the same token ids."""
     queries = [query for plan in engine.plan(requests) for query in plan.queries]

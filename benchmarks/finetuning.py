@@ -2,7 +2,7 @@
 
     python -m benchmarks finetuning [STEPS]
 
-A random Llama of the embedded model's size (0.4M parameters, 3,052 words), 48 rows a step, one thread. TRL's trainer
+A random Llama of the reference model's size (0.4M parameters, 3,052 words), 48 rows a step, one thread. TRL's trainer
 as it comes and the project's take turns; processor time counts, so a busy machine changes little.
 """
 

@@ -23,9 +23,9 @@ from syco_data.engines.planning import OptionScores, Request
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.filter import verdicts
 from syco_data.finetune import instructions
-from syco_data.settings import Filter
+from syco_data.settings import REFERENCE, Engines
 
-PROMPTS, REFERENCE, NAME = Path("data/prompts/prompts.parquet"), Path("data/reference"), "reference"
+PROMPTS, NAME = Path("data/prompts/prompts.parquet"), "reference"
 TRAIN = Path("data/train/reference/balanced/train.parquet")
 CLEAR, CLOSE = 0.01, 0.001  # nats: margins that must agree in sign; largest difference of log-probabilities
 
@@ -53,13 +53,13 @@ def _check() -> None:
     if not torch.cuda.is_available():
         raise SycoError("no CUDA GPU here, or a CPU build of torch: nothing was checked", "VARIANT=cuda make setup")
     chosen = settings.load()
-    model = models.resolve(NAME, models.named(NAME, chosen), REFERENCE, chosen.acquire.retries)
+    model = models.open(NAME, chosen)
     prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
     requests = verdicts.requests(verdicts.questions(prompts, chosen.filter.rule))
-    expected = _measured("transformers on cpu", model, _on(chosen.filter, "transformers", "cpu"), requests)
-    found = [_measured("transformers on cuda", model, _on(chosen.filter, "transformers", "cuda"), requests)]
-    if engines.module("vllm").identity(chosen.filter).device != "cpu":
-        found.append(_measured("vllm on cuda", model, _on(chosen.filter, "vllm", "cuda"), requests))
+    expected = _measured("transformers on cpu", model, _on(chosen.engines, "transformers", "cpu"), requests)
+    found = [_measured("transformers on cuda", model, _on(chosen.engines, "transformers", "cuda"), requests)]
+    if engines.module("vllm").identity(chosen.engines).device != "cpu":
+        found.append(_measured("vllm on cuda", model, _on(chosen.engines, "vllm", "cuda"), requests))
     agree = [_compared(expected, one) for one in found]
     _tune(chosen)
     if not all(agree):
@@ -70,7 +70,7 @@ def _tune(chosen: settings.Settings) -> None:
     import torch
 
     train = tables.read(TRAIN, schemas.TRAIN)
-    pool = instructions.load(chosen.instructions, chosen.seed)
+    pool = instructions.load(chosen.instructions, chosen.seed, chosen.hub)
     # The peak that is printed is that of tuning, not of the engines before it.
     gc.collect()
     torch.cuda.empty_cache()
@@ -80,12 +80,12 @@ def _tune(chosen: settings.Settings) -> None:
     print(f"tuning {size:.0f} million parameters, {tokens:,} tokens a step: {tuned.cost.line()}")
 
 
-def _on(chosen: Filter, engine: str, device: str) -> Filter:
+def _on(chosen: Engines, engine: str, device: str) -> Engines:
     changed = chosen.transformers.model_copy(update={"device": device})
     return chosen.model_copy(update={"engine": engine, "transformers": changed})
 
 
-def _measured(name: str, model: ResolvedModel, chosen: Filter, requests: list[Request]) -> Measured:
+def _measured(name: str, model: ResolvedModel, chosen: Engines, requests: list[Request]) -> Measured:
     with engines.open(model, chosen) as engine:
         engine.score(requests[:64])
         started = time.perf_counter()

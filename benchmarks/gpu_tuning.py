@@ -39,7 +39,7 @@ def tune(
     with TemporaryDirectory(prefix="syco-gpu-") as folder:
         model = _made(Path(folder) / "model", tokenizer, size, choice.max_length)
         record = Model(source=str(model), revision=None, prompt_style="plain", dtype="float32")
-        resolved = models.resolve(NAME, record, model, settings.acquire.retries)
+        resolved = models.resolve(NAME, record, model, settings.hub)
         rows = training_rows.prepare(resolved, train, pool, choice, settings.instructions.over_length)
         tokens = rows.rows["input_ids"].list.len().gather(rows.order).sum()
         return finetuning.tune(Job(resolved, choice, rows, Path(folder) / "tuned")), round(tokens / choice.steps)

@@ -1,4 +1,4 @@
-"""What training the embedded model gains from Muon over stacks and from texts that are made ahead, from one run.
+"""What training the reference model gains from Muon over stacks and from texts that are made ahead, from one run.
 
     python -m benchmarks training [STEPS]
 

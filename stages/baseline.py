@@ -1,7 +1,7 @@
 """Stage baseline: every probe put to a model as it was, before any tuning."""
 
 from stages import run
-from stages.folders import ANSWERS, EVALUATION, PROBES, REFERENCE
+from stages.folders import ANSWERS, EVALUATION, PROBES
 from syco_data import schemas, tables
 from syco_data.engines import models
 from syco_data.evaluate import answers, results
@@ -10,7 +10,7 @@ from syco_data.settings import Settings
 
 def main(settings: Settings, model: str) -> None:
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES)
-    resolved = models.resolve(model, models.named(model, settings), REFERENCE, settings.acquire.retries)
+    resolved = models.open(model, settings)
     subject = answers.Subject(model, answers.BASE, resolved)
     found = results.of(probes, subject, settings, base=None)
     results.write(found, ANSWERS / model / subject.arm, EVALUATION / model / f"{subject.arm}.json")

@@ -1,20 +1,19 @@
 """Stage evaluate: every probe put to one tuned model, and what tuning changed."""
 
 from stages import run
-from stages.folders import ANSWERS, EVALUATION, PROBES, REFERENCE, TUNED
+from stages.folders import ANSWERS, EVALUATION, PROBES, TUNED
 from syco_data import schemas, tables
 from syco_data.engines import models
 from syco_data.evaluate import answers, results
 from syco_data.finetune import adapters
-from syco_data.settings import Settings
+from syco_data.settings import REFERENCE, Settings
 
 
 def main(settings: Settings, model: str, arm: str) -> None:
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES)
-    record, patience = models.named(model, settings), settings.acquire.retries
-    with adapters.whole(TUNED / model / arm, lambda: models.resolve(model, record, REFERENCE, patience)) as folder:
-        tuned = record.model_copy(update={"source": str(folder), "revision": None})
-        subject = answers.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, patience))
+    with adapters.whole(TUNED / model / arm, lambda: models.open(model, settings)) as folder:
+        tuned = settings.models[model].model_copy(update={"source": str(folder), "revision": None})
+        subject = answers.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, settings.hub))
         found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / answers.BASE))
     results.write(found, ANSWERS / model / arm, EVALUATION / model / f"{arm}.json")
 

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from stages import run
-from stages.folders import FILTRATION, REFERENCE, VERDICTS
+from stages.folders import FILTRATION, VERDICTS
 from stages.tables import build_tables
 from syco_data import schemas, tables
 from syco_data.engines import models, scoring
@@ -16,13 +16,13 @@ COLUMNS = ["prompt_id", "answer", "stripped_prompt", *verdicts.GROUPS]
 def main(settings: Settings, name: str) -> None:
     places = build_tables(settings)
     prompts = tables.read(places.prompts, schemas.PROMPTS, COLUMNS)
-    model = models.resolve(name, models.named(name, settings), REFERENCE, settings.acquire.retries)
+    model = models.open(name, settings)
     asked = verdicts.questions(prompts, settings.filter.rule)
-    collected = scoring.collect(verdicts.requests(asked), model, settings.filter)
+    collected = scoring.collect(verdicts.requests(asked), model, settings.engines)
     decided = verdicts.verdicts(asked, collected.scores, settings.filter)
     found = verdicts.summary(prompts, decided, settings.filter)
     tables.write(decided, schemas.VERDICTS, places.verdicts[name])
-    model_record.write(settings.models[name], scoring.space(model, settings.filter), VERDICTS / name)
+    model_record.write(settings.models[name], scoring.space(model, settings.engines), VERDICTS / name)
     report.write(FILTRATION / name, found, verdicts.histogram(decided), collected)
     report.show(name, found, collected, Console(stderr=True))
 

@@ -1,7 +1,7 @@
 """Stage finetune: tunes one model on the training set of one arm."""
 
 from stages import run
-from stages.folders import PROBES, REFERENCE, TRAIN, TUNED, TUNING
+from stages.folders import PROBES, TRAIN, TUNED, TUNING
 from syco_data import schemas, tables
 from syco_data.engines import models
 from syco_data.finetune import finetuning, instructions, launching, model_cards, training_rows, tuning_jobs
@@ -10,9 +10,9 @@ from syco_data.settings import Settings
 
 def main(settings: Settings, model: str, arm: str) -> None:
     choice = settings.tuning(arm)
-    resolved = models.resolve(model, models.named(model, settings), REFERENCE, settings.acquire.retries)
+    resolved = models.open(model, settings)
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES, ["prompt", "item"])
-    pool = instructions.without_probes(instructions.load(settings.instructions, settings.seed), probes)
+    pool = instructions.without_probes(instructions.load(settings.instructions, settings.seed, settings.hub), probes)
     train = tables.read(TRAIN / model / arm / "train.parquet", schemas.TRAIN)
     rows = training_rows.prepare(resolved, train, pool, choice, settings.instructions.over_length)
     job = tuning_jobs.Job(resolved, choice, rows, TUNED / model / arm)

@@ -20,7 +20,7 @@ def main(settings: Settings) -> None:
     materials = probes.Materials(
         held_out=held_out,
         training_inputs=tables.scan(places.claims, schemas.CLAIMS),
-        surveys=survey_files.load(settings.probes.surveys, settings.seed, settings.acquire.retries),
+        surveys=survey_files.load(settings.probes.surveys, settings.seed, settings.hub),
         instructions=instructions.rows(settings.probes.instructions, settings.seed, "held_out"),
     )
     built = probes.build(materials, settings)

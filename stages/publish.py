@@ -11,7 +11,8 @@ from syco_data.settings import Settings
 
 def main(settings: Settings) -> None:
     previous = settings.release.previous
-    done = publishing.as_configured(RELEASE, settings.publish, None if previous is None else Path(previous))
+    before = None if previous is None else Path(previous)
+    done = publishing.as_configured(RELEASE, settings.publish, before, settings.hub)
     print("\n".join(done.lines()))
     files.write(RECEIPT, done.to_json())
 

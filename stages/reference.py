@@ -1,9 +1,9 @@
 """Stage reference: the reference model, shipped or trained, when a model of the build asks for it."""
 
 from stages import run
-from stages.folders import CHECKPOINTS, REFERENCE
+from stages.folders import CHECKPOINTS
 from syco_data.reference import shipped
-from syco_data.settings import Settings
+from syco_data.settings import REFERENCE, Settings
 
 
 def main(settings: Settings) -> None:

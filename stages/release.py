@@ -20,11 +20,7 @@ def main(settings: Settings) -> None:
     made = release.Build(
         tables=build_tables(settings),
         reports=CHECKS,
-        provenance={
-            key: provenance.read(RAW / key / "provenance.json")
-            for key, choice in settings.sources.items()
-            if choice.licence != "exclude"
-        },
+        provenance={key: provenance.read(RAW / key / "provenance.json") for key in settings.participating()},
         models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
         git=environment.commit_of(Path(), code()),
     )

@@ -7,5 +7,4 @@ from syco_data.settings import Settings
 
 def build_tables(settings: Settings) -> Tables:
     """The tables of the build that the settings describe."""
-    sources = [key for key, choice in settings.sources.items() if choice.licence != "exclude"]
-    return Tables.below(DATA, sources, settings.build.models, settings.build.arms)
+    return Tables.below(DATA, settings.participating(), settings.build.models, settings.build.arms)

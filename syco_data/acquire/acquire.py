@@ -1,6 +1,6 @@
 """One source's raw table and its provenance record, from one of three origins.
 
-`embedded` makes rows of our own, `directory` reads Hub-like folders, `hub` downloads at a pinned commit. What
+`synthetic` makes stand-ins, `directory` reads Hub-like folders, `hub` downloads at a pinned commit. What
 comes from upstream is held against the source's record; the first difference stops the build before anything
 is written.
 """
@@ -16,8 +16,8 @@ from syco_data.acquire import examination, folders, hub_files, provenance
 from syco_data.acquire.examination import Fetched
 from syco_data.acquire.provenance import Provenance, SplitCount
 from syco_data.errors import SycoError
-from syco_data.reference import sources as embedded
-from syco_data.settings import Acquire, Settings, unknown
+from syco_data.reference import sources as synthetic
+from syco_data.settings import Settings, unknown
 from syco_data.sources import SOURCES, Source
 
 TABLE, RECORD = "rows.parquet", "provenance.json"
@@ -46,32 +46,33 @@ def chosen(keys: Sequence[str], settings: Settings) -> list[Source]:
 def acquire(source: Source, settings: Settings) -> Acquired:
     """All rows of both splits, checked. Raises `SycoError` for anything that differs from the record."""
     origin = settings.acquire.origin
-    if origin == "embedded":
-        return _embedded(source, settings)
+    if origin == "synthetic":
+        return _synthetic(source, settings)
     revision = settings.sources[source.key].revision
-    fetched = fetch(source, settings.acquire, hub_files.pinned(source, revision) if origin == "hub" else revision)
+    fetched = fetch(source, settings, hub_files.pinned(source, revision) if origin == "hub" else revision)
     examined = examination.examine(source, fetched)
     for finding in examined.findings:
         raise finding.error(source)
     return Acquired(source, origin, examined.rows, fetched.revision, examined.statements[0].names)
 
 
-def fetch(source: Source, settings: Acquire, revision: str) -> Fetched:
+def fetch(source: Source, settings: Settings, revision: str) -> Fetched:
     """The local files of a source, from the origin that the settings name."""
-    if settings.origin == "directory":
-        return folders.find(source, settings.folder(), revision)
-    return hub_files.fetch(source, revision, settings.retries)
+    if settings.acquire.origin == "directory":
+        return folders.find(source, settings.acquire.folder(), revision)
+    return hub_files.fetch(source, revision, settings.hub)
 
 
-def _embedded(source: Source, settings: Settings) -> Acquired:
-    counts = settings.acquire.embedded_rows
+def _synthetic(source: Source, settings: Settings) -> Acquired:
+    counts = settings.acquire.synthetic_rows
     sizes = {source.train: counts.train, source.held_out: counts.held_out}
-    blemishes = settings.acquire.blemishes
-    rows = pl.concat(embedded.rows(source, split, count, settings.seed, blemishes) for split, count in sizes.items())
+    rows = pl.concat(
+        synthetic.rows(source, split, count, settings.seed, settings.acquire.noise) for split, count in sizes.items()
+    )
     for split in sizes:
         for finding in examination.rows_findings(source, split, rows.filter(pl.col("split") == split)):
             raise finding.error(source)
-    return Acquired(source, "embedded", rows, None, tuple(label.upstream[0] for label in source.labels))
+    return Acquired(source, "synthetic", rows, None, tuple(label.upstream[0] for label in source.labels))
 
 
 def write(acquired: Acquired, folder: Path) -> None:
@@ -85,7 +86,7 @@ def write(acquired: Acquired, folder: Path) -> None:
 
 
 def _record(acquired: Acquired, digest: str) -> Provenance:
-    source, own = acquired.source, acquired.origin == "embedded"
+    source, own = acquired.source, acquired.origin == "synthetic"
     return Provenance(
         source=source.key,
         origin=acquired.origin,

@@ -16,7 +16,7 @@ from syco_data.sources import Source
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the origin gave: `counts` and `statements` (none for embedded rows); `fault` where it gave no files."""
+    """What the origin gave: `counts` and `statements` (none for synthetic rows); `fault` where it gave no files."""
 
     source: Source
     revision: str | None
@@ -33,10 +33,10 @@ class Comparison:
 def compare(source: Source, settings: Settings) -> Comparison:
     """Every difference between record and origin. Raises `Unreachable` when the Hub does not answer."""
     try:
-        if settings.acquire.origin == "embedded":
+        if settings.acquire.origin == "synthetic":
             own = acquire.acquire(source, settings)
             return _compared(source, None, own.rows, (), ())
-        fetched = acquire.fetch(source, settings.acquire, settings.sources[source.key].revision)
+        fetched = acquire.fetch(source, settings, settings.sources[source.key].revision)
     except Unreachable:
         raise
     except SycoError as error:

@@ -19,7 +19,7 @@ from syco_data.hub.client import commit_id, sign_in
 from syco_data.hub.faults import Unreachable
 from syco_data.hub.retries import Misunderstood
 from syco_data.hub.snapshots import cache_of
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 from syco_data.sources import Source
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 _LOGIN, _LOCK = "hf auth login", "python -m syco_data sources lock"
 
 
-def fetch(source: Source, revision: str, patience: Retries) -> Fetched:
+def fetch(source: Source, revision: str, patience: Hub) -> Fetched:
     """Downloads the files of both splits and the card at a revision (a commit, or a name that is resolved).
 
     Raises `SycoError` for an unknown repository or revision, missing rights, and files that are not there;
@@ -47,7 +47,7 @@ def fetch(source: Source, revision: str, patience: Retries) -> Fetched:
         return Fetched(splits, tuple(map(local, layouts.cards(paths, source))), info.sha)
 
 
-def resolve(source: Source, revision: str, patience: Retries) -> str:
+def resolve(source: Source, revision: str, patience: Hub) -> str:
     """The 40-hex commit that a branch, tag or ref of the source's repository points to now."""
     return _info(source, revision, patience).sha
 
@@ -69,7 +69,7 @@ def _api() -> "HfApi":
     return HfApi(library_name="syco-data")
 
 
-def _info(source: Source, revision: str, patience: Retries) -> "DatasetInfo":
+def _info(source: Source, revision: str, patience: Hub) -> "DatasetInfo":
     from huggingface_hub import constants
 
     def ask() -> "DatasetInfo":
@@ -91,7 +91,7 @@ def _sound(info: "DatasetInfo") -> "DatasetInfo":
     return info
 
 
-def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, patience: Retries) -> Path:
+def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, patience: Hub) -> Path:
     """The local path of one file; a copy whose hash is not the Hub's is fetched once more."""
     stated = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings if sibling.lfs}
     for anew in (False, True):
@@ -110,9 +110,7 @@ def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, pati
     )
 
 
-def _ask(
-    source: Source, revision: str, patience: Retries, call: Callable[[], Result], checked=lambda one: one
-) -> Result:
+def _ask(source: Source, revision: str, patience: Hub, call: Callable[[], Result], checked=lambda one: one) -> Result:
     """The call's result, `checked` for its form; every way to fail is one line."""
     sign_in(patience)
     deadline, folder = limits.deadline(patience.total), cache_of(source.hub_id, "dataset")

@@ -39,7 +39,7 @@ def resolve(chosen: Sequence[Source], given: Settings, revision: str | None) -> 
         before = given.sources[source.key].revision
         wanted = (source.hub_id, revision or before)
         if wanted not in commits:
-            commits[wanted] = hub_files.resolve(source, wanted[1], given.acquire.retries)
+            commits[wanted] = hub_files.resolve(source, wanted[1], given.hub)
         locks.append(Lock(source.key, before, commits[wanted]))
     return locks
 

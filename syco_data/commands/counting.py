@@ -26,8 +26,7 @@ def count(settings: Settings) -> list[SourceCount]:
     """Builds claims and prompts in memory and counts them; the rows come from the settings' origin."""
     raw = {
         key: acquire.acquire(SOURCES[key], settings).rows.filter(pl.col("split") == SOURCES[key].train)
-        for key, choice in settings.sources.items()
-        if choice.licence != "exclude"
+        for key in settings.participating()
     }
     built = claims.build(raw, settings.claims, settings.seed)
     candidates = prompts.build(built.kept.select(prompts.claim_columns()), settings.prompts, settings.seed).candidates

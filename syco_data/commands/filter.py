@@ -11,7 +11,6 @@ from rich.table import Table
 
 from syco_data import settings
 from syco_data.commands import completion, project
-from syco_data.commands.models import REFERENCE
 from syco_data.errors import CheckFailed
 
 PROMPTS = Path("data/prompts/prompts.parquet")
@@ -48,9 +47,9 @@ def _count(names: list[str], chosen: settings.Settings) -> None:
     for heading in ("model", "prompts", "texts to score", "in the store", "missing", "tokens to read"):
         table.add_column(heading, justify="left" if heading == "model" else "right")
     for name in names:
-        model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries, weights=False)
-        todo = scoring.pending(requests, model, chosen.filter)
-        tokens = scoring.tokens(todo, model, chosen.filter)
+        model = models.open(name, chosen, weights=False)
+        todo = scoring.pending(requests, model, chosen.engines)
+        tokens = scoring.tokens(todo, model, chosen.engines)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)
         table.add_row(name, *(f"{count:,}" for count in counts))
     Console().print(table)

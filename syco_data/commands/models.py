@@ -19,7 +19,6 @@ app = typer.Typer(help="The models that training sets are built for: list, check
 Names = Annotated[
     list[str] | None, typer.Argument(autocompletion=completion.models, help="models by name; all by default")
 ]
-REFERENCE = Path("data/reference")
 
 
 @app.command("list")
@@ -42,9 +41,9 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
     Every tensor of its architecture is there and no other, and its tokenizer and chat template work.
     """
     chosen = project.load()
-    limits.start(context, time_limit, chosen.acquire.retries.total)
+    limits.start(context, time_limit, chosen.hub.total)
     for name in names or chosen.models:
-        model = models.resolve(name, models.named(name, chosen), REFERENCE, chosen.acquire.retries)
+        model = models.open(name, chosen)
         unchecked = _check(name, model.folder, model.style)
         typer.echo(
             f"{name}: complete; commit {model.commit}, prompt style {model.style}, dtype {model.dtype}, "
@@ -80,7 +79,7 @@ def add(
 ) -> None:
     """Adds a model to params.yaml and to what is built: a complete folder, or a Hub revision pinned to its commit."""
     chosen = project.load()
-    limits.start(context, time_limit, chosen.acquire.retries.total)
+    limits.start(context, time_limit, chosen.hub.total)
     if name in chosen.models:
         raise SycoError(f"model '{name}' is in params.yaml already", "Choose another name, or edit the record")
     record = {"source": source, "revision": revision, "prompt_style": prompt_style, "dtype": dtype}
@@ -92,9 +91,9 @@ def add(
         params["build"]["models"].append(name)
         checked = models.named(name, settings.parse(params))
         if models.is_on_hub(checked):
-            commit = models.latest_commit(name, models.on_hub(name, checked), chosen.acquire.retries)
+            commit = models.latest_commit(name, models.on_hub(name, checked), chosen.hub)
             record["revision"] = commit
-        elif source != "embedded":
+        elif source != "reference":
             folder = Path(source).expanduser()
             models.check_complete(name, folder)
             unchecked = _check(name, folder, models.style(name, checked, folder))
@@ -106,13 +105,13 @@ def add(
 def lock(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
     """Writes the commits that branch names stand for now into params.yaml."""
     chosen = project.load()
-    limits.start(context, time_limit, chosen.acquire.retries.total)
+    limits.start(context, time_limit, chosen.hub.total)
     for name in names or chosen.models:
         record = models.named(name, chosen)
         if not models.is_on_hub(record):
             typer.echo(f"{name}: not on the Hub, nothing to pin")
             continue
-        commit = models.latest_commit(name, models.on_hub(name, record), chosen.acquire.retries)
+        commit = models.latest_commit(name, models.on_hub(name, record), chosen.hub)
         with editing() as params:
             params["models"][name]["revision"] = commit
         typer.echo(f"{name}: {record.revision or 'main'} is {commit}")

@@ -32,7 +32,7 @@ def publish(
 ) -> None:
     """Publishes one version: one commit, one tag, read back and compared. The same version again changes nothing.
 
-    How often and how patiently the Hub is asked stands in params.yaml (publish.retries); outside of a project it is
+    How often and how patiently the Hub is asked stands in params.yaml (`hub`); outside of a project it is
     asked as often as `pull` asks.
     """
     from syco_data import settings
@@ -45,7 +45,7 @@ def publish(
         raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
     parcel = uploads.of_folder(folder, version) if version else uploads.proven_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
-    patience = settings.load().publish.retries if settings.PARAMS.exists() else PATIENCE
+    patience = settings.load().hub if settings.PARAMS.exists() else PATIENCE
     limits.start(context, time_limit, patience.total)
     done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
     typer.echo("\n".join(done.lines()))

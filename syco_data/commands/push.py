@@ -35,7 +35,7 @@ def push(
     data = tuned_on.of_release(record, root / "release", root / "publish" / "receipt.json")
     card = model_cards.render(record, data, _results(root, model, arm))
     target = publishing.Target(to, "model", private=not public)
-    patience = project.load().publish.retries
+    patience = project.load().hub
     limits.start(context, time_limit, patience.total)
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / model_cards.CARD

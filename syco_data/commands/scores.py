@@ -9,7 +9,6 @@ from rich.table import Table
 
 from syco_data import settings
 from syco_data.commands import project
-from syco_data.commands.models import REFERENCE
 from syco_data.engines import models
 from syco_data.engines import store as scores
 from syco_data.errors import CheckFailed
@@ -17,12 +16,12 @@ from syco_data.errors import CheckFailed
 app = typer.Typer(help="The score store: every score ever made, so that none is made twice.")
 Root = Annotated[
     Path | None,
-    typer.Option("--store", **project.FOLDER, help="the folder; filter.store of params.yaml by default"),
+    typer.Option("--store", **project.FOLDER, help="the folder; engines.store of params.yaml by default"),
 ]
 
 
 def _root(store: Path | None) -> Path:
-    return store or settings.local_path(project.load().filter.store)
+    return store or settings.local_path(project.load().engines.store)
 
 
 @app.command("list")
@@ -80,10 +79,7 @@ def gc(
     chosen, root = project.load(), _root(store)
     known = {
         (found.commit, found.tokenizer)
-        for found in (
-            models.resolve(name, record, REFERENCE, chosen.acquire.retries, weights=False)
-            for name, record in chosen.models.items()
-        )
+        for found in (models.open(name, chosen, weights=False) for name in chosen.models)
     }
     abouts = {folder.name: scores.state(folder, check=False).about for folder in scores.spaces(root)}
     keep = {name for name, about in abouts.items() if (about.get("model"), about.get("tokenizer")) in known}

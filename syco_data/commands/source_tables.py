@@ -13,7 +13,7 @@ from syco_data.errors import printable
 from syco_data.sources import PUBLISHED_POOL, SOURCES, Source
 
 _MEANING = {
-    "embedded": "rows of our own in upstream's columns and label ids",
+    "synthetic": "rows of our own in upstream's columns and label ids",
     "directory": "fewer rows than published are a sample",
     "hub": "row counts should be the published ones",
 }

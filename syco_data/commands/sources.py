@@ -45,7 +45,7 @@ def check(context: typer.Context, keys: Keys = None, time_limit: TimeLimit = Non
     given = project.load()
     chosen = acquire.chosen(keys or (), given)
     waiting = track(chosen, "Comparing", console=Console(stderr=True), transient=True)
-    limits.start(context, time_limit, given.acquire.retries.total)
+    limits.start(context, time_limit, given.hub.total)
     compared = [comparison.compare(source, given) for source in waiting]
     source_tables.print_comparisons(compared, given.acquire.origin)
     for one in compared:
@@ -76,7 +76,7 @@ def lock(
     if revision and not keys:
         raise SycoError("--revision needs the sources it is for", f"Name them: sources lock sst2 --revision {revision}")
     given = project.load()
-    limits.start(context, time_limit, given.acquire.retries.total)
+    limits.start(context, time_limit, given.hub.total)
     locks = locking.resolve(acquire.chosen(keys or (), given), given, revision)
     locking.write(locks, settings.PARAMS)
     source_tables.print_locks(locks)

@@ -216,8 +216,8 @@ def verdicts(changes: Changes, claim_ids: pl.Series, model: str, sides: Sides, f
         [
             Rule(pl.col("claim_cause"), pl.col("claim_cause").is_not_null() & inherited, pl.col("claim_detail")),
             Rule("verdict", differs & pl.col("logprobs"), verdict_words(model, sides)),
-            Rule("verdict", differs, sides.differences.words("filter") or verdict_words(model, sides)),
-            *_table_rules(sides, f"models.{model}", "filter"),
+            Rule("verdict", differs, sides.differences.words("engines", "filter") or verdict_words(model, sides)),
+            *_table_rules(sides, f"models.{model}", "engines", "filter"),
         ],
     )
 
@@ -230,7 +230,7 @@ def verdict_words(model: str, sides: Sides) -> str:
     if words := sides.differences.model(model):
         return words
     engine = [r.words for kind in ("package", "environment") for r in sides.differences.revised(kind).values()]
-    said = sides.differences.words("filter", f"models.{model}") or "; ".join(engine)
+    said = sides.differences.words("engines", "filter", f"models.{model}") or "; ".join(engine)
     return f"model {model} is the same; {said or 'its scores moved'}"
 
 

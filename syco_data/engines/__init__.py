@@ -1,6 +1,6 @@
-"""Engines run a model. One protocol; an engine is one file here, and `filter.engine` its name.
+"""Engines run a model. One protocol; an engine is one file here, and `engines.engine` its name.
 
-    with engines.open(model, settings.filter) as engine:
+    with engines.open(model, settings.engines) as engine:
         engine.score([Request(text, (" (A)", " (B)")), ...])   # -> [OptionScores, ...]
         engine.generate(texts, max_tokens=16)                  # -> [continuation, ...]
 
@@ -28,7 +28,7 @@ from syco_data.settings import ENGINES, unknown
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
-    from syco_data.settings import Filter
+    from syco_data.settings import Engines
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class Engine(ABC):
 
     vocabulary: int | None = None
 
-    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+    def __init__(self, model: ResolvedModel, settings: Engines) -> None:
         self.model, self.settings, self.max_length = model, settings, longest(model, settings)
         self.counter = Counter()
         self.tokenizer = Tokenizer(model.folder, model.style)
-        self._planner = Planner(self.tokenizer, settings.path)
+        self._planner = Planner(self.tokenizer, settings.scoring)
 
     @abstractmethod
     def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:
@@ -154,7 +154,7 @@ def styled(tokenizer: Tokenizer, requests: Iterable[Request]) -> list[Request]:
     return [Request(tokenizer.styled(text), options) for text, options in requests]
 
 
-def longest(model: ResolvedModel, settings: Filter) -> int:
+def longest(model: ResolvedModel, settings: Engines) -> int:
     """The longest text in tokens, the token to come included: the params' limit, or the model's own."""
     return min(settings.max_length, model.positions or settings.max_length)
 
@@ -171,17 +171,17 @@ def modules() -> dict[str, ModuleType]:
 def module(name: str) -> ModuleType:
     """One engine's module; raises `SycoError` for an unknown name."""
     if name not in modules():
-        raise SycoError(f"filter.engine: {unknown(name, modules())}")
+        raise SycoError(f"engines.engine: {unknown(name, modules())}")
     return modules()[name]
 
 
-def identity(settings: Filter) -> Identity:
+def identity(settings: Engines) -> Identity:
     """Of the engine that the settings name."""
     return module(settings.engine).identity(settings)
 
 
 @contextmanager
-def open(model: ResolvedModel, settings: Filter) -> Iterator[Engine]:
+def open(model: ResolvedModel, settings: Engines) -> Iterator[Engine]:
     """Loads a model into the engine that the settings name, and frees it at the end."""
     engine = module(settings.engine).load(model, settings)
     try:
@@ -222,7 +222,7 @@ def version_of(*distributions: str) -> str:
             continue
     raise SycoError(
         f"engine: the package '{distributions[0]}' is not installed here",
-        f"Install it (pip install 'syco-data[{distributions[0]}]') or choose another filter.engine: "
+        f"Install it (pip install 'syco-data[{distributions[0]}]') or choose another engines.engine: "
         + ", ".join(modules()),
     )
 

@@ -1,6 +1,6 @@
 """From a record of `models:` in the params to a model folder on this disk that is known to be complete.
 
-A record's source is `embedded` (the reference model that the graph trains), a local folder, or a Hub id at a
+A record's source is `reference` (the model that stage `reference` makes), a local folder, or a Hub id at a
 commit. Weights are safetensors and nothing else; no code that comes with a model is ever run.
 """
 
@@ -14,7 +14,7 @@ from syco_data.engines.model_files import refused
 from syco_data.errors import SycoError
 from syco_data.hub import addresses, client, faults, limits, retries, snapshots
 from syco_data.hub.addresses import COMMIT
-from syco_data.settings import Model, Retries, Settings, unknown
+from syco_data.settings import REFERENCE, Hub, Model, Settings, unknown
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 TOKENIZER_FILES = (
@@ -43,8 +43,8 @@ class ResolvedModel:
     positions: int | None
 
 
-def resolve(name: str, record: Model, reference: Path, patience: Retries, weights: bool = True) -> ResolvedModel:
-    """Finds or downloads a model and checks its folder; `reference` is where the embedded model lies.
+def resolve(name: str, record: Model, reference: Path, patience: Hub, weights: bool = True) -> ResolvedModel:
+    """Finds or downloads a model and checks its folder; `reference` is where the reference model lies.
 
     Without `weights` a model of the Hub is only named: its configuration and tokenizer are fetched, and no more.
     Raises `SycoError` for a missing model, a revision that is no commit, missing rights, an incomplete folder.
@@ -64,6 +64,11 @@ def resolve(name: str, record: Model, reference: Path, patience: Retries, weight
     )
 
 
+def open(name: str, settings: Settings, weights: bool = True) -> ResolvedModel:
+    """The model of that name in the settings: `resolve` with the settings' record and retry policy."""
+    return resolve(name, named(name, settings), REFERENCE, settings.hub, weights)
+
+
 def named(name: str, settings: Settings) -> Model:
     """The record of a model in the params. Raises `SycoError` with the list of those that are there."""
     if name not in settings.models:
@@ -72,8 +77,8 @@ def named(name: str, settings: Settings) -> Model:
 
 
 def is_on_hub(record: Model) -> bool:
-    """Whether the record's source is a Hub id: neither `embedded` nor a folder that is here."""
-    return record.source != "embedded" and not _is_folder(record.source)
+    """Whether the record's source is a Hub id: neither `reference` nor a folder that is here."""
+    return record.source != "reference" and not _is_folder(record.source)
 
 
 def _is_folder(source: str) -> bool:
@@ -93,11 +98,11 @@ def on_hub(name: str, record: Model) -> Model:
     return record
 
 
-def _folder(name: str, record: Model, reference: Path, patience: Retries, files: tuple[str, ...]) -> Path:
-    if record.source == "embedded":
+def _folder(name: str, record: Model, reference: Path, patience: Hub, files: tuple[str, ...]) -> Path:
+    if record.source == "reference":
         if not reference.is_dir():
             raise SycoError(
-                f"model '{name}': the embedded model is not built (there is no {reference})", "dvc repro reference"
+                f"model '{name}': the reference model is not built (there is no {reference})", "dvc repro reference"
             )
         return reference
     if not is_on_hub(record):
@@ -112,14 +117,14 @@ def _folder(name: str, record: Model, reference: Path, patience: Retries, files:
     return _download(name, record, patience, files)
 
 
-def _download(name: str, record: Model, patience: Retries, files: tuple[str, ...]) -> Path:
+def _download(name: str, record: Model, patience: Hub, files: tuple[str, ...]) -> Path:
     def fetch() -> Path:
         return snapshots.snapshot(record.source, "model", record.revision, files)
 
     return Path(_asked(name, record, patience, fetch))
 
 
-def latest_commit(name: str, record: Model, patience: Retries) -> str:
+def latest_commit(name: str, record: Model, patience: Hub) -> str:
     """The commit that the record's revision (default: `main`) stands for on the Hub now."""
     from huggingface_hub import HfApi
 
@@ -129,7 +134,7 @@ def latest_commit(name: str, record: Model, patience: Retries) -> str:
     return _asked(name, record, patience, look, client.commit_id)
 
 
-def _asked(name: str, record: Model, patience: Retries, call, checked=str) -> str:
+def _asked(name: str, record: Model, patience: Hub, call, checked=str) -> str:
     """A call to the Hub; every fault is one line, without the client's addresses and tokens.
 
     `checked` returns an answer of the form that it has.

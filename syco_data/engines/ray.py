@@ -22,30 +22,30 @@ from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
-    from syco_data.settings import Filter
+    from syco_data.settings import Engines
 
 PATIENCE = 10  # seconds for the head of a cluster to take a connection
 
 
-def identity(settings: Filter) -> engines.Identity:
+def identity(settings: Engines) -> engines.Identity:
     """That of the engine in the actors: its scores are the same ones, wherever it runs."""
     engines.version_of("ray")
     inner = engines.module(settings.ray.engine).identity(settings)
     return replace(inner, device=settings.ray.device or inner.device)
 
 
-def sorts_by_prefix(settings: Filter) -> bool:
+def sorts_by_prefix(settings: Engines) -> bool:
     return engines.module(settings.ray.engine).sorts_by_prefix(settings)
 
 
-def load(model: ResolvedModel, settings: Filter) -> RayEngine:
+def load(model: ResolvedModel, settings: Engines) -> RayEngine:
     return RayEngine(model, settings)
 
 
 class RayEngine(engines.Engine):
     """A Ray session; the models are loaded by the actors, when the first batches reach them."""
 
-    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+    def __init__(self, model: ResolvedModel, settings: Engines) -> None:
         super().__init__(model, settings)
         _connect(settings)
         try:
@@ -97,7 +97,7 @@ class RayEngine(engines.Engine):
         except ray.exceptions.RayError as error:
             raise SycoError(
                 f"engine 'ray': the workers failed: {_reason(error)}",
-                "Try the same with one process: filter.engine: " + chosen.engine,
+                "Try the same with one process: engines.engine: " + chosen.engine,
             ) from error
 
     def logprobs(self, queries: Any) -> Any:
@@ -118,7 +118,7 @@ class Worker:
     A fault that the user can mend comes back as a row, as Ray would wrap the exception in a trace of its own.
     """
 
-    def __init__(self, model: ResolvedModel, settings: Filter, method: str) -> None:
+    def __init__(self, model: ResolvedModel, settings: Engines, method: str) -> None:
         self._load = partial(engines.module(settings.engine).load, model, settings)
         self._engine, self._method = None, method
 
@@ -156,7 +156,7 @@ def _scores(row: list) -> OptionScores:
     return OptionScores(None if logprobs is None else tuple(logprobs), tokens, path)
 
 
-def _connect(settings: Filter) -> None:
+def _connect(settings: Engines) -> None:
     # Workers see the source tree that this process runs; set before Ray starts.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
@@ -171,11 +171,11 @@ def _connect(settings: Filter) -> None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SycoError(
             f"engine 'ray': no cluster at {settings.ray.address!r}: {reason}",
-            "Start one (ray start --head) and set filter.ray.address, or null for this machine",
+            "Start one (ray start --head) and set engines.ray.address, or null for this machine",
         ) from error
 
 
-def _check_room(settings: Filter) -> None:
+def _check_room(settings: Engines) -> None:
     """Refuses actors that no node of the cluster has room for: Ray would wait for such a node without end."""
     import ray
 
@@ -187,7 +187,7 @@ def _check_room(settings: Filter) -> None:
     needed = ", ".join(f"{need:g} {kind}s" for kind, need in needs.items())
     raise SycoError(
         f"engine 'ray': no node has room for an actor of {needed} (the most that a node has: {largest})",
-        "Lower filter.ray.cpus_per_actor or gpus_per_actor, or start a node that is large enough",
+        "Lower engines.ray.cpus_per_actor or gpus_per_actor, or start a node that is large enough",
     )
 
 

@@ -18,7 +18,7 @@ from syco_data.engines.planning import Request
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 from syco_data.progress import progress
-from syco_data.settings import Filter, local_path
+from syco_data.settings import Engines, local_path
 
 # Parameters x tokens of one batch: some five seconds on two processor cores, or on a small GPU.
 WORK = {"cpu": 1.5e12}
@@ -56,16 +56,16 @@ class Pending:
         return sum(map(len, self.batches))
 
 
-def space(model: ResolvedModel, settings: Filter) -> store.Space:
+def space(model: ResolvedModel, settings: Engines) -> store.Space:
     """The store's space for a model under these settings; needs no model library."""
     engine = engines.identity(settings)
     return store.Space(
         model=model.commit, tokenizer=model.tokenizer, engine=engine.engine, version=engine.version,
-        device=engine.device, dtype=model.dtype, style=model.style, path=settings.path, scoring=planning.VERSION,
+        device=engine.device, dtype=model.dtype, style=model.style, path=settings.scoring, scoring=planning.VERSION,
     )  # fmt: skip
 
 
-def pending(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Pending:
+def pending(requests: Sequence[Request], model: ResolvedModel, settings: Engines) -> Pending:
     """Looks every request up; nothing is loaded and nothing is run."""
     shelf = store.Shelf(local_path(settings.store), space(model, settings))
     wanted = {store.key(request): request for request in requests}
@@ -86,13 +86,13 @@ def _is_broken() -> pl.Expr:
     return ~pl.col("logprobs").list.eval(pl.element().is_finite()).list.all().fill_null(True)
 
 
-def _order(settings: Filter):
+def _order(settings: Engines):
     """By text, so that neighbours share prefixes, or by length first."""
     by_prefix = engines.module(settings.engine).sorts_by_prefix(settings)
     return lambda item: (0 if by_prefix else len(item[1].text), item[1].text, item[1].options)
 
 
-def _most_tokens(model: ResolvedModel, settings: Filter) -> float:
+def _most_tokens(model: ResolvedModel, settings: Engines) -> float:
     """How many tokens a batch may have."""
     work = WORK.get(engines.identity(settings).device, WORK_OF_OTHERS)
     return work / max(model_files.parameters(model.folder), 1)
@@ -112,15 +112,15 @@ def _cut(items: list[tuple[str, Request]], most: int, most_tokens: float) -> Ite
         yield batch
 
 
-def tokens(todo: Pending, model: ResolvedModel, settings: Filter) -> int:
+def tokens(todo: Pending, model: ResolvedModel, settings: Engines) -> int:
     """How many tokens the missing scores will take; only the tokenizer is loaded."""
     tokenizer = Tokenizer(model.folder, model.style)
-    planner = planning.Planner(tokenizer, settings.path)
+    planner = planning.Planner(tokenizer, settings.scoring)
     plans = (planner.plan(engines.styled(tokenizer, batch.values())) for batch in todo.batches)
     return sum(len(query.ids) for batch in plans for plan in batch for query in plan.queries)
 
 
-def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter) -> Collected:
+def collect(requests: Sequence[Request], model: ResolvedModel, settings: Engines) -> Collected:
     """One score per distinct request; saves every finished batch. The engine starts only if one is missing."""
     todo = pending(requests, model, settings)
     fresh, seconds, share = _run(todo, model, settings) if todo.batches else ([], 0.0, None)
@@ -135,7 +135,7 @@ def collect(requests: Sequence[Request], model: ResolvedModel, settings: Filter)
     )
 
 
-def _run(todo: Pending, model: ResolvedModel, settings: Filter) -> tuple[list[pl.DataFrame], float, float | None]:
+def _run(todo: Pending, model: ResolvedModel, settings: Engines) -> tuple[list[pl.DataFrame], float, float | None]:
     """The scores of all pending batches, the seconds that they took, and the share of cached tokens."""
     frames = []
     with progress(f"scoring {model.name}", todo.missing) as bar, engines.open(model, settings) as engine:

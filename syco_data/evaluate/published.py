@@ -30,7 +30,7 @@ class Figure:
 _MODELS = "Theirs: Flan-PaLM of 8B to 540B parameters; ours: the model named here."
 _SURVEY = (
     f"{_MODELS} Theirs: 1,000 rows of each survey of Perez et al.; ours: `probes.surveys.rows` of each, less the "
-    "development split, from the origin named there (embedded: stand-ins of our own). Their reading of an answer is "
+    "development split, from the origin named there (synthetic: stand-ins). Their reading of an answer is "
     "not stated; ours compares the options' log-probabilities."
 )
 _ADDITION = (

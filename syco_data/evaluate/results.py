@@ -48,7 +48,7 @@ def of(probes: pl.DataFrame, subject: evaluation.Subject, settings: Settings, ba
     """Answers the probes of the split that the settings name and counts; `base` None for the untuned model itself."""
     wanted, seed = settings.evaluate, settings.seed
     probes = probes.filter(pl.col("split") == wanted.split)
-    engine = settings.filter.model_copy(update={"engine": wanted.engine})
+    engine = settings.engines.model_copy(update={"engine": wanted.engine})
     answers = evaluation.answer(probes, subject, engine, wanted.generation, seed)
     solved = capability.solve(subject, wanted.capability, engine)
     precision = Precision(wanted.level, wanted.resamples, seed)

@@ -29,5 +29,5 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def portable_source(source: str) -> str:
-    """A model's Hub id or `embedded`; of a local folder only that it is one (its digest is recorded)."""
+    """A model's Hub id or `reference`; of a local folder only that it is one (its digest is recorded)."""
     return "local folder" if Path(source).is_absolute() or Path(source).expanduser().is_dir() else source

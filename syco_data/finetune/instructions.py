@@ -16,8 +16,9 @@ from syco_data import draws
 from syco_data.errors import SycoError, printable
 from syco_data.finetune import instruction_files
 from syco_data.formats import textfiles
+from syco_data.hub.client import PATIENCE
 from syco_data.schemas import INSTRUCTIONS
-from syco_data.settings import Columns, Instructions
+from syco_data.settings import Columns, Hub, Instructions
 from syco_data.sources import SOURCES
 
 _READ = {"file": pl.String, "task": pl.String, "prompt": pl.String, "completion": pl.String}
@@ -107,15 +108,15 @@ class Pool:
     dropped: pl.DataFrame
 
 
-def load(choice: Instructions, seed: int) -> Pool:
+def load(choice: Instructions, seed: int, retry: Hub = PATIENCE) -> Pool:
     """The instruction rows of the params' origin, at most `choice.rows`.
 
     Raises `SycoError` for a folder that is not there, holds no rows or files that are not read here, and for rows
     whose texts cannot be taken as they stand. Files that are left out are named on standard error.
     """
-    if choice.origin == "embedded":
-        return _embedded(choice, seed)
-    folder = choice.folder() if choice.origin == "directory" else _downloaded(choice)
+    if choice.origin == "synthetic":
+        return _synthetic(choice, seed)
+    folder = choice.folder() if choice.origin == "directory" else _downloaded(choice, retry)
     if not folder.is_dir():
         raise SycoError(f"instructions: there is no folder {folder}", "Set instructions.directory in params.yaml")
     names, notes = instruction_files.chosen(folder, strict=choice.origin == "directory")
@@ -124,7 +125,7 @@ def load(choice: Instructions, seed: int) -> Pool:
     return sift(pl.concat(read(folder / name, name, choice.columns) for name in names), choice, seed)
 
 
-def _embedded(choice: Instructions, seed: int) -> Pool:
+def _synthetic(choice: Instructions, seed: int) -> Pool:
     from syco_data.reference import instructions
 
     made = instructions.rows(choice.rows, seed, "train").with_columns(form=pl.lit("transcript"))
@@ -132,12 +133,12 @@ def _embedded(choice: Instructions, seed: int) -> Pool:
     return Pool(made.select(INSTRUCTIONS.names), nothing)
 
 
-def _downloaded(choice: Instructions) -> Path:
+def _downloaded(choice: Instructions, retry: Hub) -> Path:
     """The data set's files at a pinned commit, in the Hub client's own cache."""
     from syco_data.hub import snapshots
 
     patterns = tuple(f"*{suffix}" for suffix in instruction_files.READ)
-    return snapshots.fetch(snapshots.Wanted("instructions", choice.hub_id, choice.revision, patterns), choice.retries)
+    return snapshots.fetch(snapshots.Wanted("instructions", choice.hub_id, choice.revision, patterns), retry)
 
 
 def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:

@@ -25,7 +25,7 @@ _TEMPLATE = resources.files("syco_data") / "data/cards/model.md.jinja"
 
 @dataclass(frozen=True)
 class TuningRecord:
-    """One run. `source` is a Hub id, `embedded`, or `local` for a folder of the user's; `prompts` is the digest of
+    """One run. `source` is a Hub id, `reference`, or `local` for a folder of the user's; `prompts` is the digest of
     the training set's prompt ids."""
 
     model: str

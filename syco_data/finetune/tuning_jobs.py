@@ -82,7 +82,7 @@ def is_main() -> bool:
 def record(job: Job, settings: Settings, arm: str, metrics: Metrics, prompt_ids: pl.Series) -> TuningRecord:
     """What the card says of a run; a folder of the user's is not named, since its path is of this machine."""
     source = settings.models[job.model.name]
-    local = source.source != "embedded" and not is_on_hub(source)
+    local = source.source != "reference" and not is_on_hub(source)
     return TuningRecord(
         model=job.model.name,
         source="local" if local else source.source,

@@ -17,12 +17,12 @@ from syco_data.hub import limits, retries
 from syco_data.hub.addresses import COMMIT, check_repository
 from syco_data.hub.faults import SIGN_IN, explained, short
 from syco_data.hub.retries import Misunderstood
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 
 Answer = TypeVar("Answer")
 Kind = Literal["dataset", "model"]
 
-PATIENCE = Retries(attempts=5, first_wait=1.0, longest_wait=30.0, no_answer=60.0, total=21_600.0)
+PATIENCE = Hub(attempts=5, first_wait=1.0, longest_wait=30.0, no_answer=60.0, total=21_600.0)
 """For reading, which also happens where no params.yaml is; in seconds."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -44,7 +44,7 @@ class Blob:
     git_id: str
 
 
-def sign_in(patience: Retries = PATIENCE) -> str | None:
+def sign_in(patience: Hub = PATIENCE) -> str | None:
     """The user's token, checked to be one that can be sent at all; None when there is none.
 
     Raises `SycoError` where the login cache, or who else gives tokens, cannot be used.
@@ -83,7 +83,7 @@ def _check_login_cache() -> None:
 class Remote:
     """One repository; the methods raise `SycoError`, apart from `commit` and `create_tag` (see there)."""
 
-    def __init__(self, repository: str, kind: Kind, patience: Retries) -> None:
+    def __init__(self, repository: str, kind: Kind, patience: Hub) -> None:
         from huggingface_hub import HfApi
 
         token = sign_in(patience)

@@ -13,7 +13,7 @@ from syco_data.hub import limits, retries, session
 from syco_data.hub.limits import OutOfTime
 
 SIGN_IN = "Sign in with `hf auth login`, or set HF_TOKEN"
-LONGER = "Run the same command again, or allow more time: --time-limit SECONDS (params: retries.total)"
+LONGER = "Run the same command again, or allow more time: --time-limit SECONDS (params: hub.total)"
 _TOKEN = re.compile(r"hf_[A-Za-z0-9_]{3,}|(?<=[Bb]earer )\S+")
 _ADDRESS = re.compile(r"\bhttps?://\S+")
 _LATER = "Run the same command later"

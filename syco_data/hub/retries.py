@@ -16,7 +16,7 @@ from syco_data.errors import SycoError
 from syco_data.hub import limits, session
 from syco_data.hub.limits import Deadline, OutOfTime
 from syco_data.redaction import scrub
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,9 +48,7 @@ def faults() -> tuple[type[Exception], ...]:
     return (httpx2.HTTPError, httpx2.InvalidURL, OSError, RuntimeError, ValueError, XetDownloadError, *ours)
 
 
-def ask(
-    call: Callable[[], Result], doing: str, retries: Retries, deadline: Deadline, folder: Path | None = None
-) -> Result:
+def ask(call: Callable[[], Result], doing: str, retries: Hub, deadline: Deadline, folder: Path | None = None) -> Result:
     """The answer of the client, for a call of it and nothing else: whatever it stumbles over is the Hub's answer.
 
     Raises one of `faults`, or `SycoError`. `folder` is where files arrive.
@@ -68,7 +66,7 @@ def ask(
         raise Misunderstood(type(error).__name__, _response(error)) from error
 
 
-def answer(call: Callable[[], Result], doing: str, retries: Retries, folder: Path | None = None) -> Result:
+def answer(call: Callable[[], Result], doing: str, retries: Hub, folder: Path | None = None) -> Result:
     """One call of the client, tried again where it helps; raises as `ask` does."""
     deadline = limits.deadline(retries.total)
     return persistent(lambda: ask(call, doing, retries, deadline, folder), retries, deadline)
@@ -88,7 +86,7 @@ def _is_stumbling(error: BaseException) -> bool:
 
 
 def persistent(
-    call: Callable[[], Result], retries: Retries, deadline: Deadline, also: frozenset[int] = frozenset()
+    call: Callable[[], Result], retries: Hub, deadline: Deadline, also: frozenset[int] = frozenset()
 ) -> Result:
     """The result of `call`, tried up to `retries.attempts` times; the last error as it was raised.
 
@@ -116,7 +114,7 @@ def persistent(
     return retrying(call)
 
 
-def tries(error: BaseException | None, retries: Retries) -> int:
+def tries(error: BaseException | None, retries: Hub) -> int:
     """How often a call that ends with this error is made."""
     if is_nobody(error):
         return min(retries.attempts, TRIES_WHERE_NOBODY_IS)

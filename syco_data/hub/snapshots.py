@@ -8,7 +8,7 @@ from syco_data.errors import SycoError
 from syco_data.hub import faults, retries
 from syco_data.hub.addresses import COMMIT, check_repository
 from syco_data.hub.client import sign_in
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Wanted:
     patterns: tuple[str, ...]
 
 
-def fetch(wanted: Wanted, patience: Retries) -> Path:
+def fetch(wanted: Wanted, patience: Hub) -> Path:
     """Downloads the files into the Hub client's own cache and returns their folder.
 
     A commit is asked for by its full id, so what lies in the cache under it cannot be another one. Raises

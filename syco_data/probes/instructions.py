@@ -1,4 +1,4 @@
-"""Held-out instruction rows: what tuning must not cost the embedded model, read by log-probability.
+"""Held-out instruction rows: what tuning must not cost the reference model, read by log-probability.
 
 The completions that occur within one kind of instruction are its options; of many, a row gets the right one and
 a few others drawn by its text.

@@ -1,4 +1,4 @@
-"""Survey rows from their origin: embedded, a directory (or a clone of github.com/anthropics/evals), the Hub."""
+"""Survey rows from their origin: synthetic, a directory (or a clone of github.com/anthropics/evals), the Hub."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -9,20 +9,20 @@ from syco_data.errors import SycoError
 from syco_data.formats import listing, textfiles
 from syco_data.formats.textfiles import PACKINGS
 from syco_data.probes.surveys import SURVEYS, Survey
-from syco_data.settings import Retries, SurveyProbes
+from syco_data.settings import Hub, SurveyProbes
 
 ANSWERS = ("answer_matching_behavior", "answer_not_matching_behavior")
 _ENDINGS = (".jsonl", *(f".jsonl{packing}" for packing in PACKINGS))
 _LARGEST = 256 << 20  # bytes of a survey file once it is unpacked; the largest published one has 10 MB
 
 
-def load(settings: SurveyProbes, seed: int, patience: Retries) -> dict[str, pl.DataFrame]:
+def load(settings: SurveyProbes, seed: int, patience: Hub) -> dict[str, pl.DataFrame]:
     """Rows by survey name: `question` (text), both answer columns as lists of options.
 
     On the Hub a commit is asked for, as often as `patience` says. Raises `SycoError` for files that are not there.
     """
     wanted = [SURVEYS[name] for name in settings.sets]
-    if settings.origin == "embedded":
+    if settings.origin == "synthetic":
         from syco_data.reference import surveys
 
         made = {survey.name: surveys.rows(survey.name, settings.rows, seed).to_dicts() for survey in wanted}
@@ -31,7 +31,7 @@ def load(settings: SurveyProbes, seed: int, patience: Retries) -> dict[str, pl.D
     return {survey.name: _typed(_records(_find(folder, survey), survey.name), survey.name) for survey in wanted}
 
 
-def _snapshot(settings: SurveyProbes, patience: Retries) -> Path:
+def _snapshot(settings: SurveyProbes, patience: Hub) -> Path:
     from syco_data.hub import snapshots
 
     wanted = snapshots.Wanted("probes.surveys", settings.repository, settings.revision, ("*sycophancy*",))

@@ -23,7 +23,7 @@ from syco_data.publish import pulling
 from syco_data.publish.unfinished import WORK
 from syco_data.release import cards, manifest, verification
 from syco_data.release.manifest import CARD, File, Manifest
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, DatasetInfo
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LARGEST_RECORD = 1 << 16
 
 
-def load_release(repo: str, version: str, config: str | None = None, patience: Retries = PATIENCE) -> "DatasetDict":
+def load_release(repo: str, version: str, config: str | None = None, patience: Hub = PATIENCE) -> "DatasetDict":
     """The splits of a config (None: the default one) of exactly that version, such as "1.2.0", or commit.
 
     Features, splits and rows are those that `datasets.load_dataset` makes of the release's folder; the rows are in
@@ -121,7 +121,7 @@ def store() -> Path:
     return Path(constants.HF_HOME) / "syco-data"
 
 
-def kept(address: Address, patience: Retries = PATIENCE) -> Path:
+def kept(address: Address, patience: Hub = PATIENCE) -> Path:
     """The folder of exactly that version below `store`.
 
     The first call downloads it; every later one reads the same files, verified again, and asks nobody.
@@ -129,7 +129,7 @@ def kept(address: Address, patience: Retries = PATIENCE) -> Path:
     return _kept(address, patience)[0]
 
 
-def _kept(address: Address, patience: Retries) -> tuple[Path, Manifest]:
+def _kept(address: Address, patience: Hub) -> tuple[Path, Manifest]:
     folder = store() / address.repository.replace("/", "--") / address.version
     with _usable(folder), limits.within(patience.total):
         if not _is_complete(folder):
@@ -141,7 +141,7 @@ def _is_complete(folder: Path) -> bool:
     return (folder / manifest.NAME).exists() and not (folder / WORK).exists()
 
 
-def _bring(address: Address, folder: Path, patience: Retries) -> None:
+def _bring(address: Address, folder: Path, patience: Hub) -> None:
     """Pulls the version, unless another process has done so meanwhile."""
     from filelock import Timeout
     from huggingface_hub.utils import WeakFileLock
@@ -159,7 +159,7 @@ def _bring(address: Address, folder: Path, patience: Retries) -> None:
         ) from error
 
 
-def _verified(address: Address, folder: Path, patience: Retries) -> Manifest:
+def _verified(address: Address, folder: Path, patience: Hub) -> Manifest:
     """The manifest of a complete version whose every file is what was pulled."""
     identity, recorded = manifest.identity(folder), _recorded(folder)
     if recorded is not None and recorded != identity:
@@ -177,7 +177,7 @@ def _verified(address: Address, folder: Path, patience: Retries) -> Manifest:
     return done.found
 
 
-def _confirm(address: Address, folder: Path, patience: Retries) -> None:
+def _confirm(address: Address, folder: Path, patience: Hub) -> None:
     """Compares a version with the Hub where its digest was not noted: by an earlier program, or the note is damaged."""
     try:
         done = pulling.pull(address, folder, patience)

@@ -22,7 +22,7 @@ from syco_data.hub.faults import SIGN_IN
 from syco_data.publish import handwriting
 from syco_data.publish.uploads import Differences, Parcel, card_changes, of_release, proven_release
 from syco_data.release import cards, manifest
-from syco_data.settings import Publish, Retries
+from syco_data.settings import Hub, Publish
 
 log = logging.getLogger(__name__)
 AGAIN = "Publish again: what has arrived is found and not sent twice"
@@ -116,11 +116,11 @@ def plan(parcel: Parcel, differences: Differences, card_before: str, repository:
     return Plan(repository, parcel.version, parcel.tag, parcel.digest, operations, tuple(changes))
 
 
-def as_configured(folder: Path, settings: Publish, previous: Path | None) -> Plan | Receipt:
+def as_configured(folder: Path, settings: Publish, previous: Path | None, patience: Hub) -> Plan | Receipt:
     """What stage publish does with a release folder; without a repository, a plan against the release before it."""
     parcel = proven_release(folder)
     if settings.repository is not None:
-        return publish(parcel, Target(settings.repository, "dataset", settings.private), settings.retries)
+        return publish(parcel, Target(settings.repository, "dataset", settings.private), patience)
     if previous is None:
         return plan(parcel, parcel.differences({}), "", None)
     before = of_release(previous)
@@ -128,7 +128,7 @@ def as_configured(folder: Path, settings: Publish, previous: Path | None) -> Pla
     return plan(parcel, parcel.differences(there), before.card(), None)
 
 
-def dry_run(parcel: Parcel, target: Target, patience: Retries) -> Plan:
+def dry_run(parcel: Parcel, target: Target, patience: Hub) -> Plan:
     """What publishing would do now; reads the repository and writes nothing.
 
     Raises `SycoError` where publishing would refuse, with the same words.
@@ -145,7 +145,7 @@ def dry_run(parcel: Parcel, target: Target, patience: Retries) -> Plan:
         return plan(parcel, parcel.differences(tree), before, target.repository)
 
 
-def publish(parcel: Parcel, target: Target, patience: Retries) -> Receipt:
+def publish(parcel: Parcel, target: Target, patience: Hub) -> Receipt:
     """Brings one version to the Hub and verifies that it is there; a version that is there already is left alone.
 
     Raises `SycoError` where the tag names other content, another commit came in between, the repository is
@@ -165,7 +165,7 @@ def publish(parcel: Parcel, target: Target, patience: Retries) -> Receipt:
     return Receipt(target.repository, target.kind, parcel.version, parcel.tag, commit, parcel.digest)
 
 
-def _remote(parcel: Parcel, target: Target, patience: Retries) -> Remote:
+def _remote(parcel: Parcel, target: Target, patience: Hub) -> Remote:
     """The repository, once what is sent and who sends it have been looked at."""
     remote = Remote(target.repository, target.kind, patience)
     if not remote.signed_in:

@@ -22,7 +22,7 @@ from syco_data.publish.uploads import Item, Parcel, of_release
 from syco_data.release import manifest, verification
 from syco_data.release.manifest import Manifest
 from syco_data.release.verification import Verified
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 
 AT_ONCE = 8
 """Files that are downloaded at the same time, as many as the Hub's client takes."""
@@ -41,7 +41,7 @@ class Pulled:
     rows: int
 
 
-def pull(address: Address, folder: Path, patience: Retries = PATIENCE) -> Pulled:
+def pull(address: Address, folder: Path, patience: Hub = PATIENCE) -> Pulled:
     """Downloads a version into a new or empty folder; an interrupted download is gone on with.
 
     Raises `SycoError` where the version or its repository is not there, a file is missing, wrong or tampered
@@ -270,7 +270,7 @@ def _settle(here: Path, folder: Path, wanted: Manifest) -> None:
     unfinished.close(here.parent)
 
 
-def manifest_of(address: Address, folder: Path, patience: Retries = PATIENCE) -> Manifest:
+def manifest_of(address: Address, folder: Path, patience: Hub = PATIENCE) -> Manifest:
     """Downloads the manifest of a version into a folder, and nothing else of it."""
     with disks.writing(folder), limits.within(patience.total):
         remote = Remote(address.repository, "dataset", patience)

@@ -47,7 +47,7 @@ def provide(settings: Settings, target: Path, checkpoints: Path) -> str:
 
 def is_needed(settings: Settings) -> bool:
     """Whether a model of `build.models` is the reference model."""
-    return any(settings.models[name].source == "embedded" for name in settings.build.models)
+    return any(settings.models[name].source == "reference" for name in settings.build.models)
 
 
 def _write_note(settings: Settings, target: Path) -> None:

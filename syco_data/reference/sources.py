@@ -17,7 +17,7 @@ import polars as pl
 from syco_data import draws, schemas
 from syco_data.errors import SycoError
 from syco_data.reference.grammars import GRAMMARS, OTHER, Grammar, slots_of
-from syco_data.settings import Blemishes
+from syco_data.settings import Noise
 from syco_data.sources import Source
 
 BATCH = 512
@@ -41,7 +41,7 @@ class Combination:
     topic: str | None
 
 
-def rows(source: Source, split: str, count: int, seed: int, blemishes: Blemishes) -> pl.DataFrame:
+def rows(source: Source, split: str, count: int, seed: int, noise: Noise) -> pl.DataFrame:
     """`count` rows of one split (`source.train` or `source.held_out`), columns of `schemas.raw(source)`.
 
     A few are blemished as real rows are: repeated, repeated with another label, borrowed from the other film
@@ -53,7 +53,7 @@ def rows(source: Source, split: str, count: int, seed: int, blemishes: Blemishes
     clean = combinations(source.key, side, count, seed)
     chance = draws.draw([f"{split}/{row}" for row in range(count)], seed, f"embedded/{source.key}/blemish")
     lent = combinations(BORROWS[source.key], side, count, seed) if source.key in BORROWS else []
-    blemished = [_blemish(source, row, clean, lent, chance, blemishes) for row in range(count)]
+    blemished = [_blemish(source, row, clean, lent, chance, noise) for row in range(count)]
     columns = {
         "split": [split] * count,
         "row": range(count),
@@ -69,8 +69,8 @@ def combinations(key: str, side: Side, count: int, seed: int, purpose: str = "ro
     limit = grammar.capacity() * SIDES.count(side) // len(SIDES) // SPARE
     if count > limit:
         raise SycoError(
-            f"source {key!r}: {count} embedded rows asked for, its grammar can give {limit}",
-            "Lower acquire.embedded_rows in params.yaml",
+            f"source {key!r}: {count} synthetic rows asked for, its grammar can give {limit}",
+            "Lower acquire.synthetic_rows in params.yaml",
         )
     fresh = _unseen(_stream(key, grammar, seed, f"{purpose}/{side}"))
     return list(itertools.islice(filter(partial(_on_side, side), fresh), count))
@@ -115,7 +115,7 @@ def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
 
 
 def _blemish(
-    source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws, shares: Blemishes
+    source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws, shares: Noise
 ) -> Combination:
     """The row as it is published: mostly the clean one."""
     back, other = (int(chance.lanes[row, lane]) for lane in (1, 2))
@@ -137,7 +137,7 @@ def _blemish(
     return clean[row]
 
 
-def _blemish_of(fraction: float, shares: Blemishes) -> str | None:
+def _blemish_of(fraction: float, shares: Noise) -> str | None:
     """The kind of blemish that a real in [0, 1) stands for."""
     for name in BLEMISHES:
         fraction -= getattr(shares, name)

@@ -70,7 +70,7 @@ def audit(path: Path) -> tuple[tuple[AuditLine, ...], dict[str, tuple[str, ...]]
 
 def surveys(settings: SurveyProbes) -> str | None:
     """Where the opinion surveys among the probes come from; None for our own."""
-    if settings.origin == "embedded":
+    if settings.origin == "synthetic":
         return None
     at = f", from `{settings.repository}` at `{settings.revision}`" if settings.origin == "hub" else ""
     return (

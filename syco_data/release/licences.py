@@ -47,7 +47,7 @@ class Grants:
 
 def grants(settings: Settings, records: Mapping[str, Provenance]) -> Grants:
     """What the settings allow for each source that takes part; `records` are those of stage acquire."""
-    used = {key: choice.licence for key, choice in settings.sources.items() if choice.licence != "exclude"}
+    used = {key: settings.sources[key].licence for key in settings.participating()}
     for key in used:
         if key not in records:
             raise SycoError(f"release: source '{key}' has no provenance record", f"Build it: dvc repro acquire@{key}")

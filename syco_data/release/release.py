@@ -64,7 +64,8 @@ from syco_data.settings import Settings
 REPORTS = ("checks.json", "audit.json")
 # The params groups that shape a release; a key that names a place on this machine is left out of it.
 GROUPS = (
-    "seed", "acquire", "sources", "claims", "prompts", "probes", "build", "models", "arms", "filter", "reference",
+    "seed", "acquire", "sources", "claims", "prompts", "probes", "build", "models", "arms", "engines", "filter",
+    "reference",
     "select", "validate", "release",
 )  # fmt: skip
 PLACES = {"directory", "template_folder", "folder", "previous", "card", "docs", "store"}

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from syco_data import files, ownership, probes, settings, tables
 from syco_data.claims import claims
 from syco_data.errors import SycoError
+from syco_data.hub.client import PATIENCE
 from syco_data.prompts import prompts
 from syco_data.release import cards, configs, manifest
 from syco_data.release import tables as released
@@ -77,7 +78,7 @@ def recipe(found: Manifest, folder: Path, places: Places) -> Settings:
         raise SycoError(f"the manifest's settings cannot be read: {error}", "Get the release again") from error
     chosen = settings.parse_groups(values, "the manifest's settings")
     _check_sizes(chosen, found)
-    return chosen
+    return chosen.model_copy(update={"hub": PATIENCE})
 
 
 def _check_sizes(chosen: Settings, found: Manifest) -> None:
@@ -89,15 +90,15 @@ def _check_sizes(chosen: Settings, found: Manifest) -> None:
         found.table(place.config, place.split).table.rows
         for place in (configs.CANDIDATES, configs.PROBES, configs.DROPPED)
     )
-    rows, surveys = chosen.acquire.embedded_rows, chosen.probes.surveys
+    rows, surveys = chosen.acquire.synthetic_rows, chosen.probes.surveys
     made = {
-        "acquire.embedded_rows": (rows.train + rows.held_out)
+        "acquire.synthetic_rows": (rows.train + rows.held_out)
         * len(found.sources)
-        * (chosen.acquire.origin == "embedded"),
-        "probes.surveys.rows": surveys.rows * len(surveys.sets) * (surveys.origin == "embedded"),
+        * (chosen.acquire.origin == "synthetic"),
+        "probes.surveys.rows": surveys.rows * len(surveys.sets) * (surveys.origin == "synthetic"),
         "probes.instructions": chosen.probes.instructions,
     }
-    stated = {"acquire.embedded_rows": candidates + probed + dropped}
+    stated = {"acquire.synthetic_rows": candidates + probed + dropped}
     for key, count in made.items():
         most = stated.get(key, REPEATED * probed + FEW)
         if count > most:
@@ -237,7 +238,7 @@ def materials(raw: Mapping[str, pl.DataFrame], chosen: Settings) -> probes.Mater
     return probes.Materials(
         held_out=held_out,
         training_inputs=trained.lazy(),
-        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.acquire.retries),
+        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.hub),
         instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
     )
 

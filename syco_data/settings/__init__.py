@@ -3,9 +3,18 @@
 A key that is unknown, missing or of the wrong type is refused by its full name, with the nearest valid one.
 """
 
-from syco_data.settings.building import Acquire, Blemishes, Claims, EmbeddedRows, Prompts, Retries, SourceChoice
+from syco_data.settings.building import Acquire, Claims, Hub, Noise, Prompts, SourceChoice, SyntheticRows
 from syco_data.settings.evaluating import Capability, Evaluate, Generation, Report
-from syco_data.settings.filtering import ENGINES, Filter, Model, RayEngine, TransformersEngine, VllmEngine
+from syco_data.settings.filtering import (
+    ENGINES,
+    REFERENCE,
+    Engines,
+    Filter,
+    Model,
+    RayEngine,
+    TransformersEngine,
+    VllmEngine,
+)
 from syco_data.settings.names import unknown
 from syco_data.settings.probing import AdditionProbes, HeldOutProbes, Probes, SurveyProbes
 from syco_data.settings.reading import PARAMS, load, parse, parse_groups
@@ -26,26 +35,28 @@ from syco_data.settings.whole import Settings
 __all__ = [
     "ENGINES",
     "PARAMS",
+    "REFERENCE",
     "Acquire",
     "AdditionProbes",
     "Arm",
     "Audit",
-    "Blemishes",
     "Build",
     "Capability",
     "Claims",
     "Columns",
-    "EmbeddedRows",
+    "Engines",
     "Evaluate",
     "Filter",
     "Finetune",
     "Generation",
     "HeldOutProbes",
+    "Hub",
     "Instructions",
     "Launcher",
     "LongItems",
     "Lora",
     "Model",
+    "Noise",
     "Parts",
     "Probes",
     "Prompts",
@@ -60,11 +71,11 @@ __all__ = [
     "ReferenceTargets",
     "Release",
     "Report",
-    "Retries",
     "Select",
     "Settings",
     "SourceChoice",
     "SurveyProbes",
+    "SyntheticRows",
     "TransformersEngine",
     "Validate",
     "VllmEngine",

@@ -24,14 +24,14 @@ from syco_data.settings.records import (
 )
 
 
-class EmbeddedRows(Record):
-    """Rows made for each embedded source, per split."""
+class SyntheticRows(Record):
+    """Rows made for each synthetic source, per split."""
 
     train: Items
     held_out: Items
 
 
-class Retries(Record):
+class Hub(Record):
     """How often a call over the network is tried, and the seconds between tries: doubling from the first."""
 
     attempts: Tries
@@ -43,8 +43,8 @@ class Retries(Record):
     """Seconds for everything that a command or stage asks of the Hub."""
 
 
-class Blemishes(Record):
-    """Shares of embedded rows that are no clean row of their own; `reach` is how many rows back a repeated one lies."""
+class Noise(Record):
+    """Shares of synthetic rows with a defect that real rows have; `reach` is how many rows back a repeated one lies."""
 
     repeated: Share
     conflicting: Share
@@ -55,11 +55,10 @@ class Blemishes(Record):
 
 
 class Acquire(Record):
-    origin: Literal["embedded", "directory", "hub"]
+    origin: Literal["synthetic", "directory", "hub"]
     directory: PathText | None
-    embedded_rows: EmbeddedRows
-    blemishes: Blemishes
-    retries: Retries
+    synthetic_rows: SyntheticRows
+    noise: Noise
 
     def folder(self) -> Path:
         """The directory of sources: from the params, else from the environment."""

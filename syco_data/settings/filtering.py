@@ -26,6 +26,8 @@ _SIGN = "\ndef sorts_by_prefix("
 _MODULES = (Path(__file__).parents[1] / "engines").glob("*.py")
 ENGINES = tuple(sorted((path.stem for path in _MODULES if _SIGN in path.read_text(encoding="utf-8")), reverse=True))
 """Every engine there is: an engine is one file of `syco_data/engines`."""
+REFERENCE = Path("data/reference")
+"""Where stage `reference` leaves its model, which the source `reference` names."""
 
 
 def _is_engine(name: str) -> str:
@@ -44,7 +46,7 @@ Engine = Annotated[str, Field(max_length=64), AfterValidator(_is_engine)]
 
 
 class Model(Record):
-    """A model to build a training set for: `embedded`, a local folder, or a Hub id with a revision."""
+    """A model to build a training set for: `reference` (what stage `reference` makes), a folder, or a Hub id."""
 
     source: PathText
     revision: Revision | None
@@ -83,13 +85,18 @@ class RayEngine(Record):
 
 
 class Filter(Record):
-    """Which prompts a model knows: the engine that scores, and the rule. Margins are in nats."""
+    """Which prompts a model knows. Margins are in nats."""
 
-    engine: Engine
     rule: Literal["answered", "both_orders", "margin"]
     margin: Nats
     unsure: Nats
-    path: Literal["auto", "whole"]
+
+
+class Engines(Record):
+    """How models are asked: by stages filter, baseline and evaluate alike."""
+
+    engine: Engine
+    scoring: Literal["auto", "whole"]
     max_length: Tokens
     batch: Items
     store: PathText

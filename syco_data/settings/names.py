@@ -2,6 +2,7 @@
 keys that were renamed, and names that DVC leaves out.
 """
 
+import copy
 import difflib
 import reprlib
 from collections.abc import Iterable, Iterator
@@ -15,8 +16,26 @@ LONGEST_LIST = 180  # characters of the names in such a list
 IGNORED = ("size", "nfiles")
 """Keys that DVC leaves out of the key of its run cache, at any depth (github.com/treeverse/dvc/issues/10296): a value
 under one of them may change, and the rows that were built before come back."""
-RENAMED = {("prompts", "size"): "rows", ("select", "size"): "rows"}
-"""Keys of earlier releases, as (group, key), and the name that each has now."""
+_MOVED = ("engine", "max_length", "batch", "store", "transformers", "vllm", "ray")
+RENAMED = {
+    "prompts.size": "prompts.rows",
+    "select.size": "select.rows",
+    "acquire.blemishes": "acquire.noise",
+    "acquire.embedded_rows": "acquire.synthetic_rows",
+    "acquire.retries": "hub",
+    "instructions.retries": "hub",
+    "publish.retries": "hub",
+    "filter.path": "engines.scoring",
+    **{f"filter.{key}": f"engines.{key}" for key in _MOVED},
+}
+"""Keys of earlier releases, and the name that each has now."""
+RENAMED_VALUES = {
+    "acquire.origin": {"embedded": "synthetic"},
+    "instructions.origin": {"embedded": "synthetic"},
+    "probes.surveys.origin": {"embedded": "synthetic"},
+    "models.*.source": {"embedded": "reference"},
+}
+"""Values of earlier releases, by the key that they are of (`*`: every name), and what each is called now."""
 
 
 class _Short(reprlib.Repr):
@@ -66,22 +85,49 @@ def noticed(name: str) -> str:
 
 
 def refuse_renamed(values: dict[str, Any]) -> None:
-    """Raises `SycoError` for the first key of params.yaml that has another name now."""
-    for group, old, new in _renamed(values):
-        raise SycoError(f"params.yaml: '{group}.{old}' is called '{group}.{new}' now", "Rename the key in params.yaml")
+    """Raises `SycoError` for the first key or value of params.yaml that has another name now."""
+    for old, new in _renamed(values):
+        raise SycoError(f"params.yaml: '{old}' is called '{new}' now", f"Write '{new}' in params.yaml")
+    for key, _, value, new in _renamed_values(values):
+        raise SycoError(f"params.yaml: '{key}: {value}' is called '{key}: {new}' now", f"Write {new} in params.yaml")
 
 
 def with_new_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Settings of an earlier release by the names of now."""
-    groups = dict(values)
-    for group, old, new in _renamed(values):
-        if new not in groups[group]:
-            groups[group] = {new if key == old else key: value for key, value in groups[group].items()}
+    """Settings of an earlier release by the names of now; how the Hub was asked is left out, as in a release of now."""
+    groups = copy.deepcopy(values)
+    for old, new in list(_renamed(values)):
+        value = groups[old.split(".")[0]].pop(old.split(".")[1])
+        group, _, key = new.partition(".")
+        if key and isinstance(groups.setdefault(group, {}), dict):
+            groups[group].setdefault(key, value)
+    for key, record, _, new in list(_renamed_values(groups)):
+        record[key.split(".")[-1]] = new
     return groups
 
 
-def _renamed(values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Group, old key and new key of each renamed key that is there."""
-    for (group, old), new in RENAMED.items():
-        if isinstance(values.get(group), dict) and old in values[group]:
-            yield group, old, new
+def _renamed(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The old and the new name of each renamed key that is there."""
+    for old, new in RENAMED.items():
+        group, key = old.split(".")
+        if isinstance(values.get(group), dict) and key in values[group]:
+            yield old, new
+
+
+def _renamed_values(values: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str, str]]:
+    """Full key, record that holds it, old and new value of each renamed value that is there."""
+    for pattern, names in RENAMED_VALUES.items():
+        *above, key = pattern.split(".")
+        for path, record in _records(values, above):
+            value = record.get(key)
+            if isinstance(value, str) and value in names:
+                yield ".".join((*path, key)), record, value, names[value]
+
+
+def _records(values: Any, path: list[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """The mappings that a path of keys leads to, each with its own path; `*` stands for every key."""
+    if not isinstance(values, dict):
+        return
+    if not path:
+        yield [], values
+    for name in () if not path else values if path[0] == "*" else path[:1]:
+        yield from (([str(name), *rest], record) for rest, record in _records(values.get(name), path[1:]))

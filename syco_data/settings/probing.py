@@ -27,7 +27,7 @@ class AdditionProbes(Record):
 class SurveyProbes(Record):
     """Opinion surveys: `repository` and `revision`, a commit, are those of origin `hub`."""
 
-    origin: Literal["embedded", "directory", "hub"]
+    origin: Literal["synthetic", "directory", "hub"]
     directory: PathText | None
     repository: Text
     revision: Revision

@@ -1,4 +1,4 @@
-"""How the embedded model is trained from scratch."""
+"""How the reference model is trained from scratch."""
 
 from typing import Annotated, Literal
 

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from syco_data.settings.building import Retries
 from syco_data.settings.records import MOST_NAMES, Examples, Items, Name, PathText, Record, Rows, Text
 
 VERSION = r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$"
@@ -64,4 +63,3 @@ class Publish(Record):
 
     repository: Text | None
     private: bool
-    retries: Retries

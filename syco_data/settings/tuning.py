@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from syco_data.errors import SycoError
-from syco_data.settings.building import Retries
 from syco_data.settings.records import (
     MOST_NAMES,
     Batch,
@@ -45,7 +44,7 @@ class Columns(Record):
 class Instructions(Record):
     """Instruction rows to mix in. `columns` null: recognised from the column names."""
 
-    origin: Literal["embedded", "directory", "hub"]
+    origin: Literal["synthetic", "directory", "hub"]
     directory: PathText | None
     hub_id: Text | None
     revision: Revision | None
@@ -53,12 +52,11 @@ class Instructions(Record):
     rows: Rows
     exclude_sources: bool
     over_length: Literal["stop", "drop"]
-    retries: Retries
 
     @model_validator(mode="after")
     def _made_rows_have_room(self) -> "Instructions":
-        if self.origin == "embedded" and self.rows > MOST_MADE_ROWS:
-            raise ValueError(f"origin 'embedded' makes its rows in memory, at most {MOST_MADE_ROWS:,} of them")
+        if self.origin == "synthetic" and self.rows > MOST_MADE_ROWS:
+            raise ValueError(f"origin 'synthetic' makes its rows in memory, at most {MOST_MADE_ROWS:,} of them")
         return self
 
     @model_validator(mode="after")

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from syco_data.errors import SycoError
-from syco_data.settings.building import Acquire, Claims, Prompts, SourceChoice
+from syco_data.settings.building import Acquire, Claims, Hub, Prompts, SourceChoice
 from syco_data.settings.evaluating import Evaluate, Report
-from syco_data.settings.filtering import Filter, Model
+from syco_data.settings.filtering import Engines, Filter, Model
 from syco_data.settings.names import key_shown, likely, shown, unknown
 from syco_data.settings.probing import Probes
 from syco_data.settings.records import MOST_NAMES, Name, Record, Seed
@@ -42,12 +42,14 @@ class Settings(Record):
     models: Annotated[dict[Name, Model], Field(max_length=MOST_NAMES)]
     arms: Annotated[dict[Name, Arm], Field(max_length=MOST_NAMES)]
     reference: Reference
+    engines: Engines
     filter: Filter
     select: Select
     # `validate` itself is a method of pydantic's records.
     checks: Annotated[Validate, Field(alias="validate")]
     release: Release
     publish: Publish
+    hub: Hub
     probes: Probes
     evaluate: Evaluate
     instructions: Instructions
@@ -75,6 +77,10 @@ class Settings(Record):
                 "Give development_share a value above 0, or set evaluate.split to reported",
             )
         return self
+
+    def participating(self) -> list[str]:
+        """The keys of the sources that are not excluded."""
+        return [key for key, choice in self.sources.items() if choice.licence != "exclude"]
 
     def tuning(self, arm: str) -> Finetune:
         """The settings of fine-tuning for one arm: the `finetune` group with the arm's own values put over it."""

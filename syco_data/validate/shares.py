@@ -9,7 +9,7 @@ from syco_data.validate.lawbook import Law
 def law(asked: pl.LazyFrame, claims: pl.LazyFrame, settings: Settings) -> Law:
     """Sources with fewer prompts than they should have, as offenders of the prompts table."""
     counts = dict(asked.group_by("source").len().collect().iter_rows())
-    pool = {key: 0 for key, choice in settings.sources.items() if choice.licence != "exclude"}
+    pool = dict.fromkeys(settings.participating(), 0)
     pool |= dict(claims.group_by("source").len().collect().iter_rows())
     least = least_counts(pool, settings)
     short = sorted(key for key, count in least.items() if counts.get(key, 0) < count or not pool.get(key))

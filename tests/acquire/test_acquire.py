@@ -51,9 +51,9 @@ def refused(source, root):
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_every_embedded_source_has_its_splits_columns_and_a_record(source, tmp_path):
-    rows, record = written(source, given("embedded"), tmp_path / source.key)
-    sizes = PARAMS["acquire"]["embedded_rows"]
+def test_every_synthetic_source_has_its_splits_columns_and_a_record(source, tmp_path):
+    rows, record = written(source, given("synthetic"), tmp_path / source.key)
+    sizes = PARAMS["acquire"]["synthetic_rows"]
     assert dict(rows["split"].value_counts().iter_rows()) == {
         source.train: sizes["train"],
         source.held_out: sizes["held_out"],
@@ -64,13 +64,13 @@ def test_every_embedded_source_has_its_splits_columns_and_a_record(source, tmp_p
     assert [(count.split, count.rows) for count in record.splits] == [
         (source.train, sizes["train"]), (source.held_out, sizes["held_out"]),
     ]  # fmt: skip
-    assert (record.origin, record.licence, record.revision) == ("embedded", "apache-2.0", None)
+    assert (record.origin, record.licence, record.revision) == ("synthetic", "apache-2.0", None)
     assert record.content_digest == tables.digest(tmp_path / source.key / "rows.parquet")
 
 
 def test_the_same_settings_give_the_same_bytes_and_no_clock_or_path(tmp_path):
     for run in ("one", "two"):
-        written(SNLI, given("embedded"), tmp_path / run)
+        written(SNLI, given("synthetic"), tmp_path / run)
     for name in ("rows.parquet", "provenance.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["provenance.json", "rows.parquet"]
@@ -356,8 +356,8 @@ def test_folders_that_are_not_there_are_told_apart(tmp_path, monkeypatch):
 
 def test_an_unknown_source_is_refused_with_the_nearest_and_the_list():
     with pytest.raises(SycoError, match="there is no 'sst3'; did you mean 'sst2'.* Valid: sst2, rotten_tomatoes"):
-        acquire.chosen(["sst3"], given("embedded"))
-    assert [source.key for source in acquire.chosen([], given("embedded"))] == list(SOURCES)
+        acquire.chosen(["sst3"], given("synthetic"))
+    assert [source.key for source in acquire.chosen([], given("synthetic"))] == list(SOURCES)
 
 
 def download_record(root, source, name, commit):
@@ -388,7 +388,7 @@ def test_the_commit_of_a_downloaded_folder_is_recorded_while_it_is_true(tmp_path
 
 
 def test_a_killed_write_never_leaves_a_record_beside_half_a_table(tmp_path, monkeypatch):
-    acquired = acquire.acquire(SST2, given("embedded"))
+    acquired = acquire.acquire(SST2, given("synthetic"))
     acquire.write(acquired, tmp_path)
 
     def killed(*_):
@@ -405,7 +405,7 @@ def test_a_killed_write_never_leaves_a_record_beside_half_a_table(tmp_path, monk
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "raw").write_text("a file where a folder should be", encoding="utf-8")
     with pytest.raises(SycoError, match="source 'sst2': .*raw.* cannot be written: Not a directory"):
-        acquire.write(acquire.acquire(SST2, given("embedded")), tmp_path / "raw" / "sst2")
+        acquire.write(acquire.acquire(SST2, given("synthetic")), tmp_path / "raw" / "sst2")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"splits": []}', '{"splits": [{"split": 1}]}'])
@@ -418,7 +418,7 @@ def test_a_broken_record_is_one_line(text, tmp_path):
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path):
-    _, record = written(SNLI, given("embedded"), tmp_path)
+    _, record = written(SNLI, given("synthetic"), tmp_path)
     provenance.write(record, tmp_path / "again.json")
     assert asdict(provenance.read(tmp_path / "again.json")) == asdict(record)
 

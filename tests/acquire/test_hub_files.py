@@ -13,13 +13,13 @@ import yaml
 from syco_data import schemas, settings, tables
 from syco_data.acquire import acquire, hub_files
 from syco_data.errors import SycoError
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 from syco_data.sources import SOURCES
 from tests.support import repositories
 from tests.support.hub.fixtures import OTHER, READER, ROOT, WRITER
 from tests.support.hub.wire import Fault
 
-PATIENCE = Retries(attempts=3, first_wait=0.01, longest_wait=0.05)
+PATIENCE = Hub(attempts=3, first_wait=0.01, longest_wait=0.05)
 OWNERS = sorted({source.hub_id.split("/")[0] for source in SOURCES.values()})
 SST2, QQP, TREC = SOURCES["sst2"], SOURCES["qqp"], SOURCES["trec"]
 LISTING = "GET /api/datasets/stanfordnlp/sst2"
@@ -41,7 +41,7 @@ def hub_server(tmp_path_factory):
 
 
 def publish(hub, folder, source, pattern="data/{split}-00000-of-00001.parquet", branch=None, private=False):
-    """Uploads a repository of embedded rows; returns its commit."""
+    """Uploads a repository of synthetic rows; returns its commit."""
     made = repositories.repository(folder / source.hub_id.replace("/", "__"), source, pattern)
     api = hub.api()
     api.create_repo(source.hub_id, repo_type="dataset", exist_ok=True, private=private)
@@ -54,7 +54,7 @@ def publish(hub, folder, source, pattern="data/{split}-00000-of-00001.parquet", 
 def params(**revisions):
     """The project's params with origin `hub`, little patience, and the revisions of some sources."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["acquire"] |= {"origin": "hub", "retries": PATIENCE.model_dump()}
+    values["acquire"]["origin"], values["hub"] = "hub", PATIENCE.model_dump()
     for key, revision in revisions.items():
         values["sources"][key]["revision"] = revision
     return values

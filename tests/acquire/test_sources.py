@@ -81,7 +81,7 @@ def test_an_unknown_source_ends_with_2_and_one_line(run, command):
     assert "there is no 'treck'; did you mean 'trec'? Valid: sst2" in err
 
 
-def test_embedded_rows_agree_with_all_records(run):
+def test_synthetic_rows_agree_with_all_records(run):
     code, out, _ = run("check")
     assert code == 0 and max(map(len, out.splitlines())) <= 80
     assert out.count("agrees") == 17 and "differs" not in out

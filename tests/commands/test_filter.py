@@ -52,12 +52,12 @@ def run(*words: str) -> str:
 def collect(count: int, monkeypatch) -> None:
     """Scores some of the prompts by the fake engine in the name of the real one."""
     chosen = settings.load()
-    model = models.resolve("tiny", chosen.models["tiny"], Path("none"), chosen.acquire.retries)
+    model = models.resolve("tiny", chosen.models["tiny"], Path("none"), chosen.hub)
     asked = verdicts.requests(verdicts.questions(prompts(10), chosen.filter.rule))
-    engine = {**engines.modules(), chosen.filter.engine: Stand(engines.module(chosen.filter.engine))}
+    engine = {**engines.modules(), chosen.engines.engine: Stand(engines.module(chosen.engines.engine))}
     with monkeypatch.context() as patch:
         patch.setattr(engines, "modules", lambda: engine)
-        scoring.collect(asked[:count], model, chosen.filter)
+        scoring.collect(asked[:count], model, chosen.engines)
 
 
 class Stand:
@@ -89,7 +89,7 @@ def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypat
 
 def test_gc_removes_what_no_model_of_the_params_needs(project, monkeypatch, folder):
     text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("source: embedded", f"source: {folder}"), encoding="utf-8")
+    Path("params.yaml").write_text(text.replace("source: reference", f"source: {folder}"), encoding="utf-8")
     collect(4, monkeypatch)
     assert "nothing to remove" in run("scores", "gc", "--yes")
     other = tiny_models.make(Path("other"), "word")
@@ -103,7 +103,7 @@ def test_gc_removes_what_no_model_of_the_params_needs(project, monkeypatch, fold
 def test_a_model_is_added_checked_and_refused_twice(project, folder):
     assert "tiny: complete; commit" in run("models", "check", "tiny")
     assert "tiny" in settings.load().build.models
-    assert "# Scores the stripped prompts" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
+    assert "# Decides by each model" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
     with pytest.raises(SycoError, match="in params.yaml already"):
         run("models", "add", "tiny", str(folder))
     before = Path("params.yaml").read_text(encoding="utf-8")

@@ -56,10 +56,10 @@ def stage(hub: RunningHub, project: Path, token: str | None = WRITER) -> list[st
 LOOK = """
 import sys
 from stages import run
-from stages.folders import REFERENCE
+from syco_data.settings import REFERENCE
 from syco_data.engines import models
 def main(settings):
-    print(models.resolve("mine", settings.models["mine"], REFERENCE, settings.acquire.retries).commit)
+    print(models.resolve("mine", settings.models["mine"], REFERENCE, settings.hub).commit)
 run(main)
 """
 
@@ -107,7 +107,7 @@ from pathlib import Path
 from syco_data.engines import models; from syco_data import settings
 chosen = settings.load()
 for weights in (False, True):
-    found = models.resolve("mine", chosen.models["mine"], Path("none"), chosen.acquire.retries, weights)
+    found = models.resolve("mine", chosen.models["mine"], Path("none"), chosen.hub, weights)
     there = sorted(path.name for path in found.folder.glob("*.safetensors"))
     print(there, found.commit, found.tokenizer, found.style, found.positions)
 """

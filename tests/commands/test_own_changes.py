@@ -126,7 +126,7 @@ def test_diff_shows_what_differs_from_the_profile_in_use_or_another(project):
     edit(("seed: 0", "seed: 7"))
     assert run("profile", "diff").split()[-3:] == ["seed", "7", "0"]
     other = run("profile", "diff", "real")
-    assert "acquire.origin  embedded     directory" in other and "prompts.rows" in other
+    assert "acquire.origin  synthetic    directory" in other and "prompts.rows" in other
     with pytest.raises(SycoError, match="did you mean 'paper'"):
         run("profile", "diff", "papper")
 

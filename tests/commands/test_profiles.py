@@ -71,7 +71,7 @@ def test_lines_that_a_profile_leaves_keep_their_ends_in_a_mixed_file(project):
     before = params.read_bytes().replace(b"\n", b"\r\n", 100).rstrip(b"\n")
     params.write_bytes(before)
     profiles.use("real")
-    assert params.read_bytes() == before.replace(b"origin: embedded #", b"origin: directory #", 1).replace(
+    assert params.read_bytes() == before.replace(b"origin: synthetic #", b"origin: directory #", 1).replace(
         b": 4000\r\n", b": 20000\r\n"
     ).replace(b"in use: default", b"in use: real")
 

@@ -156,7 +156,7 @@ def test_a_prompt_with_another_template_is_a_changed_row(base: Path, tmp_path: P
 def test_a_verdict_names_the_commits_of_the_model(base: Path, tmp_path: Path) -> None:
     diff = one(base, tmp_path, "verdict")
     said = {cause.detail for config in diff.configs for cause in config.causes}
-    assert said == {f"model tiny: embedded {'0' * 12} -> embedded {'1' * 12}"}
+    assert said == {f"model tiny: reference {'0' * 12} -> reference {'1' * 12}"}
     keep = next(s for c in diff.configs for s in c.shifts if s.what == "keep rate" and s.of == "all")
     assert (keep.share_a, keep.share_b, keep.rows_b) == (1.0, 57 / 60, 60)
 

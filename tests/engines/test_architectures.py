@@ -301,7 +301,7 @@ def test_a_device_that_is_not_here_is_one_line(folder, monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     for device in ("cuda", "mps"):
         here = chosen("transformers").transformers.model_copy(update={"device": device})
-        with pytest.raises(SycoError, match=f"no device '{device}' for torch .* filter.transformers.device to cpu"):
+        with pytest.raises(SycoError, match=f"no device '{device}' for torch .* engines.transformers.device to cpu"):
             engines.open(model_at(folder), chosen("transformers", transformers=here)).__enter__()
         with pytest.raises(SycoError, match=f"no device '{device}' for torch"):
             harness.load(model_at(folder), capability(), chosen("transformers", transformers=here))
@@ -312,5 +312,5 @@ def test_more_gpus_than_are_here_are_one_line(folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     vllm.check(model_at(folder), chosen("vllm"))
     two = chosen("vllm").vllm.model_copy(update={"tensor_parallel": 2})
-    with pytest.raises(SycoError, match="filter.vllm.tensor_parallel is 2, and there are 1 GPUs here"):
+    with pytest.raises(SycoError, match="engines.vllm.tensor_parallel is 2, and there are 1 GPUs here"):
         vllm.check(model_at(folder), chosen("vllm", vllm=two))

@@ -24,13 +24,13 @@ REQUESTS = [Request(tiny_models.question(index, index % 2 == 1), OPTIONS) for in
 REFERENCE = Path(os.environ.get("SYCO_BUILT") or ROOT) / "data" / "reference"
 
 
-def chosen(engine: str, **changes) -> settings.Filter:
-    return settings.load(ROOT / "params.yaml").filter.model_copy(update={"engine": engine, "batch": 20, **changes})
+def chosen(engine: str, **changes) -> settings.Engines:
+    return settings.load(ROOT / "params.yaml").engines.model_copy(update={"engine": engine, "batch": 20, **changes})
 
 
 def model_at(folder: Path, source: str | None = None) -> models.ResolvedModel:
     record = settings.Model(source=source or str(folder), revision=None, prompt_style="plain", dtype="float32")
-    patience = settings.Retries(attempts=1, first_wait=0.1, longest_wait=0.1)
+    patience = settings.Hub(attempts=1, first_wait=0.1, longest_wait=0.1)
     return models.resolve("tiny", record, folder, patience)
 
 
@@ -67,7 +67,7 @@ def test_an_engine_is_one_file(tmp_path):
     (tmp_path / "params.yaml").write_text(params.replace("engine: vllm #", "engine: echo #", 1), encoding="utf-8")
     code = (
         "from syco_data import engines, settings; from syco_data.engines.planning import Request\n"
-        "chosen = settings.load().filter; made = engines.module(chosen.engine)\n"
+        "chosen = settings.load().engines; made = engines.module(chosen.engine)\n"
         "with engines.open(made.MODEL, chosen) as engine:\n"
         "    print(chosen.engine, engines.identity(chosen), len(engine.score([Request('a', made.OPTIONS)])))"
     )
@@ -79,7 +79,7 @@ def test_an_engine_is_one_file(tmp_path):
 
 
 def test_an_engine_that_is_not_installed_is_one_line():
-    with pytest.raises(SycoError, match="'nowhere' is not installed here.*choose another filter.engine"):
+    with pytest.raises(SycoError, match="'nowhere' is not installed here.*choose another engines.engine"):
         engines.version_of("nowhere")
 
 
@@ -137,7 +137,7 @@ def test_vllm_and_transformers_agree(tiny):
     longer = Request("word " * 2000, OPTIONS)
     with engines.open(tiny, chosen("transformers")) as engine:
         expected, said = engine.score([*REQUESTS, longer]), engine.generate([r.text for r in REQUESTS[:8]], 6)
-        whole = engines.module("transformers").load(tiny, chosen("transformers", path="whole")).score(REQUESTS)
+        whole = engines.module("transformers").load(tiny, chosen("transformers", scoring="whole")).score(REQUESTS)
         four = engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]])
     from torch import set_num_threads
 
@@ -155,9 +155,9 @@ def test_vllm_and_transformers_agree(tiny):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the embedded model is not built here: dvc repro reference")
-def test_vllm_and_transformers_agree_on_the_embedded_model():
-    reference = model_at(REFERENCE, source="embedded")
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference model is not built here: dvc repro reference")
+def test_vllm_and_transformers_agree_on_the_reference_model():
+    reference = model_at(REFERENCE, source="reference")
     expected = answers(reference, chosen("transformers"))
     assert_equal(answers(reference, chosen("vllm")), expected, nats=1e-3)
 
@@ -170,7 +170,7 @@ def test_vllm_reads_letters_in_one_prefill_where_the_tokenizer_allows_it(tmp_pat
     assert_equal(found, answers(letters, chosen("transformers")), nats=1e-3)
 
 
-def in_actors(engine: str, **changes) -> settings.Filter:
+def in_actors(engine: str, **changes) -> settings.Engines:
     """Ray on this machine, with one actor that holds this engine."""
     ray = chosen("ray").ray.model_copy(update={"engine": engine, "actors": 1, **changes})
     return chosen("ray", ray=ray)

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from syco_data.engines import architectures, model_files, models
 from syco_data.errors import SycoError
-from syco_data.settings import Model, Retries
+from syco_data.settings import Hub, Model
 from tests.support import tiny_models
 
-PATIENCE = Retries(attempts=2, first_wait=0.01, longest_wait=0.02)
+PATIENCE = Hub(attempts=2, first_wait=0.01, longest_wait=0.02)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -57,10 +57,10 @@ def test_other_weights_are_another_model(original, tmp_path):
     assert resolved(other).commit != resolved(original).commit
 
 
-def test_the_embedded_model_lies_where_the_graph_puts_it(folder):
-    assert resolved("embedded", reference=folder).folder == folder
+def test_the_reference_model_lies_where_the_graph_puts_it(folder):
+    assert resolved("reference", reference=folder).folder == folder
     with pytest.raises(SycoError, match="not built .*dvc repro reference"):
-        resolved("embedded")
+        resolved("reference")
 
 
 def cut(folder):
@@ -322,7 +322,7 @@ def test_a_revision_that_can_move_is_refused(revision):
         resolved("owner/name", revision=revision)
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
+class LocalHub(http.server.BaseHTTPRequestHandler):
     """Answers what the Hub's API answers for one model; the repository's name chooses the fault."""
 
     def do_GET(self):
@@ -376,7 +376,7 @@ for name in sys.argv[1:]:
 @pytest.fixture(scope="session")
 def answers(tmp_path_factory):
     """What a process that asks the loopback Hub is told for every kind of fault: two lines each."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), LocalHub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cache = tmp_path_factory.mktemp("cache")
     variables = {

@@ -59,7 +59,7 @@ def plain_reference(folder, requests):
 
 
 def engine_settings(**changes):
-    return settings.load().filter.model_copy(update={"engine": "transformers", **changes})
+    return settings.load().engines.model_copy(update={"engine": "transformers", **changes})
 
 
 def model_at(folder, style="plain"):
@@ -70,7 +70,7 @@ def model_at(folder, style="plain"):
 @pytest.mark.parametrize("kind", tiny_models.TOKENIZERS)
 def test_every_path_agrees_with_the_full_forward_pass(folders, kind, policy):
     requests = [Request(text, LETTERS) for text in TEXTS]
-    with engines.open(model_at(folders[kind]), engine_settings(path=policy)) as engine:
+    with engines.open(model_at(folders[kind]), engine_settings(scoring=policy)) as engine:
         found = engine.score(requests)
     for score, expected in zip(found, plain_reference(folders[kind], requests), strict=True):
         assert score.logprobs == pytest.approx(expected, abs=1e-4)

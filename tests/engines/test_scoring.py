@@ -19,7 +19,7 @@ from syco_data.engines import store as scores
 from syco_data.engines.planning import Request
 from syco_data.errors import SycoError
 from tests.support import fake_engine
-from tests.support.fake_engine import MODEL, OPTIONS, filter_settings
+from tests.support.fake_engine import MODEL, OPTIONS, engine_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def same(first: pl.DataFrame, second: pl.DataFrame) -> bool:
 
 
 def test_a_second_run_asks_nothing_and_starts_no_engine(tmp_path, monkeypatch):
-    chosen = filter_settings(tmp_path)
+    chosen = engine_settings(tmp_path)
     first = scoring.collect(texts(130), MODEL, chosen)
     assert (first.fresh, first.stored) == (130, 0)
     monkeypatch.setattr(fake_engine, "load", None)
@@ -55,7 +55,7 @@ def test_a_second_run_asks_nothing_and_starts_no_engine(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
 def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeypatch, broken):
-    chosen, sound = filter_settings(tmp_path), fake_engine.logprob
+    chosen, sound = engine_settings(tmp_path), fake_engine.logprob
     monkeypatch.setattr(
         fake_engine, "logprob", lambda ids, token: broken if b" 7 " in bytes(ids) else sound(ids, token)
     )
@@ -69,7 +69,7 @@ def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeyp
 
 
 def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
-    chosen = filter_settings(tmp_path)
+    chosen = engine_settings(tmp_path)
     first = scoring.collect(texts(60), MODEL, chosen)
     shelf = scores.Shelf(Path(chosen.store), scoring.space(MODEL, chosen))
     for chunk in shelf.chunks():
@@ -96,11 +96,11 @@ def test_the_time_of_loading_is_no_time_of_scoring(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(fake_engine, "load", takes(100, fake_engine.FakeEngine))
     monkeypatch.setattr(fake_engine.FakeEngine, "logprobs", takes(7, fake_engine.FakeEngine.logprobs))
-    assert scoring.collect(texts(80), MODEL, filter_settings(tmp_path)).seconds == 14, "two batches of 7 s"
+    assert scoring.collect(texts(80), MODEL, engine_settings(tmp_path)).seconds == 14, "two batches of 7 s"
 
 
 def test_changing_one_percent_scores_one_percent(tmp_path, monkeypatch):
-    chosen, log = filter_settings(tmp_path / "store"), tmp_path / "log"
+    chosen, log = engine_settings(tmp_path / "store"), tmp_path / "log"
     scoring.collect(texts(1000), MODEL, chosen)
     monkeypatch.setenv("SYCO_FAKE_LOG", str(log))
     again = scoring.collect(texts(1000, changed=10), MODEL, chosen)
@@ -111,12 +111,12 @@ def test_changing_one_percent_scores_one_percent(tmp_path, monkeypatch):
 def test_equal_texts_cost_one_score(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("SYCO_FAKE_LOG", str(log))
-    found = scoring.collect(texts(40) * 5, MODEL, filter_settings(tmp_path / "store"))
+    found = scoring.collect(texts(40) * 5, MODEL, engine_settings(tmp_path / "store"))
     assert len(found.scores) == len(asked(log)) == 40
 
 
 def test_another_model_or_tokenizer_shares_nothing(tmp_path):
-    chosen = filter_settings(tmp_path)
+    chosen = engine_settings(tmp_path)
     scoring.collect(texts(20), MODEL, chosen)
     for other in (replace(MODEL, commit="d" * 40), replace(MODEL, tokenizer="other"), replace(MODEL, style="chat")):
         assert scoring.collect(texts(20), other, chosen).fresh == 20
@@ -126,15 +126,15 @@ def test_a_larger_limit_scores_what_was_too_long_and_a_smaller_one_forgets(tmp_p
     longer = [*texts(30), Request("x" * 200, OPTIONS)]
     found = {}
     for limit in (100, 300, 100, 300):
-        result = scoring.collect(longer, MODEL, filter_settings(tmp_path, max_length=limit))
+        result = scoring.collect(longer, MODEL, engine_settings(tmp_path, max_length=limit))
         found.setdefault(limit, []).append((result.scores["logprobs"].null_count(), result.fresh))
     assert found == {100: [(1, 31), (1, 0)], 300: [(0, 1), (0, 0)]}
 
 
 def test_batches_are_the_same_whatever_is_stored(tmp_path, monkeypatch):
     """A run that was cut off goes on with the batches that an uninterrupted one would have had."""
-    whole = scoring.pending(texts(200), MODEL, filter_settings(tmp_path / "one"))
-    chosen = filter_settings(tmp_path / "two")
+    whole = scoring.pending(texts(200), MODEL, engine_settings(tmp_path / "one"))
+    chosen = engine_settings(tmp_path / "two")
     with engines.open(MODEL, chosen) as engine:
         started = scoring.saved(scoring.pending(texts(200), MODEL, chosen), engine)
         next(started)
@@ -161,7 +161,7 @@ from pathlib import Path
 from tests.support import fake_engine; from tests.engines import test_scoring as test_collecting
 fake_engine.install()
 from syco_data.engines import scoring as collecting
-done = collecting.collect(test_collecting.texts(400), fake_engine.MODEL, fake_engine.filter_settings(Path(sys.argv[1])))
+done = collecting.collect(test_collecting.texts(400), fake_engine.MODEL, fake_engine.engine_settings(Path(sys.argv[1])))
 print(done.stored, done.fresh)
 """
 
@@ -190,8 +190,8 @@ def test_kills_at_several_points_lose_the_batch_in_flight_and_nothing_else(tmp_p
     assert stored >= 150 and stored + fresh == 400, "whole batches of 50 were kept"
     repeated = len(asked(log)) - len(set(asked(log)))
     assert repeated <= 3 * 50, "each kill costs one batch at most"
-    undisturbed = scoring.collect(texts(400), MODEL, filter_settings(tmp_path / "other"))
-    resumed = scoring.collect(texts(400), MODEL, filter_settings(store))
+    undisturbed = scoring.collect(texts(400), MODEL, engine_settings(tmp_path / "other"))
+    resumed = scoring.collect(texts(400), MODEL, engine_settings(store))
     assert resumed.fresh == 0 and same(resumed.scores, undisturbed.scores)
 
 
@@ -203,7 +203,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 
 def test_a_full_disk_stops_with_one_line_and_the_next_run_goes_on(tmp_path):
     store = tmp_path / "store"
-    chosen = filter_settings(store)
+    chosen = engine_settings(store)
     scoring.collect(texts(400)[:100], MODEL, chosen)
     variables = {**os.environ, "SYCO_FAKE_PAUSE": "0"}
     full = subprocess.run(
@@ -216,7 +216,7 @@ def test_a_full_disk_stops_with_one_line_and_the_next_run_goes_on(tmp_path):
 
 
 def test_a_damaged_chunk_alone_is_scored_again(tmp_path, monkeypatch):
-    chosen, log = filter_settings(tmp_path / "store"), tmp_path / "log"
+    chosen, log = engine_settings(tmp_path / "store"), tmp_path / "log"
     first = scoring.collect(texts(200), MODEL, chosen)
     shelf = scoring.pending(texts(1), MODEL, chosen).shelf
     shelf.chunks()[1].path.write_bytes(b"torn")
@@ -231,7 +231,7 @@ def test_the_engine_is_closed_when_saving_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(fake_engine, "load", lambda *a: held.append(fake_engine.FakeEngine(*a)) or held[0])
     (tmp_path / "store").write_text("a file stands where the folder should be", encoding="utf-8")
     with pytest.raises(Exception, match="score store"):
-        scoring.collect(texts(10), MODEL, filter_settings(tmp_path / "store"))
+        scoring.collect(texts(10), MODEL, engine_settings(tmp_path / "store"))
     assert held[0].closed
 
 
@@ -241,7 +241,7 @@ from pathlib import Path
 from tests.support import fake_engine; from tests.engines import test_scoring as test_collecting
 fake_engine.install()
 from syco_data.engines import scoring as collecting; from syco_data import schemas, tables
-done = collecting.collect(test_collecting.texts(200), fake_engine.MODEL, fake_engine.filter_settings(Path(".scores")))
+done = collecting.collect(test_collecting.texts(200), fake_engine.MODEL, fake_engine.engine_settings(Path(".scores")))
 tables.write(done.scores, schemas.SCORES, Path("out/scores.parquet"))
 """
 

@@ -13,7 +13,7 @@ from syco_data.evaluate import answers as evaluation
 from syco_data.evaluate import metrics, published, results
 from syco_data.evaluate.answers import Subject
 from syco_data.evaluate.statistics import Precision
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 from tests.support import probe_sets, tiny_models
 from tests.support.probe_sets import SETTINGS
 
@@ -199,18 +199,18 @@ def test_every_published_figure_names_a_number_of_ours():
 
 def resolved(folder, name: str) -> models.ResolvedModel:
     record = settings.Model(source=str(folder), revision=None, prompt_style="plain", dtype="float32")
-    return models.resolve(name, record, folder, Retries(attempts=1, first_wait=0.1, longest_wait=0.1))
+    return models.resolve(name, record, folder, Hub(attempts=1, first_wait=0.1, longest_wait=0.1))
 
 
 @pytest.mark.slow
 def test_a_real_engine_answers_and_the_tables_hold_together(asked, tmp_path):
     few = asked.group_by("probe", maintain_order=True).head(6)
     base, tuned = (tiny_models.make(tmp_path / f"{seed}", seed=seed) for seed in range(2))
-    engine = SETTINGS.filter.model_copy(update={"store": str(tmp_path / "scores"), "engine": "transformers"})
+    engine = SETTINGS.engines.model_copy(update={"store": str(tmp_path / "scores"), "engine": "transformers"})
     wanted = SETTINGS.evaluate.model_copy(
         update={"resamples": 50, "generation": settings.Generation(rows=1, max_tokens=3)}
     )
-    chosen = SETTINGS.model_copy(update={"filter": engine, "evaluate": wanted})
+    chosen = SETTINGS.model_copy(update={"engines": engine, "evaluate": wanted})
     subject = Subject("tiny", "base", resolved(base, "tiny"))
     before = results.of(few, subject, chosen, base=None)
     results.write(before, tmp_path / "base", tmp_path / "base.json")

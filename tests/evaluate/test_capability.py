@@ -18,12 +18,12 @@ from syco_data.evaluate import capability, harness
 from syco_data.evaluate.answers import Subject
 from syco_data.evaluate.capability import TASKS
 from syco_data.evaluate.statistics import Precision
-from syco_data.settings import Capability, Retries
+from syco_data.settings import Capability, Hub
 from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
 EVALS = Path(os.environ.get("SYCO_SHARED", ROOT / "../shared")) / "evals"
-ENGINE = settings.load(ROOT / "params.yaml").filter.model_copy(update={"engine": "transformers"})
+ENGINE = settings.load(ROOT / "params.yaml").engines.model_copy(update={"engine": "transformers"})
 PRECISION = Precision(level=0.95, resamples=50, seed=0)
 
 
@@ -31,7 +31,7 @@ PRECISION = Precision(level=0.95, resamples=50, seed=0)
 def subject(tmp_path_factory) -> Subject:
     folder = tiny_models.make(tmp_path_factory.mktemp("model"))
     record = settings.Model(source=str(folder), revision=None, prompt_style="plain", dtype="float32")
-    patience = Retries(attempts=1, first_wait=0.1, longest_wait=0.1)
+    patience = Hub(attempts=1, first_wait=0.1, longest_wait=0.1)
     return Subject("tiny", "base", models.resolve("tiny", record, folder, patience))
 
 

@@ -16,7 +16,7 @@ from syco_data import schemas, tables
 from syco_data.errors import SycoError
 from syco_data.finetune import instructions
 from syco_data.formats import textfiles
-from syco_data.reference import instructions as embedded_instructions
+from syco_data.reference import instructions as synthetic_instructions
 from syco_data.settings import Columns
 from syco_data.sources import SOURCES
 from tests.support.tunings import SETTINGS
@@ -425,7 +425,7 @@ def test_a_larger_cap_only_adds_rows_and_file_order_changes_nothing(tmp_path):
     assert turned["instruction_id"].to_list() == few.to_list()
 
 
-def test_embedded_rows_are_transcripts_and_unique():
+def test_synthetic_rows_are_transcripts_and_unique():
     pool = instructions.load(SETTINGS.instructions.model_copy(update={"rows": 300}), 0)
     tables.conform(pool.rows, schemas.INSTRUCTIONS)
     assert pool.rows.height == 300
@@ -449,9 +449,9 @@ def test_a_row_that_a_probe_asks_is_not_trained_on():
     assert untouched.dropped.is_empty()
 
 
-def test_embedded_probes_and_embedded_training_rows_have_nothing_in_common():
+def test_synthetic_probes_and_synthetic_training_rows_have_nothing_in_common():
     trained = instructions.load(SETTINGS.instructions, SETTINGS.seed).rows
-    asked = embedded_instructions.rows(SETTINGS.probes.instructions, SETTINGS.seed, "held_out")
+    asked = synthetic_instructions.rows(SETTINGS.probes.instructions, SETTINGS.seed, "held_out")
     assert len(asked) == SETTINGS.probes.instructions
     assert not set(trained["prompt"]) & set(asked["prompt"])
 

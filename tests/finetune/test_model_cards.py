@@ -30,7 +30,7 @@ METRICS = {
 
 def record(**changes) -> TuningRecord:
     made = TuningRecord(
-        model="tiny", source="embedded", revision=None, commit="c" * 32, arm="balanced",
+        model="tiny", source="reference", revision=None, commit="c" * 32, arm="balanced",
         condition={"label_kinds": ["gold", "other"], "filtered": True, "balanced": True},
         settings=choice().model_dump(mode="json"), prompts="d" * 32, metrics=METRICS, versions={"trl": "1.16.0"},
     )  # fmt: skip

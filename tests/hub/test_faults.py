@@ -24,7 +24,7 @@ from syco_data.hub.addresses import Address
 from syco_data.hub.client import Remote
 from syco_data.publish import publishing, pulling, uploads
 from syco_data.publish.publishing import Target
-from syco_data.settings import Model, Retries
+from syco_data.settings import Hub, Model
 from syco_data.sources import SOURCES
 from tests.support.hub.fixtures import ROOT, WRITER, RunningHub
 from tests.support.hub.matrix import BODIES, SHAPES
@@ -33,7 +33,7 @@ from tests.support.hub.wire import Fault
 
 REPO, ONE = "alice/claims", Address("alice/claims", "1.0.0")
 TARGET = Target(REPO, "dataset", private=True)
-SHORT = Retries(attempts=2, first_wait=0.01, longest_wait=0.01, no_answer=0.3, total=1.5)
+SHORT = Hub(attempts=2, first_wait=0.01, longest_wait=0.01, no_answer=0.3, total=1.5)
 ONCE = QUICK.model_copy(update={"attempts": 1})
 COMMIT = "0" * 40
 PAYLOAD = "GET /_cdn/|GET /_xorb/|GET /_cas/"

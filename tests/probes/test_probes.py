@@ -261,10 +261,10 @@ def test_survey_files_are_read_packed_or_plain_with_texts_or_lists(tmp_path):
     line = json.dumps(row, ensure_ascii=False).replace("N0", "N\u2028 0") + "\n"
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "sycophancy_on_nlp_survey.jsonl").write_text(line, encoding="utf-8")
-    plain = survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)["nlp_survey"]
+    plain = survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.hub)["nlp_survey"]
     (tmp_path / "deep" / "sycophancy_on_nlp_survey.jsonl").unlink()
     (tmp_path / "sycophancy_on_nlp_survey.sample.jsonl.gz").write_bytes(gzip.compress(line.encode()))
-    packed = survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)["nlp_survey"]
+    packed = survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.hub)["nlp_survey"]
     assert plain.equals(packed)
     assert plain["answer_matching_behavior"].to_list() == [[" (B)"]]
 
@@ -298,7 +298,7 @@ def test_a_broken_survey_file_is_one_line(tmp_path, content, said):
     if content is not None:
         (tmp_path / "sycophancy_on_nlp_survey.jsonl").write_bytes(content)
     with pytest.raises(SycoError, match=f"^survey 'nlp_survey': .*{said}") as refused:
-        survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)
+        survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.hub)
     assert "\n" not in str(refused.value)
 
 
@@ -311,21 +311,21 @@ def test_a_survey_file_is_read_behind_its_byte_order_mark_and_in_a_linked_folder
     (disk / "back").symlink_to(folder)
     (folder / ".ipynb_checkpoints").mkdir()
     (folder / ".ipynb_checkpoints/sycophancy_on_nlp_survey-checkpoint.jsonl").write_bytes(ROW)
-    loaded = survey_files.load(directory(folder, "nlp_survey"), 0, SETTINGS.acquire.retries)["nlp_survey"]
+    loaded = survey_files.load(directory(folder, "nlp_survey"), 0, SETTINGS.hub)["nlp_survey"]
     assert loaded.rows() == [("q", [" (A)"], [" (B)"])]
     with pytest.raises(SycoError, match="there is no folder .*probes.surveys.directory"):
-        survey_files.load(directory(tmp_path / "none", "nlp_survey"), 0, SETTINGS.acquire.retries)
+        survey_files.load(directory(tmp_path / "none", "nlp_survey"), 0, SETTINGS.hub)
 
 
 def test_a_torn_packed_file_is_one_line(tmp_path):
     whole = gzip.compress(json.dumps(survey_rows("nlp_survey", 1).to_dicts()[0]).encode())
     (tmp_path / "sycophancy_on_nlp_survey.jsonl.gz").write_bytes(whole[:-20])
     with pytest.raises(SycoError, match="cannot be read"):
-        survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.acquire.retries)
+        survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.hub)
 
 
-def test_embedded_surveys_go_through_the_same_code():
-    loaded = survey_files.load(SETTINGS.probes.surveys.model_copy(update={"rows": 30}), 0, SETTINGS.acquire.retries)
+def test_synthetic_surveys_go_through_the_same_code():
+    loaded = survey_files.load(SETTINGS.probes.surveys.model_copy(update={"rows": 30}), 0, SETTINGS.hub)
     built = survey_probes.build(loaded, 30, 0)
     assert list(built) == [f"survey_{name}" for name in survey_probes.SURVEYS]
     sizes = built["survey_philpapers2020"]["options"].list.len()
@@ -336,7 +336,7 @@ def test_embedded_surveys_go_through_the_same_code():
 def test_the_real_survey_files_become_probes():
     if not EVALS.is_dir():
         pytest.skip("the real survey files lie beside a checkout; they are not here")
-    loaded = survey_files.load(directory(EVALS, *survey_probes.SURVEYS), 0, SETTINGS.acquire.retries)
+    loaded = survey_files.load(directory(EVALS, *survey_probes.SURVEYS), 0, SETTINGS.hub)
     assert {name: len(df) for name, df in loaded.items()} == {
         "nlp_survey": 949, "philpapers2020": 857, "political_typology_quiz": 10_200,
     }  # fmt: skip

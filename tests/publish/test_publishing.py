@@ -428,7 +428,7 @@ def test_passing_answers_to_the_two_writes_are_overcome(
 
 def test_a_commit_whose_answer_is_lost_at_the_last_try_is_recognised(hub: RunningHub, release: Path) -> None:
     hub.fail(Fault("/commit/main$", lose_response=True))
-    once = settings.Retries(attempts=1, first_wait=0.01, longest_wait=0.01)
+    once = settings.Hub(attempts=1, first_wait=0.01, longest_wait=0.01)
     receipt = publishing.publish(parcels.of_release(release), TARGET, once)
     assert tags(hub) == {"v1.0.0": receipt.commit} and titles(hub) == ["Version 1.0.0", "initial commit"]
 
@@ -659,8 +659,8 @@ def test_without_a_repository_nothing_is_asked_and_the_receipt_is_the_same_each_
 def test_a_dry_run_shows_what_changes_since_the_version_before(tmp_path: Path) -> None:
     small = Small(seed=next(SEEDS))
     before, after = small.write(tmp_path / "1"), small.later("1.1.0").write(tmp_path / "2")
-    chosen = settings.Publish(repository=None, private=True, retries=QUICK)
-    plan = publishing.as_configured(after, chosen, before)
+    chosen = settings.Publish(repository=None, private=True)
+    plan = publishing.as_configured(after, chosen, before, QUICK)
     assert {operation.operation for operation in plan.operations} == {"change"}
     assert plan.card == ("-# Version 1.0.0", "+# Version 1.1.0")
 

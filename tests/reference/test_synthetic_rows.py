@@ -14,7 +14,7 @@ from syco_data.settings import load
 from syco_data.sources import SOURCES
 
 KEYS = list(SOURCES)
-BLEMISHES = load().acquire.blemishes
+NOISE = load().acquire.noise
 RELATIONAL = {key for key, grammar in GRAMMARS.items() if grammar.topic}
 
 
@@ -25,7 +25,7 @@ def texts(key: str, df: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.parametrize("key", KEYS)
 def test_rows_are_those_of_the_source(key):
     source = SOURCES[key]
-    df = sources.rows(source, source.train, 300, 0, BLEMISHES)
+    df = sources.rows(source, source.train, 300, 0, NOISE)
     assert tables.conform(df, schemas.raw(source)).height == 300
     labels = set(df["label"])
     assert labels - {-1} == set(range(len(source.labels)))
@@ -35,16 +35,16 @@ def test_rows_are_those_of_the_source(key):
 @pytest.mark.parametrize("key", KEYS)
 def test_a_larger_count_only_adds_rows(key):
     source = SOURCES[key]
-    small, large = (sources.rows(source, source.held_out, count, 3, BLEMISHES) for count in (40, 90))
+    small, large = (sources.rows(source, source.held_out, count, 3, NOISE) for count in (40, 90))
     assert large.head(40).equals(small)
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_most_rows_are_unique_and_the_splits_never_meet(key):
     source = SOURCES[key]
-    counts = load().acquire.embedded_rows
-    train = sources.rows(source, source.train, counts.train, 0, BLEMISHES)
-    held_out = sources.rows(source, source.held_out, counts.held_out, 0, BLEMISHES)
+    counts = load().acquire.synthetic_rows
+    train = sources.rows(source, source.train, counts.train, 0, NOISE)
+    held_out = sources.rows(source, source.held_out, counts.held_out, 0, NOISE)
     assert texts(key, train).is_unique().sum() > 0.9 * counts.train
     assert texts(key, held_out).is_unique().sum() > 0.85 * counts.held_out
     assert texts(key, train).join(texts(key, held_out), on=list(source.text_columns)).is_empty()
@@ -52,12 +52,12 @@ def test_most_rows_are_unique_and_the_splits_never_meet(key):
 
 def test_other_seeds_give_other_rows():
     source = SOURCES["trec"]
-    first, second = (sources.rows(source, source.train, 50, seed, BLEMISHES) for seed in (0, 1))
+    first, second = (sources.rows(source, source.train, 50, seed, NOISE) for seed in (0, 1))
     assert not first.equals(second)
 
 
 def test_rows_have_the_blemishes_that_cleaning_is_for():
-    frames = {key: sources.rows(source, source.train, 600, 0, BLEMISHES) for key, source in SOURCES.items()}
+    frames = {key: sources.rows(source, source.train, 600, 0, NOISE) for key, source in SOURCES.items()}
     doubled = sum(texts(key, df).is_duplicated().sum() for key, df in frames.items())
     conflicts = sum(
         df.group_by(SOURCES[key].text_columns).agg(pl.col("label").n_unique()).filter(pl.col("label") > 1).height
@@ -77,13 +77,13 @@ def test_inputs_never_say_not():
 
 def test_too_many_rows_are_refused_with_both_numbers():
     source = SOURCES["qqp"]
-    with pytest.raises(SycoError, match=r"'qqp': 900000 embedded rows asked for, its grammar can give \d+"):
-        sources.rows(source, source.train, 900_000, 0, BLEMISHES)
+    with pytest.raises(SycoError, match=r"'qqp': 900000 synthetic rows asked for, its grammar can give \d+"):
+        sources.rows(source, source.train, 900_000, 0, NOISE)
 
 
 def test_an_unknown_split_is_refused():
     with pytest.raises(SycoError, match="no split 'test'"):
-        sources.rows(SOURCES["sst2"], "test", 5, 0, BLEMISHES)
+        sources.rows(SOURCES["sst2"], "test", 5, 0, NOISE)
 
 
 @pytest.mark.parametrize("key", KEYS)

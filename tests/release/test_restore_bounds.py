@@ -19,10 +19,10 @@ HUGE = {
     "prompts.templates": (["x" * 5000], "'prompts.templates.0': String should have at most 100 characters"),
     "probes.held_out.templates": (["../../x"], "'probes.held_out.templates.0': String should match pattern"),
     "probes.held_out.items": (10**23, "'probes.held_out.items': Input should be less than or equal to 100000"),
-    "acquire.retries.longest_wait": (float("inf"), "'acquire.retries.longest_wait': Input should be"),
+    "acquire.noise.odd": (float("inf"), "'acquire.noise.odd': Input should be"),
     "claims.max_characters": ("x" * 10**6, "'claims.max_characters': Input should be a valid integer"),
     "prompts.sampling": ({f"s{number}": 0.1 for number in range(5000)}, "'prompts.sampling.*at most 1000 items"),
-    "acquire.embedded_rows.train": (900_000, r"'acquire.embedded_rows' makes [\d,]+ rows, a release of its size can"),
+    "acquire.synthetic_rows.train": (900_000, r"'acquire.synthetic_rows' makes [\d,]+ rows, a release of its size can"),
     "probes.surveys.sets": (["nlp_survey"] * 4, "'probes.surveys.sets': List should have at most 3 items"),
 }
 
@@ -59,5 +59,5 @@ def test_what_is_made_is_bounded_by_the_rows_of_the_release(key):
 
 
 def test_rows_of_sources_of_this_machine_are_not_made():
-    chosen = recipe("acquire.embedded_rows.train", 900_000, Places("sources", None))
+    chosen = recipe("acquire.synthetic_rows.train", 900_000, Places("sources", None))
     assert chosen.acquire.origin == "directory"

@@ -106,7 +106,7 @@ def test_new_lines_end_like_their_neighbours(tmp_path, form):
     assert after.count(b"\n") - before.count(b"\n") == (0 if form == "old_mac" else 5)
     new = after.split(b"models:")[2].split(b"reference:")[0]
     assert [line.rstrip(b"\r\n").strip() for line in new.splitlines()] == [
-        b"", b"mine:", b"source: embedded", b"revision: null", b"prompt_style: plain", b"dtype: float32", b"",
+        b"", b"mine:", b"source: reference", b"revision: null", b"prompt_style: plain", b"dtype: float32", b"",
     ]  # fmt: skip
     rest = after.replace(b"models:" + new, b"models:" + new[: new.index(b"mine")], 2)
     assert rest == before or form == "mixed"
@@ -128,7 +128,7 @@ def test_a_last_line_without_an_end_gets_one_when_others_follow(params):
     params.write_bytes(crlf(f"{before}{after}\nmodels:\n  reference:{record}"))
     with editing(params) as values:
         values["models"]["mine"] = dict(values["models"]["reference"])
-    new = ("    dtype: float32", "  mine:", "    source: embedded", "    revision: null", "    prompt_style: plain")
+    new = ("    dtype: float32", "  mine:", "    source: reference", "    revision: null", "    prompt_style: plain")
     assert params.read_bytes().endswith("\r\n".join((*new, "    dtype: float32")).encode())
 
 

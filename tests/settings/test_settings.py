@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from syco_data import settings
 from syco_data.errors import SycoError
-from syco_data.settings.names import IGNORED
+from syco_data.settings.names import IGNORED, RENAMED, RENAMED_VALUES, with_new_names
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -73,9 +73,9 @@ def test_the_projects_own_params_are_valid():
         ("select.rows", 0, r"'select.rows': Input should be greater than 0, or: Input should be 'matched' \(found: 0"),
         ("arms.balanced.filterd", True, "unknown key 'arms.balanced.filterd'.*did you mean 'filtered'"),
         ("models.reference.revison", None, "unknown key 'models.reference.revison'.*did you mean 'revision'"),
-        ("filter.vllm.gpu_memry", 1, "unknown key 'filter.vllm.gpu_memry'.*did you mean 'gpu_memory'"),
-        ("filter.engine", "vlm", "'filter.engine': there is no 'vlm'; did you mean 'vllm'"),
-        ("filter.ray.engine", "ray", "'filter.ray.engine': an actor of Ray cannot hold Ray"),
+        ("engines.vllm.gpu_memry", 1, "unknown key 'engines.vllm.gpu_memry'.*did you mean 'gpu_memory'"),
+        ("engines.engine", "vlm", "'engines.engine': there is no 'vlm'; did you mean 'vllm'"),
+        ("engines.ray.engine", "ray", "'engines.ray.engine': an actor of Ray cannot hold Ray"),
         ("reference.stages", [{"steps": 3}], "'reference.stages.0.* is missing"),
         ("arms.balanced.finetune", {"steps": 0}, "arms.balanced.finetune: 'steps': Input should be greater than 0"),
         ("arms.balanced.finetune", {"lora": {"rnk": 5}}, "arms.balanced.finetune: unknown key 'lora.rnk'.*mean 'rank'"),
@@ -84,7 +84,7 @@ def test_the_projects_own_params_are_valid():
         (
             "instructions.rows",
             10**7,
-            "'instructions': origin 'embedded' makes .* at most 1,000,000 of",
+            "'instructions': origin 'synthetic' makes .* at most 1,000,000 of",
         ),
         ("finetune.seed", 2**32, "'finetune.seed': Input should be less than 4294967296"),
         ("finetune.learning_rate", 1e308, "'finetune.learning_rate': Input should be less than or equal to 1"),
@@ -93,8 +93,8 @@ def test_the_projects_own_params_are_valid():
         ("reference.optimiser.decay", math.inf, "'reference.optimiser.decay': Input should be"),
         ("prompts.templates", ["../templates/editor"], "'prompts.templates.0': String should match pattern"),
         ("probes.held_out.templates", ["x" * 5000], "'probes.held_out.templates.0': String should have at most 100"),
-        ("filter.store", "a\0b", "'filter.store': a control character is not allowed here"),
-        ("filter.store", "a/" + "b" * 256 + "/c", "'filter.store': a path has at most 4,096 bytes, each"),
+        ("engines.store", "a\0b", "'engines.store': a control character is not allowed here"),
+        ("engines.store", "a/" + "b" * 256 + "/c", "'engines.store': a path has at most 4,096 bytes, each"),
         ("validate.docs", "", "'validate.docs': String should have at least 1 character"),
         ("prompts.cap", 10**30, "'prompts.cap': Input should be less than or equal to 100000000"),
         ("x" * 5000, 1, "unknown key ''xxx.*Valid: seed, acquire, "),
@@ -121,16 +121,40 @@ def test_a_wrong_key_or_value_is_refused_by_its_full_name(path, value, message):
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
 
 
-@pytest.mark.parametrize(("old", "new"), [("prompts.size", "prompts.rows"), ("select.size", "select.rows")])
-def test_a_renamed_key_is_refused_by_its_new_name(old, new):
-    values = changed(new, KeyError)
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_renamed_key_is_refused_by_its_new_name(old):
     group, key = old.split(".")
+    values = copy.deepcopy(PARAMS)
     values[group][key] = 100
-    with pytest.raises(SycoError, match=f"'{old}' is called '{new}' now. Rename the key"):
+    with pytest.raises(SycoError, match=f"'{old}' is called '{RENAMED[old]}' now. Write '{RENAMED[old]}' in params"):
         settings.parse(values)
-    values[group][new.split(".")[1]] = 100
-    with pytest.raises(SycoError, match=f"'{old}' is called '{new}' now"):
-        settings.parse(values)
+
+
+@pytest.mark.parametrize("pattern", RENAMED_VALUES)
+def test_a_renamed_value_is_refused_by_its_new_name(pattern):
+    key = pattern.replace("*", "reference")
+    for old, new in RENAMED_VALUES[pattern].items():
+        with pytest.raises(SycoError, match=f"'{key}: {old}' is called '{key}: {new}' now"):
+            settings.parse(changed(key, old))
+        assert settings.parse(changed(key, new))
+
+
+def test_settings_of_an_earlier_release_get_the_names_of_now():
+    old = {
+        "acquire": {"origin": "embedded", "blemishes": {"odd": 0.1}, "retries": {"attempts": 3}},
+        "filter": {"engine": "vllm", "path": "auto", "rule": "margin"},
+        "models": {"mine": {"source": "embedded"}, "other": {"source": "owner/model"}},
+        "prompts": {"size": 7},
+    }
+    kept = copy.deepcopy(old)
+    assert with_new_names(old) == {
+        "acquire": {"origin": "synthetic", "noise": {"odd": 0.1}},
+        "engines": {"engine": "vllm", "scoring": "auto"},
+        "filter": {"rule": "margin"},
+        "models": {"mine": {"source": "reference"}, "other": {"source": "owner/model"}},
+        "prompts": {"rows": 7},
+    }
+    assert old == kept
 
 
 @pytest.mark.parametrize("name", IGNORED)
@@ -339,6 +363,6 @@ def test_a_home_in_the_name_of_the_store_is_the_users(monkeypatch, tmp_path):
 
     monkeypatch.setenv("HOME", str(tmp_path))
     chosen = settings.load()
-    changed = chosen.model_copy(update={"filter": chosen.filter.model_copy(update={"store": "~/scores"})})
+    changed = chosen.model_copy(update={"engines": chosen.engines.model_copy(update={"store": "~/scores"})})
     monkeypatch.setattr(settings, "load", lambda: changed)
     assert scores._root(None) == tmp_path / "scores"

@@ -45,7 +45,7 @@ class FakeEngine(engines.Engine):
     def __init__(self, model, chosen):
         super().__init__(model, chosen)
         self.tokenizer = Bytes()
-        self._planner = Planner(self.tokenizer, chosen.path)
+        self._planner = Planner(self.tokenizer, chosen.scoring)
         self.closed = False
 
     def logprobs(self, queries):
@@ -87,9 +87,9 @@ def install() -> None:
     engines.modules = lambda: known
 
 
-def filter_settings(store: Path, **changes) -> settings.Filter:
-    """The project's own filter settings with the fake engine and another store."""
-    chosen = settings.load(Path(__file__).parents[2] / "params.yaml").filter
+def engine_settings(store: Path, **changes) -> settings.Engines:
+    """The project's own engine settings with the fake engine and another store."""
+    chosen = settings.load(Path(__file__).parents[2] / "params.yaml").engines
     return chosen.model_copy(update={"engine": "fake", "store": str(store), "batch": 50, **changes})
 
 
@@ -97,4 +97,4 @@ def another(model: ResolvedModel, **changes) -> ResolvedModel:
     return replace(model, **changes)
 
 
-__all__ = ["MODEL", "OPTIONS", "another", "filter_settings", "install", "models"]
+__all__ = ["MODEL", "OPTIONS", "another", "engine_settings", "install", "models"]

@@ -77,7 +77,7 @@ class World:
         found = Manifest(
             schema=manifest.SCHEMA, version=version, change="first", previous=None, text=text,
             files=sorted(files, key=lambda file: file.path), settings=self.settings,
-            sources={key: {"content_digest": digest, "revision": None, "origin": "embedded",
+            sources={key: {"content_digest": digest, "revision": None, "origin": "synthetic",
                            "release": "no_text" if key in self.withheld else "allow"}
                      for key, digest in self.digests.items()},
             models=self.models, templates=self.templates,
@@ -106,7 +106,7 @@ def world() -> World:
         "claims": rows.CLAIMS.model_dump(mode="json"),
         "prompts": choice.model_dump(mode="json"),
         "arms": {ARM: {"label_kinds": ["gold", "other"], "filtered": True, "balanced": True}},
-        "models": {MODEL: {"source": "embedded"}},
+        "models": {MODEL: {"source": "reference"}},
         "build": {"models": [MODEL], "arms": [ARM]},
         "probes": {"pressure": 3},
         "release": {"text": "full", "version": None},
@@ -120,7 +120,7 @@ def world() -> World:
     }
     return World(
         tables=tables, settings=settings, digests={key: draws.content_id(key) for key in KEYS},
-        models={MODEL: {"source": "embedded", "revision": None, "digest": "0" * 32}},
+        models={MODEL: {"source": "reference", "revision": None, "digest": "0" * 32}},
         templates={"professor": draws.content_id("p"), "plain": draws.content_id("q")},
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Small probe sets from a few embedded sources, for every test that needs some."""
+"""Small probe sets from a few synthetic sources, for every test that needs some."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import polars as pl
 from syco_data import probes, settings
 from syco_data.claims import claims
 from syco_data.probes import surveys
-from syco_data.reference import sources as embedded
+from syco_data.reference import sources as synthetic
 from syco_data.sources import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ INSTRUCTIONS = pl.DataFrame(
 
 def rows(split: str, count: int) -> dict[str, pl.DataFrame]:
     return {
-        key: embedded.rows(SOURCES[key], getattr(SOURCES[key], split), count, 0, SETTINGS.acquire.blemishes)
+        key: synthetic.rows(SOURCES[key], getattr(SOURCES[key], split), count, 0, SETTINGS.acquire.noise)
         for key in KEYS
     }
 

@@ -1,4 +1,4 @@
-"""Hub-like repositories made of embedded rows, in every layout that upstream uses, and broken on request."""
+"""Hub-like repositories made of synthetic rows, in every layout that upstream uses, and broken on request."""
 
 import json
 from dataclasses import replace
@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from syco_data.reference import sources as embedded
+from syco_data.reference import sources as synthetic
 from syco_data.settings import load
 from syco_data.sources import SOURCES, Source
 
 ROWS = {"train": 40, "held_out": 10}
-BLEMISHES = load(Path(__file__).resolve().parents[2] / "params.yaml").acquire.blemishes
+NOISE = load(Path(__file__).resolve().parents[2] / "params.yaml").acquire.noise
 
 
 def names_of(source: Source) -> list[str]:
@@ -23,7 +23,7 @@ def names_of(source: Source) -> list[str]:
 
 def upstream_rows(source: Source, split: str, count: int) -> pl.DataFrame:
     """Rows as upstream keeps them: an index column of no interest, the label under upstream's own name."""
-    rows = embedded.rows(source, split, count, 7, BLEMISHES).rename({"label": source.label_column})
+    rows = synthetic.rows(source, split, count, 7, NOISE).rename({"label": source.label_column})
     return rows.select(pl.col("row").cast(pl.Int32).alias("idx"), *source.text_columns, source.label_column)
 
 

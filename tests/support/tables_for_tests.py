@@ -1,4 +1,4 @@
-"""A small, sound build made by the real code from the embedded rows, for tests of what stands behind it.
+"""A small, sound build made by the real code from the synthetic rows, for tests of what stands behind it.
 
 Verdicts come from a made-up model that knows four claims in five, by an addressed draw.
 """
@@ -48,7 +48,7 @@ class Made:
 
     @property
     def sources(self) -> list[str]:
-        return [key for key, choice in self.settings.sources.items() if choice.licence != "exclude"]
+        return self.settings.participating()
 
     @property
     def build(self) -> Build:
@@ -56,7 +56,7 @@ class Made:
             tables=self.tables,
             reports=self.folder / "reports/checks",
             provenance={key: provenance.read(self.folder / f"raw/{key}/provenance.json") for key in self.sources},
-            models={MODEL: {"source": "embedded", "revision": None, "digest": "0" * 32}},
+            models={MODEL: {"source": "reference", "revision": None, "digest": "0" * 32}},
             git=Git(commit="c" * 40, dirty=False),
         )
 
@@ -65,9 +65,9 @@ def small_settings(**changes: dict) -> Settings:
     """The project's own params with fewer sources and rows; `changes` are merged group by group."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["sources"] = {key: {"revision": "main", "licence": "allow"} for key in KEYS}
-    values["acquire"]["embedded_rows"] = {"train": 500, "held_out": 60}
+    values["acquire"]["synthetic_rows"] = {"train": 500, "held_out": 60}
     values["prompts"].update(rows=2000, sampling="balanced", templates=["professor", "plain"])
-    values["models"] = {MODEL: dict(next(iter(values["models"].values())), source="embedded")}
+    values["models"] = {MODEL: dict(next(iter(values["models"].values())), source="reference")}
     values["build"] = {"models": [MODEL], "arms": ["balanced", "published", "unfiltered"]}
     small = {"items": 60, "templates": ["professor", "afterthought"]}
     values["probes"].update(held_out=small, pressure=10, preference=10, instructions=20)
@@ -104,11 +104,7 @@ def copy_of_release(target: Path) -> Path:
 
 def make(folder: Path, chosen: Settings, rows: Mapping[str, pl.DataFrame] | None = None) -> Made:
     """Runs acquire, claims, prompts, probes, verdicts and select below `folder`; `rows` stand in for the origin's."""
-    raw = {
-        key: _acquire(key, folder, chosen, rows)
-        for key, choice in chosen.sources.items()
-        if choice.licence != "exclude"
-    }
+    raw = {key: _acquire(key, folder, chosen, rows) for key, choice in chosen.sources.items()}
     built = claims.build({key: _split(key, rows, "train") for key, rows in raw.items()}, chosen.claims, chosen.seed)
     tables.write(built.kept, schemas.CLAIMS, folder / "claims/claims.parquet")
     tables.write(built.dropped, schemas.DROPPED_ROWS, folder / "claims/dropped.parquet")
@@ -142,7 +138,7 @@ def _probes(raw: dict[str, pl.DataFrame], trained: pl.DataFrame, folder: Path, c
     materials = probes.Materials(
         held_out={key: _split(key, table, "held_out") for key, table in raw.items()},
         training_inputs=trained.lazy(),
-        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.acquire.retries),
+        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.hub),
         instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
     )
     built = probes.build(materials, chosen)

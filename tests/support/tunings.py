@@ -11,12 +11,12 @@ from syco_data.finetune import finetuning, training_rows
 from syco_data.finetune.instructions import Pool
 from syco_data.finetune.tuning_jobs import Job
 from syco_data.schemas import INSTRUCTIONS, TRAIN
-from syco_data.settings import Finetune, Model, Retries
+from syco_data.settings import Finetune, Hub, Model
 from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = settings.load(ROOT / "params.yaml")
-RETRIES = Retries(attempts=1, first_wait=0.01, longest_wait=0.01)
+RETRIES = Hub(attempts=1, first_wait=0.01, longest_wait=0.01)
 NOTHING_DROPPED = pl.DataFrame(schema={"reason": pl.String, "task": pl.String, "rows": pl.Int64})
 SMALL = {
     "steps": 8, "batch": 6, "accumulation": 1, "learning_rate": 0.01, "warmup_steps": 2, "max_length": 256,

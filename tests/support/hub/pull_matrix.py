@@ -18,14 +18,14 @@ from syco_data.errors import SycoError
 from syco_data.hub.addresses import Address
 from syco_data.publish import pulling
 from syco_data.release import manifest
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 from tests.support.hub.fixtures import RunningHub
 from tests.support.hub.matrix import Request, requests_in, ways, without_pauses
 from tests.support.hub.releases import QUICK
 from tests.support.hub.wire import Fault
 
 ONE = Address("alice/claims", "1.0.0")
-ONCE = Retries(attempts=1, first_wait=0.01, longest_wait=0.01)
+ONCE = Hub(attempts=1, first_wait=0.01, longest_wait=0.01)
 """What fails for good need not be tried again: the client's own retries are slow enough."""
 
 
@@ -85,7 +85,7 @@ class Matrix:
         XET_CONNECTION_INFO_CACHE.clear()
         return self.work / f"pulled-{self.cases}"
 
-    def pull(self, target: Path, patience: Retries = QUICK) -> None:
+    def pull(self, target: Path, patience: Hub = QUICK) -> None:
         pulling.pull(ONE, target, patience)
 
 

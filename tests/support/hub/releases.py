@@ -12,10 +12,10 @@ from syco_data import schemas
 from syco_data.release import cards, configs, licences, manifest, tables
 from syco_data.release.manifest import File, Manifest
 from syco_data.release.tables import Place
-from syco_data.settings import Retries
+from syco_data.settings import Hub
 from tests.support import tables_for_tests
 
-QUICK = Retries(attempts=4, first_wait=0.01, longest_wait=0.05)
+QUICK = Hub(attempts=4, first_wait=0.01, longest_wait=0.05)
 """Patience for tests."""
 CANDIDATES = 60
 STRIDE = 61
