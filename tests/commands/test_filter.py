@@ -119,4 +119,4 @@ def test_gpu_check_says_in_one_line_that_there_is_no_gpu():
         pytest.skip("there is a GPU here")
     done = subprocess.run([sys.executable, "-m", "benchmarks.gpu_check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("gpu-check: there is no CUDA GPU here")
+    assert done.stderr.splitlines()[-1].startswith("gpu-check: no CUDA GPU here")

@@ -145,7 +145,7 @@ def test_batches_are_the_same_whatever_is_stored(tmp_path, monkeypatch):
 
 def test_a_batch_of_a_large_model_is_small(tmp_path, monkeypatch):
     """Some seconds of work on the device, whatever the model; at least one text."""
-    todo = lambda: scoring.pending(texts(200), MODEL, filter_settings(tmp_path))  # noqa: E731
+    todo = lambda: scoring.pending(texts(200), MODEL, engine_settings(tmp_path))  # noqa: E731
     assert [len(batch) for batch in todo().batches] == [50] * 4
     tokens = len("question 100") // 4 + 1
     for share, size in ((10, 10), (0.1, 1)):

@@ -58,9 +58,10 @@ def test_an_edit_that_would_be_refused_is_not_written(params):
     assert [path.name for path in params.parent.iterdir()] == ["params.yaml"]
 
 
-def test_a_profile_changes_the_lines_that_it_names():
+def test_a_profile_changes_the_lines_that_it_names(monkeypatch):
+    monkeypatch.chdir(ROOT)
     default = (ROOT / "profiles/default.yaml").read_text(encoding="utf-8")
-    merged = profiles._merged(default, (ROOT / "profiles/real.yaml").read_text(encoding="utf-8"))
+    merged = profiles._text("real")
     assert len(changed(default, merged)) <= 2 * 3 + 2
     assert settings.parse(yaml.safe_load(merged)).prompts.rows == 20000
 
