@@ -1,19 +1,34 @@
 """A model folder's tokenizer and chat template, as planning and engines need them."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from syco_data.engines import model_files
 from syco_data.engines.chat_rendering import Refused, Renderer
+from syco_data.engines.chat_template import ChatTemplate
 from syco_data.engines.planning import BORDER, Spans
 from syco_data.errors import SycoError
 from syco_data.prompts import transcripts
 
 # Some chat templates print the date of the day: a fixed one keeps texts, and so scores, the same tomorrow.
 TEMPLATE_DATE = "26 Jul 2024"
-EXAMPLE = [{"role": "user", "content": "Name a river."}, {"role": "assistant", "content": "The Po"}]
+SPLIT = "\ufdd0"
+"""Parts a control token that is spelled in a text of ours, which the library would read as the token. No character
+of any language; its own tokens are taken out again."""
+
+
+class Ending(NamedTuple):
+    """How an answer ends: the end token's id, and the text of the chat template up to that token and with it (in
+    plain style nothing: the token is put behind the others). `origin` says where it was found."""
+
+    token: int
+    text: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Tokenizer:
     def library(self) -> Any:
         """The transformers tokenizer; in chat style one whose template is known to come to an end."""
         if self.style == "chat":
-            self.rendered(EXAMPLE, continue_final_message=True)
+            self._framed(self.template.behind)
         return self._loaded
 
     @cached_property
@@ -67,7 +82,9 @@ class Tokenizer:
 
     def check(self) -> None:
         """Raises `SycoError` for files that do not make a tokenizer, and for a chat template that does not work."""
-        self.ids([self.rendered(EXAMPLE) if self.style == "chat" else EXAMPLE[0]["content"]])
+        if self.style == "chat":
+            self._framed(self.template.check)
+        self.ids([self.request("a"), self.ending.text])
 
     @cached_property
     def _core(self) -> Any:
@@ -91,6 +108,8 @@ class Tokenizer:
 
     def ids(self, texts: list[str]) -> list[list[int]]:
         """Token ids of each text."""
+        if any(SPLIT in text for text in texts):
+            return [span.ids for span in self.spans(texts)]
         encoded = self._core.encode_batch_fast(texts, add_special_tokens=self._specials)
         return [encoding.ids[: len(encoding.ids) - self._closing] for encoding in encoded]
 
@@ -98,10 +117,16 @@ class Tokenizer:
         """Token ids of each text with the character position where each token ends."""
         encoded = self._core.encode_batch(texts, add_special_tokens=self._specials)
         keep = [len(encoding.ids) - self._closing for encoding in encoded]
-        return [
+        spans = [
             Spans(encoding.ids[:size], [end for _, end in encoding.offsets[:size]])
             for encoding, size in zip(encoded, keep, strict=True)
         ]
+        return [self._whole(text, span) if SPLIT in text else span for text, span in zip(texts, spans, strict=True)]
+
+    def _whole(self, text: str, span: Spans) -> Spans:
+        """The tokens of a text without those of the marks that part its control tokens."""
+        kept = [(token, end) for token, end in zip(*span, strict=True) if text[end - 1 : end] != SPLIT]
+        return Spans([token for token, _ in kept], [end for _, end in kept])
 
     def text(self, ids: list[int]) -> str:
         """The text of generated tokens, special tokens left out."""
@@ -113,21 +138,83 @@ class Tokenizer:
         In a chat template the answer lead-in begins the assistant's turn, which stays open.
         """
         if self.style == "plain":
-            return transcript
-        messages = [{"role": turn.role, "content": turn.content} for turn in transcripts.turns(transcript)]
-        return self.rendered(messages, continue_final_message=True)
+            return self.literal(transcript)
+        *turns, lead_in = transcripts.turns(transcript)
+        messages = [{"role": turn.role, "content": self.literal(turn.content)} for turn in turns]
+        return self._before(messages) + self.literal(lead_in.content)
 
-    def rendered(self, messages: list[dict[str, str]], what: str = "the prompt", **options: bool) -> str:
-        """A conversation in the chat template; `options` as of transformers' `apply_chat_template`.
+    def request(self, text: str) -> str:
+        """An instruction as this model is to read it, up to where its answer begins."""
+        if self.style == "plain":
+            return f"Human: {self.literal(text)}\n\nAssistant: "
+        return self._before([{"role": "user", "content": self.literal(text)}])
 
-        Raises `SycoError` for a template that fails, does not end, or fills the memory; `what` it was given says
-        the error.
+    def literal(self, text: str) -> str:
+        """The text with every control token that is spelled in it parted: it is read letter by letter."""
+        if self._controls is None:
+            return text
+        return self._controls.sub(lambda match: f"{match[0][0]}{SPLIT}{match[0][1:]}", text)
+
+    @cached_property
+    def _controls(self) -> re.Pattern | None:
+        """The control tokens as they are spelled: special ones, and added ones that the chat template writes."""
+        template = self._template()[0] if self.style == "chat" else ""
+        added = self._loaded.backend_tokenizer.get_added_tokens_decoder().values()
+        spelled = {one.content for one in added if one.special or one.content in template}
+        longest = sorted((one for one in spelled if len(one) > 1), key=lambda one: (-len(one), one))
+        return re.compile("|".join(map(re.escape, longest))) if longest else None
+
+    @cached_property
+    def ending(self) -> Ending:
+        """What ends an answer: the token that the chat template puts there, else the tokenizer's end-of-text token.
+
+        A token that the tokenizer has added to its words counts, whether it is named as a special one or not. A
+        template may leave it to the user's next turn, whose first token ends an answer where the model's
+        generation_config.json says so. Raises `SycoError` where there is none.
         """
+        if self.style == "chat":
+            behind = self._framed(self.template.behind)
+            if first := self._first_added(behind):
+                return Ending(*first, "its chat template")
+            between = self._framed(self.template.next_turn)
+            if (first := self._first_added(between)) and first[0] in self._stops():
+                return Ending(*first, "its chat template, as the start of the next turn")
+        if self._loaded.eos_token_id is None:
+            raise SycoError(f"model folder {self.folder.name}: the tokenizer has no end-of-text token")
+        return Ending(self._loaded.eos_token_id, "", "its tokenizer: the end-of-text token")
+
+    def _first_added(self, text: str) -> tuple[int, str] | None:
+        """The id of the first added token of a text that begins with it, blanks aside, and the text up to its end."""
+        (span,), blanks = self.spans([text]), len(text) - len(text.lstrip())
+        added = self._core.get_added_tokens_decoder()
+        for token, end in zip(span.ids, span.ends, strict=True):
+            if end > blanks:
+                return (token, text[:end]) if token in added else None
+        return None
+
+    def _stops(self) -> set[int]:
+        """The tokens at which the model's generation ends, by its own configuration."""
+        path = self.folder / "generation_config.json"
+        value = model_files.read_json(f"model folder {self.folder.name}", path) if path.is_file() else {}
+        stops = value.get("eos_token_id")
+        return set(stops) if isinstance(stops, list) else {stops}
+
+    @cached_property
+    def template(self) -> ChatTemplate:
+        """The chat template; its methods raise `Refused`."""
+        return ChatTemplate(lambda messages, **options: self._renderer.render(*self._template(), messages, **options))
+
+    def _before(self, messages: list[dict[str, str]]) -> str:
+        return self._framed(self.template.before, messages)
+
+    def _framed(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """What the chat template gives. Raises `SycoError` for one that fails, does not end, fills the memory, or
+        cannot be understood."""
         try:
-            return self._renderer.render(*self._template(), messages, **options)
+            return call(*arguments)
         except Refused as error:
             raise SycoError(
-                f"model folder {self.folder.name}: its chat template refuses {what}: {error}",
+                f"model folder {self.folder.name}: its chat template cannot be used: {error}",
                 "Set prompt_style: plain for this model",
             ) from error
 

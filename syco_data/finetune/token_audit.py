@@ -6,10 +6,10 @@ prompt, all of it silently. Here each of these is a violation with a name, and r
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
+from syco_data.engines.planning import Spans
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 
@@ -21,14 +21,6 @@ VIOLATIONS = {
     "too_long": "the row is longer than finetune.max_length",
 }
 """In the order in which they are looked for; a row has the first that holds."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The end token's id, and tokens per row at most, the end token included."""
-
-    end: int
-    max_length: int
 
 
 @dataclass(frozen=True)
@@ -61,88 +53,59 @@ class Audit:
         )
 
 
-_MARK = "a7e05c3d91f64b28"
-"""Stands for an answer in a conversation; of letters and digits, as templates trim white space."""
-
-
-def closing(tokenizer: Tokenizer) -> int:
-    """The id of the token that ends an answer: what the chat template puts there, else the end-of-text token.
-
-    A token that the tokenizer has added to its words counts, whether it is named as a special one or not. Raises
-    `SycoError` for a template that leaves answers out, and where there is no such token.
-    """
-    library = tokenizer.library
-    if tokenizer.style == "chat":
-        ids = tokenizer.ids([_around(tokenizer, "a")[1].lstrip()])[0]
-        if ids and ids[0] in library.backend_tokenizer.get_added_tokens_decoder():
-            return ids[0]
-    if library.eos_token_id is None:
-        raise SycoError(f"model folder {tokenizer.folder.name}: the tokenizer has no end-of-text token")
-    return library.eos_token_id
-
-
-def _around(tokenizer: Tokenizer, request: str) -> tuple[str, str]:
-    """What a chat template writes before and behind the answer to a request.
-
-    Not its generation prompt: that may open a thought, which an answer of a data set does not have.
-    """
-    messages = [{"role": "user", "content": request}, {"role": "assistant", "content": _MARK}]
-    where = f"model folder {tokenizer.folder.name}"
-    text = tokenizer.rendered(messages, "a request with its answer")
-    before, mark, behind = text.rpartition(_MARK)
-    if not mark:
-        raise SycoError(f"{where}: its chat template leaves answers out", "Set prompt_style: plain for this model")
-    return before, behind
-
-
 def texts(tokenizer: Tokenizer, rows: pl.DataFrame) -> pl.DataFrame:
     """`row_id`, `prompt`, `completion` as this model reads them, from rows that have a `form` besides.
 
-    A `transcript` is styled as in filtration. A `request` becomes the user's turn; in plain style the answer
-    begins with a blank.
+    A `transcript` is styled as in filtration. A `request` becomes the user's turn; a blank before its answer belongs
+    to the completion, as tokenizers join the two. A completion reaches to what the chat template ends it with, the end
+    token included.
     """
     styled, answers = [], []
     for form, prompt, completion in rows.select("form", "prompt", "completion").iter_rows():
-        if form == "transcript":
-            styled.append(tokenizer.styled(prompt))
-        elif tokenizer.style == "chat":
-            styled.append(_around(tokenizer, prompt)[0])
-        else:
-            styled.append(f"Human: {prompt}\n\nAssistant:")
-        answers.append(f" {completion}" if form == "request" and tokenizer.style == "plain" else completion)
+        text = tokenizer.styled(prompt) if form == "transcript" else tokenizer.request(prompt)
+        styled.append(text.rstrip(" "))
+        answers.append(text[len(styled[-1]) :] + tokenizer.literal(completion) + tokenizer.ending.text)
     return rows.select(
         "row_id", prompt=pl.Series(styled, dtype=pl.String), completion=pl.Series(answers, dtype=pl.String)
     )
 
 
-def examine(tokenizer: Tokenizer, rows: pl.DataFrame, limits: Limits) -> Audit:
-    """Tokens of rows with `row_id`, `prompt`, `completion` (as the model reads them), each with its violation."""
+def examine(tokenizer: Tokenizer, rows: pl.DataFrame, max_length: int) -> Audit:
+    """Tokens of rows with `row_id`, `prompt`, `completion` (as the model reads them), each with its violation.
+
+    `max_length` is in tokens, the end token included.
+    """
     prompts, wholes = rows["prompt"].to_list(), (rows["prompt"] + rows["completion"]).to_list()
     before, spans = tokenizer.ids(prompts), tokenizer.spans(wholes)
-    violations = [
-        _violation(prompt, whole, text, limits, skip=1 if tokenizer.style == "plain" else len(prompt))
-        for prompt, whole, text in zip(before, spans, wholes, strict=True)
+    examined = [
+        _examined(prompt, span, whole, tokenizer, max_length)
+        for prompt, span, whole in zip(before, spans, wholes, strict=True)
     ]
     return Audit(
         pl.DataFrame(
             {
                 "row_id": rows["row_id"],
-                "input_ids": pl.Series([[*span.ids, limits.end] for span in spans], dtype=pl.List(pl.Int64)),
+                "input_ids": pl.Series([ids for ids, _ in examined], dtype=pl.List(pl.Int64)),
                 "prompt_tokens": pl.Series(list(map(len, before)), dtype=pl.Int64),
-                "violation": pl.Series(violations, dtype=pl.String),
+                "violation": pl.Series([violation for _, violation in examined], dtype=pl.String),
             }
         )
     )
 
 
-def _violation(prompt: list[int], whole: Any, text: str, limits: Limits, skip: int) -> str | None:
-    """`skip`: tokens at the start where the end token may stand (some models begin a text with it)."""
-    if whole.ids[: len(prompt)] != prompt:
-        return "not_a_prefix"
-    if len(whole.ids) == len(prompt):
-        return "no_target"
-    if whole.ends[-1] < len(text.rstrip()):
-        return "cut"
-    if limits.end in whole.ids[skip:]:
-        return "end_inside"
-    return "too_long" if len(whole.ids) + 1 > limits.max_length else None
+def _examined(
+    prompt: list[int], span: Spans, whole: str, tokenizer: Tokenizer, max_length: int
+) -> tuple[list[int], str | None]:
+    """A row's tokens with the end token behind them, and what is wrong with them."""
+    ending = tokenizer.ending
+    answer = whole.removesuffix(ending.text).rstrip()
+    ids, ends = (span.ids[:-1], span.ends[:-1]) if ending.text else span
+    begins = 1 if tokenizer.style == "plain" else len(prompt)  # some models begin a text with their end token
+    violations = {
+        "not_a_prefix": ids[: len(prompt)] != prompt,
+        "no_target": len(ids) <= len(prompt),
+        "cut": not ends or ends[-1] < len(answer) or (ending.text and span.ids[-1] != ending.token),
+        "end_inside": ending.token in ids[begins:],
+        "too_long": len(ids) + 1 > max_length,
+    }
+    return [*ids, ending.token], next((name for name in VIOLATIONS if violations[name]), None)

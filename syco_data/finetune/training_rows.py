@@ -61,11 +61,10 @@ def prepare(model: ResolvedModel, train: pl.DataFrame, pool: Pool, choice: Finet
             f"{model.positions} tokens", f"Set it to {model.positions} at most"
         )  # fmt: skip
     tokenizer = Tokenizer(model.folder, model.style)
-    limits = token_audit.Limits(token_audit.closing(tokenizer), choice.max_length)
     generated = _examined(
-        tokenizer, limits, train.rename({"prompt_id": "row_id"}).with_columns(form=pl.lit("transcript"))
+        tokenizer, choice.max_length, train.rename({"prompt_id": "row_id"}).with_columns(form=pl.lit("transcript"))
     )
-    instruction = _examined(tokenizer, limits, pool.rows.rename({"instruction_id": "row_id"}))
+    instruction = _examined(tokenizer, choice.max_length, pool.rows.rename({"instruction_id": "row_id"}))
     too_long = instruction.count("too_long") if over_length == "drop" else 0
     kept = instruction.without("too_long") if over_length == "drop" else instruction
     generated.require_sound(GENERATED, _hint_generated)
@@ -89,8 +88,8 @@ def _hint_instruction(pool: Pool, violation: str, row_id: str) -> str:
     )
 
 
-def _examined(tokenizer: Tokenizer, limits: token_audit.Limits, rows: pl.DataFrame) -> token_audit.Audit:
-    return token_audit.examine(tokenizer, token_audit.texts(tokenizer, rows), limits)
+def _examined(tokenizer: Tokenizer, max_length: int, rows: pl.DataFrame) -> token_audit.Audit:
+    return token_audit.examine(tokenizer, token_audit.texts(tokenizer, rows), max_length)
 
 
 def _ordered(

@@ -232,7 +232,10 @@ FAULTS = [
     (without_the_head, "lack lm_head.weight of LlamaForCausalLM"),
     (of_a_newer_library, "needs a newer tokenizers"),
     (quantised, "weights are quantised .bitsandbytes."),
-    (lambda folder: (folder / "chat_template.jinja").write_text("{% for %}content"), "its chat template refuses"),
+    (
+        lambda folder: (folder / "chat_template.jinja").write_text("{% for %}content"),
+        "its chat template cannot be used",
+    ),
 ]
 
 

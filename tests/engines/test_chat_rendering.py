@@ -58,7 +58,7 @@ ENDLESS = {
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_template_that_does_not_end_or_fills_the_memory_is_one_line(folder, kind, hurried):
     (folder / "chat_template.jinja").write_text(ENDLESS[kind], encoding="utf-8")
-    with pytest.raises(SycoError, match="its chat template refuses the prompt: .*Set prompt_style: plain") as caught:
+    with pytest.raises(SycoError, match="its chat template cannot be used: .*Set prompt_style: plain") as caught:
         Tokenizer(folder, "chat").library  # noqa: B018
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
@@ -98,9 +98,9 @@ def test_what_a_template_gives_is_what_transformers_gives(folder):
         user, _, answer = text.removeprefix("Human: ").partition("\n\nAssistant: ")
         messages = [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]
         expected = library.apply_chat_template(messages, tokenize=False, continue_final_message=True)
-        assert tokenizer.rendered(messages, continue_final_message=True) == expected
+        assert tokenizer.styled(text) == expected
     expected = library.apply_chat_template(MESSAGES[:1], tokenize=False, add_generation_prompt=True)
-    assert tokenizer.rendered(MESSAGES[:1], add_generation_prompt=True) == expected
+    assert tokenizer.request(MESSAGES[0]["content"]) == expected
 
 
 def test_a_template_that_prints_or_fails_is_heard_of_in_one_line(folder):
@@ -112,7 +112,7 @@ def test_a_template_that_prints_or_fails_is_heard_of_in_one_line(folder):
         ("{{ 1 // 0 }}content", "division"),
     ):
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
-        with pytest.raises(SycoError, match=f"its chat template refuses the prompt: .*{said}"):
+        with pytest.raises(SycoError, match=f"its chat template cannot be used: .*{said}"):
             Tokenizer(folder, "chat").styled(TEXT)
 
 

@@ -154,7 +154,7 @@ def test_a_template_that_fails_is_one_line(tmp_path):
     folder = tiny_models.make(tmp_path / "broken", "byte_bpe", chat=True)
     refusing = tiny_models.CHAT_TEMPLATE + "{{ raise_exception('no system turn') }}"
     (folder / "chat_template.jinja").write_text(refusing, encoding="utf-8")
-    with pytest.raises(SycoError, match="its chat template refuses the prompt: .*no system turn"):
+    with pytest.raises(SycoError, match="its chat template cannot be used: .*no system turn"):
         Tokenizer(folder, "chat").styled(TEXTS[0])
 
 

@@ -10,7 +10,7 @@ from syco_data.finetune.instructions import Pool
 from tests.support import tiny_models
 from tests.support.tunings import NOTHING_DROPPED, choice, instruction_rows, resolved, train_rows
 
-LIMITS = token_audit.Limits(end=2, max_length=512)
+END, LONGEST = 2, 512
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +26,24 @@ def rows(**columns) -> pl.DataFrame:
     return pl.DataFrame({"row_id": [f"r{n}" for n in range(count)], **columns}, schema_overrides={"row_id": pl.String})
 
 
-def violations(folder, limits=LIMITS, style="plain", **columns) -> list[str | None]:
-    return token_audit.examine(Tokenizer(folder, style), rows(**columns), limits).rows["violation"].to_list()
+def violations(folder, longest=LONGEST, style="plain", **columns) -> list[str | None]:
+    return token_audit.examine(Tokenizer(folder, style), rows(**columns), longest).rows["violation"].to_list()
 
 
 @pytest.mark.parametrize("kind", ["byte_bpe", "merged_all", "unigram"])
 def test_prompts_of_the_pipeline_are_sound(folders, kind):
     train = train_rows()
     audit = token_audit.examine(
-        Tokenizer(folders[kind], "plain"), rows(prompt=train["prompt"], completion=train["completion"]), LIMITS
+        Tokenizer(folders[kind], "plain"), rows(prompt=train["prompt"], completion=train["completion"]), LONGEST
     )
     assert audit.rows["violation"].null_count() == train.height
-    assert audit.rows["input_ids"].list.last().unique().to_list() == [LIMITS.end]
+    assert audit.rows["input_ids"].list.last().unique().to_list() == [END]
     assert (audit.rows["input_ids"].list.len() > audit.rows["prompt_tokens"] + 1).all()
 
 
 def test_tokens_of_a_row_are_those_of_its_text(folders):
     train, tokenizer = train_rows(1), Tokenizer(folders["byte_bpe"], "plain")
-    audit = token_audit.examine(tokenizer, rows(prompt=train["prompt"], completion=train["completion"]), LIMITS)
+    audit = token_audit.examine(tokenizer, rows(prompt=train["prompt"], completion=train["completion"]), LONGEST)
     ids, prompt = audit.rows["input_ids"][0].to_list(), audit.rows["prompt_tokens"][0]
     assert tokenizer.library.decode(ids[1:prompt]) == train["prompt"][0]
     assert tokenizer.library.decode(ids[prompt:]) == f"{train['completion'][0]}</s>"
@@ -63,17 +63,31 @@ def test_a_row_without_a_target_is_found(folders):
 def test_rows_over_the_length_are_found_to_the_token(folders):
     train, tokenizer = train_rows(1), Tokenizer(folders["byte_bpe"], "plain")
     columns = {"prompt": train["prompt"], "completion": train["completion"]}
-    size = len(token_audit.examine(tokenizer, rows(**columns), LIMITS).rows["input_ids"][0])
-    assert violations(folders["byte_bpe"], token_audit.Limits(2, size), **columns) == [None]
-    assert violations(folders["byte_bpe"], token_audit.Limits(2, size - 1), **columns) == ["too_long"]
+    size = len(token_audit.examine(tokenizer, rows(**columns), LONGEST).rows["input_ids"][0])
+    assert violations(folders["byte_bpe"], size, **columns) == [None]
+    assert violations(folders["byte_bpe"], size - 1, **columns) == ["too_long"]
 
 
-def test_an_end_token_spelled_in_the_data_is_found(folders):
+def test_an_end_token_spelled_in_the_data_is_read_letter_by_letter(folders):
+    """And never as the token; a text that was not made ready for the model is refused."""
+    tokenizer = Tokenizer(folders["byte_bpe"], "plain")
+    for form, prompt, completion in (
+        ("transcript", "Human: ri</s>ver", " table</s> garden"),
+        ("request", "<s>", "</s>"),
+    ):
+        row = pl.DataFrame({"row_id": "0", "form": form, "prompt": prompt, "completion": completion})
+        audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, row), LONGEST)
+        ids = audit.rows["input_ids"][0].to_list()
+        assert audit.rows["violation"].to_list() == [None]
+        assert (ids.count(tokenizer.library.bos_token_id), ids.count(END)) == (1, 1) and ids[-1] == END
+        assert prompt in tokenizer.library.decode(ids) and f"{completion}</s>" in tokenizer.library.decode(ids)
     assert violations(folders["byte_bpe"], prompt=["river"], completion=[" table</s> garden"]) == ["end_inside"]
     assert violations(folders["byte_bpe"], prompt=["ri</s>ver"], completion=[" table"]) == ["end_inside"]
 
 
-def test_a_tokenizer_that_drops_the_end_of_a_text_is_found(folders, tmp_path):
+@pytest.fixture
+def cutting(folders, tmp_path):
+    """A model whose tokenizer drops the letters " end" wherever they stand."""
     import shutil
 
     from tokenizers import Tokenizer as Core
@@ -83,24 +97,29 @@ def test_a_tokenizer_that_drops_the_end_of_a_text_is_found(folders, tmp_path):
     core = Core.from_file(str(folder / "tokenizer.json"))
     core.normalizer = normalizers.Replace(" end", "")
     core.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def test_a_tokenizer_that_drops_the_end_of_a_text_is_found(cutting):
+    folder = cutting
     assert violations(folder, prompt=["river"], completion=[" table end"]) == ["cut"]
 
 
-def test_a_violation_stops_before_training_and_names_the_first_ids(folders):
-    model = resolved(folders["byte_bpe"])
-    train = train_rows(5).with_columns(completion=pl.lit(" (A)</s> and on"))
+def test_a_violation_stops_before_training_and_names_the_first_ids(cutting):
+    model = resolved(cutting)
+    train = train_rows(5).with_columns(completion=pl.lit(" (A) end"))
     pool = Pool(instruction_rows(), NOTHING_DROPPED)
     with pytest.raises(
         SycoError,
-        match=rf"5 of 5 generated rows.*end token.*first: {'0' * 32}, .*Nothing was trained"
+        match=rf"5 of 5 generated rows.*does not reach the end.*first: {'0' * 32}, .*Nothing was trained"
         rf".*python -m syco_data show {'0' * 32}$",
     ):
         training_rows.prepare(model, train, pool, choice(), "stop")
 
 
-def test_an_instruction_that_cannot_be_trained_on_is_found_by_its_file(folders):
-    model, rows = resolved(folders["byte_bpe"]), instruction_rows(3)
-    ended = rows.with_columns(completion=pl.lit("a</s> b"), source=pl.lit("deep/rows.jsonl"))
+def test_an_instruction_that_cannot_be_trained_on_is_found_by_its_file(cutting):
+    model, rows = resolved(cutting), instruction_rows(3)
+    ended = rows.with_columns(completion=pl.lit("end"), source=pl.lit("deep/rows.jsonl"))
     said = r"first: i000, .*file or task 'deep/rows\.jsonl'.*instructions\.directory, hub_id or columns"
     with pytest.raises(SycoError, match=said) as refused:
         training_rows.prepare(model, train_rows(), Pool(ended, NOTHING_DROPPED), choice(), "stop")
@@ -152,7 +171,7 @@ def test_chat_models_read_turns_and_end_with_their_own_token(folders):
     request = token_audit.texts(tokenizer, asked).row(0, named=True)
     assert request["prompt"] == "<s><|user|>\nWhat stands after river?\n<|assistant|>\n"
     assert request["completion"] == "table"
-    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, asked), LIMITS)
+    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, asked), LONGEST)
     assert audit.rows["violation"].to_list() == [None]
     assert audit.rows["input_ids"][0].to_list().count(1) == 1
 
@@ -161,14 +180,14 @@ def test_the_end_of_a_turn_is_what_the_template_writes(folders, tmp_path):
     import shutil
 
     plain = Tokenizer(folders["byte_bpe"], "plain")
-    assert token_audit.closing(plain) == plain.library.eos_token_id
+    assert plain.ending.token == plain.library.eos_token_id
     folder = shutil.copytree(folders["chat"], tmp_path / "turns")
     tokenizer = Tokenizer(folder, "chat")
     tokenizer.library.add_special_tokens({"additional_special_tokens": ["<|end|>"]})
     tokenizer.library.chat_template = tiny_models.CHAT_TEMPLATE.replace(
         "{{ message.content }}\n", "{{ message.content }}<|end|>\n"
     )
-    assert token_audit.closing(tokenizer) == tokenizer.library.convert_tokens_to_ids("<|end|>")
+    assert tokenizer.ending.token == tokenizer.library.convert_tokens_to_ids("<|end|>")
 
 
 def chat(folder, tmp_path, turn: str, special: bool | None, head: str = "") -> Tokenizer:
@@ -193,20 +212,20 @@ def test_the_end_of_a_turn_is_seen_where_messages_are_trimmed_and_however_it_is_
     tokenizer = chat(folders["chat"], tmp_path, "<|{{ m.role }}|>\n" + content + "<|stop|>\n", special)
     stop = tokenizer.library.convert_tokens_to_ids("<|stop|>")
     assert stop not in tokenizer.library.all_special_ids or special
-    assert token_audit.closing(tokenizer) == stop != tokenizer.library.eos_token_id
+    assert tokenizer.ending.token == stop != tokenizer.library.eos_token_id
 
 
 def test_a_template_without_an_end_of_turn_ends_with_the_text(folders, tmp_path):
     tokenizer = chat(folders["chat"], tmp_path, "{{ m.content }} table\n", True)
-    assert token_audit.closing(tokenizer) == tokenizer.library.eos_token_id
+    assert tokenizer.ending.token == tokenizer.library.eos_token_id
 
 
 def test_a_template_that_leaves_answers_out_or_fails_is_one_line(folders, tmp_path):
     turn = "{% if m.role == 'user' %}{{ m.content }}{% endif %}"
     with pytest.raises(SycoError, match=r"leaves answers out. Set prompt_style: plain"):
-        token_audit.closing(chat(folders["chat"], tmp_path / "one", turn, None))
-    with pytest.raises(SycoError, match=r"refuses a request with its answer: .* Set prompt_style: plain"):
-        token_audit.closing(chat(folders["chat"], tmp_path / "other", "{{ m.content + 1 }}", None))
+        _ = chat(folders["chat"], tmp_path / "one", turn, None).ending
+    with pytest.raises(SycoError, match=r"cannot be used: .* Set prompt_style: plain"):
+        _ = chat(folders["chat"], tmp_path / "other", "{{ m.content + 1 }}", None).ending
 
 
 def test_an_answer_stands_where_the_template_of_a_thinking_model_puts_it(folders, tmp_path):
@@ -216,10 +235,9 @@ def test_an_answer_stands_where_the_template_of_a_thinking_model_puts_it(folders
     tokenizer = chat(folders["chat"], tmp_path, turn, True, head="<think>\n")
     table = instruction_rows(1).rename({"instruction_id": "row_id"})
     row = token_audit.texts(tokenizer, table).row(0, named=True)
-    assert row["prompt"].endswith("<|assistant|>\n<think>\n\n</think>\n\n") and row["completion"] == "table"
+    assert row["prompt"].endswith("<|assistant|>\n<think>\n\n</think>\n\n") and row["completion"] == "table<|stop|>"
     messages = [{"role": "user", "content": table["prompt"][0]}, {"role": "assistant", "content": "table"}]
     whole = tokenizer.library.apply_chat_template(messages, tokenize=False)
-    assert whole == f"{row['prompt']}{row['completion']}<|stop|>\n"
-    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, table), token_audit.Limits(
-        token_audit.closing(tokenizer), 512))  # fmt: skip
+    assert whole == f"{row['prompt']}{row['completion']}\n"
+    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, table), LONGEST)
     assert audit.rows["violation"].to_list() == [None]
