@@ -52,15 +52,14 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
 
 
 def _check(name: str, folder: Path, style: str) -> str:
-    """Checks what needs the libraries of models; where they are not installed, gives the words that say so."""
+    """Checks what needs the libraries of models, and says where answers stand; or that it could not be checked."""
     if not architectures.can_check():
         return (
             ". Not checked: whether the tensors are its architecture's, its tokenizer and its chat template. They need "
             "torch and transformers: pip install 'syco-data[models]'"
         )
     architectures.check(models.label(name), folder)
-    Tokenizer(folder, style).check()
-    return ""
+    return "; " + Tokenizer(folder, style).check()
 
 
 @app.command("add")

@@ -80,11 +80,17 @@ class Tokenizer:
             f"{where}: the tokenizer cannot be loaded: {reason}", "Fetch or save the tokenizer's files again"
         )
 
-    def check(self) -> None:
-        """Raises `SycoError` for files that do not make a tokenizer, and for a chat template that does not work."""
+    def check(self) -> str:
+        """Where answers stand and what ends them, in words.
+
+        Raises `SycoError` for files that do not make a tokenizer, and for a chat template that does not work.
+        """
         if self.style == "chat":
             self._framed(self.template.check)
-        self.ids([self.request("a"), self.ending.text])
+        example, ending = self.request("a"), self.ending
+        self.ids([example, ending.text])
+        token = self._loaded.convert_ids_to_tokens(ending.token)
+        return f"answers follow {example[-40:]!r} and end with {token!r}, says {ending.origin}"
 
     @cached_property
     def _core(self) -> Any:
