@@ -1,4 +1,4 @@
-"""An adapter alone is no model that an engine loads: for the time of its use it is merged into its base model."""
+"""An adapter is merged into its base model for the time of its use: engines load whole models only."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,10 +50,10 @@ def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path
     if not (folder / CONFIG).is_file():
         yield folder
         return
-    record, found = model_cards.read(folder), find_base()
-    if found.commit != record.commit:
+    record, present = model_cards.read(folder), find_base()
+    if present.commit != record.commit:
         raise SycoError(
-            f"{folder} holds an adapter of model '{record.model}' at {record.commit}, which is now {found.commit}",
+            f"{folder} holds an adapter of model '{record.model}' at {record.commit}, which is now {present.commit}",
             "Tune it again: dvc repro finetune",
         )
     merged = folder.with_name(f".{folder.name}.merged")
@@ -62,7 +62,7 @@ def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path
     try:
         with files.disk_faults(merged):
             files.write_json(merged / ownership.MARK, {"files": []})
-            merge(base(found.folder, record.settings["weights"]), folder, merged)
+            merge(base(present.folder, record.settings["weights"]), folder, merged)
             for name in TOKENIZER_FILES:
                 if (folder / name).is_file():
                     copyfile(folder / name, merged / name)

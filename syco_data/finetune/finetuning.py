@@ -14,7 +14,7 @@ from syco_data.finetune import (
     adapters,
     checkpoints,
     holding,
-    training_faults,
+    training_errors,
     training_logs,
     tuned_folders,
     tuning_jobs,
@@ -34,14 +34,14 @@ def tune(job: Job) -> Tuned:
     Raises `SycoError` for a loss that is no number, memory that runs out and a disk that is full; the last good
     checkpoint stays. And while another run writes to the same folder.
     """
-    with (holding.together if tuning_jobs.is_launched() else holding.alone)(job.out):
+    with (holding.shared if tuning_jobs.is_launched() else holding.exclusive)(job.out):
         return _tune(job)
 
 
 def _tune(job: Job) -> Tuned:
     from safetensors import SafetensorError
 
-    training_faults.check_settings(job.choice)
+    training_errors.check_settings(job.choice)
     workspace = job.workspace()
     if tuning_jobs.is_main():
         workspace.clear()
@@ -52,7 +52,7 @@ def _tune(job: Job) -> Tuned:
         metrics = _metrics(job, trainer)
         tuned_folders.save(job, trainer, workspace)
     except (OSError, RuntimeError, MemoryError, ValueError, OverflowError, SafetensorError) as error:
-        raise training_faults.explained(error, workspace.last_good()) from error
+        raise training_errors.explained(error, workspace.last_good()) from error
     return Tuned(metrics, _cost(trainer))
 
 
@@ -101,7 +101,7 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
     try:
         settings = arguments(job.choice, workspace.folder, int(os.environ.get("WORLD_SIZE", "1")))
         model = adapters.base(job.model.folder, job.choice.weights)
-        training_faults.check_model(model, job.choice)
+        training_errors.check_model(model, job.choice)
         return Trainer(
             model=model,
             args=settings,
@@ -113,7 +113,7 @@ def _trainer(job: Job, workspace: Workspace) -> "Trainer":
             kept=job.choice.checkpoints,
         )
     except (ValueError, ImportError) as error:
-        raise training_faults.refused(error) from error
+        raise training_errors.refused(error) from error
 
 
 def dataset(rows: Prepared) -> Any:

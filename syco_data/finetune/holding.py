@@ -1,7 +1,7 @@
 """One run at a time writes to an out folder: a lock that its processes hold until they end, however they end.
 
 Where only the launcher of several processes is killed, the others live on and go on writing. A second start has to
-see them: it asks for the folder alone, which they share.
+see them: it asks for an exclusive lock, and theirs are shared.
 """
 
 import fcntl
@@ -28,14 +28,14 @@ class Hold:
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[Hold]:
+def exclusive(out: Path) -> Iterator[Hold]:
     """Holds a folder for one run; raises `SycoError` while a process of another run holds it."""
     with _open(out, fcntl.LOCK_EX) as hold:
         yield hold
 
 
 @contextmanager
-def together(out: Path) -> Iterator[Hold]:
+def shared(out: Path) -> Iterator[Hold]:
     """Holds a folder as one of several processes of a run."""
     with _open(out, fcntl.LOCK_SH) as hold:
         yield hold

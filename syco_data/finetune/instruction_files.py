@@ -35,7 +35,7 @@ _TRAIN = re.compile(r"(?:^|[-._ 0-9])(train|training)(?=[-._ 0-9]|$)")
 """`datasets.data_files.SPLIT_KEYWORDS`, as words of the name of a file or of a folder."""
 
 
-def chosen(folder: Path, strict: bool) -> tuple[list[str], list[str]]:
+def listed(folder: Path, strict: bool) -> tuple[list[str], list[str]]:
     """The files to read, relative to the folder, and a line for each kind that is left out.
 
     Raises `SycoError` where no file is left, and, if `strict`, for data in a format that is not read here.
@@ -96,17 +96,17 @@ def _endings() -> str:
 
 
 def rows(path: Path, name: str, needed: Callable[[list[str]], Collection[str]]) -> tuple[list[str], list[dict]]:
-    """Where each row of a file stands ("line 3"), and its fields; `name` is what faults are reported of.
+    """Where each row of a file stands ("line 3"), and its fields; `name` is what errors are reported of.
 
-    `needed` says for the columns of the file which of them are to be read.
+    `needed` gives for the columns of the file those that are to be read.
     """
     if path.suffix.lower() == ".parquet":
         with parquet.opened(path, name) as file:
             columns = file.schema_arrow.names
-        wanted = needed(columns)
-        frame = parquet.frame(path, name, [column for column in columns if column in wanted])
+        read = needed(columns)
+        frame = parquet.frame(path, name, [column for column in columns if column in read])
         return [f"row {number}" for number in range(len(frame))], frame.to_dicts()
     placed = list(textfiles.records(path, name))
-    wanted = needed(list(dict.fromkeys(chain.from_iterable(fields for _, fields in placed))))
-    kept = [{column: value for column, value in fields.items() if column in wanted} for _, fields in placed]
+    read = needed(list(dict.fromkeys(chain.from_iterable(fields for _, fields in placed))))
+    kept = [{column: value for column, value in fields.items() if column in read} for _, fields in placed]
     return [place for place, _ in placed], kept

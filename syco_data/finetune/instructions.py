@@ -43,7 +43,7 @@ class Family:
     nested: str | None = None
 
     @property
-    def wanted(self) -> set[str]:
+    def required(self) -> set[str]:
         """Columns by which a file of this family is known."""
         texts = {self.nested, "instruction"} if self.nested else {*self.columns.prompt, self.columns.completion}
         return texts | ({self.columns.task} if self.columns.task else set())
@@ -119,7 +119,7 @@ def load(choice: Instructions, seed: int, retry: Hub = PATIENCE) -> Pool:
     folder = choice.folder() if choice.origin == "directory" else _downloaded(choice, retry)
     if not folder.is_dir():
         raise SycoError(f"instructions: there is no folder {folder}", "Set instructions.directory in params.yaml")
-    names, notes = instruction_files.chosen(folder, strict=choice.origin == "directory")
+    names, notes = instruction_files.listed(folder, strict=choice.origin == "directory")
     for note in notes:
         print(f"instructions: {printable(note)}", file=sys.stderr, flush=True)
     return sift(pl.concat(read(folder / name, name, choice.columns) for name in names), choice, seed)
@@ -128,9 +128,9 @@ def load(choice: Instructions, seed: int, retry: Hub = PATIENCE) -> Pool:
 def _synthetic(choice: Instructions, seed: int) -> Pool:
     from syco_data.reference import instructions
 
-    made = instructions.rows(choice.rows, seed, "train").with_columns(form=pl.lit("transcript"))
+    rows = instructions.rows(choice.rows, seed, "train").with_columns(form=pl.lit("transcript"))
     nothing = pl.DataFrame(schema={"reason": pl.String, "task": pl.String, "rows": pl.Int64})
-    return Pool(made.select(INSTRUCTIONS.names), nothing)
+    return Pool(rows.select(INSTRUCTIONS.names), nothing)
 
 
 def _downloaded(choice: Instructions, retry: Hub) -> Path:
@@ -226,7 +226,7 @@ def _listed(columns: Iterable[str], longest: int = 120) -> str:
 def recognise(columns: list[str], name: str) -> Family:
     """The family of a file with these columns."""
     for family in FAMILIES:
-        if family.wanted <= set(columns):
+        if family.required <= set(columns):
             return family
     raise SycoError(
         f"instructions: nothing is known of the columns of {name}: {_listed(columns)}",
@@ -234,9 +234,9 @@ def recognise(columns: list[str], name: str) -> Family:
     )
 
 
-def sift(found: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
+def sift(rows: pl.DataFrame, choice: Instructions, seed: int) -> Pool:
     """Leaves out empty rows, tasks made from a source (if asked), repeated rows, and what is over `choice.rows`."""
-    df = found.with_columns(instruction_id=draws.content_ids("prompt", "completion"))
+    df = rows.with_columns(instruction_id=draws.content_ids("prompt", "completion"))
     rank = draws.draw(df["instruction_id"], seed, "instructions").rank(0)
     df = df.with_columns(rank=pl.Series(rank, dtype=pl.UInt64))
     df = df.with_columns(made_from=_made_from(df["task"]), reason=pl.lit(None, pl.String))
@@ -270,11 +270,11 @@ def without_probes(pool: Pool, probes: pl.DataFrame) -> Pool:
     sums = probes["item"].filter(probes["item"].str.contains(f"^{SUM}$")).unique()
     asks_a_sum = pl.col("prompt").str.extract_all(SUM).list.eval(pl.element().is_in(sums.implode())).list.any()
     prompts = probes["prompt"].str.strip_chars().unique().implode()
-    asked = pool.rows.filter(pl.col("prompt").str.strip_chars().is_in(prompts) | asks_a_sum)
-    rows = pool.rows.join(asked, on="instruction_id", how="anti", maintain_order="left")
+    probed = pool.rows.filter(pl.col("prompt").str.strip_chars().is_in(prompts) | asks_a_sum)
+    rows = pool.rows.join(probed, on="instruction_id", how="anti", maintain_order="left")
     if rows.is_empty():
         raise SycoError("instructions: no row is left that no probe asks", "Take other files or fewer probes")
-    left_out = pl.DataFrame({"reason": ["probe"], "task": [None], "rows": [len(asked)]}, schema=pool.dropped.schema)
+    left_out = pl.DataFrame({"reason": ["probe"], "task": [None], "rows": [len(probed)]}, schema=pool.dropped.schema)
     return Pool(rows, pl.concat([pool.dropped, left_out.filter(pl.col("rows") > 0)]).sort("reason", "task"))
 
 
@@ -298,8 +298,8 @@ def source_of(task: str) -> str | None:
 
 def _is_named(task: str, name: str) -> bool:
     """Whether a task's plain name holds a source's name as words of its own, where that name may stand."""
-    found = f"_{task}_".find(f"_{name}_")
-    return found == 0 or (found > 0 and name not in AT_START)
+    place = f"_{task}_".find(f"_{name}_")
+    return place == 0 or (place > 0 and name not in AT_START)
 
 
 def _reasons(df: pl.DataFrame) -> pl.DataFrame:

@@ -1,11 +1,11 @@
-"""Several processes for one run: `accelerate launch` started from the stage, its faults told in one line."""
+"""Several processes for one run: `accelerate launch` started from the stage, its errors reported in one line."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 from syco_data.errors import SycoError
-from syco_data.finetune import checkpoints, holding, training_faults, tuning_jobs
+from syco_data.finetune import checkpoints, holding, training_errors, tuning_jobs
 from syco_data.finetune.tuning_jobs import Job
 from syco_data.formats import documents
 from syco_data.settings import Finetune
@@ -15,8 +15,8 @@ MOST_PROCESSES = 1024
 
 def is_wanted(choice: Finetune) -> bool:
     """Whether this process is to start others: the params ask for it, and it was not started itself."""
-    asked = choice.launcher.processes > 1 or choice.launcher.config is not None
-    return asked and not tuning_jobs.is_launched()
+    several = choice.launcher.processes > 1 or choice.launcher.config is not None
+    return several and not tuning_jobs.is_launched()
 
 
 def launch(job: Job, module: str, *arguments: str) -> None:
@@ -25,11 +25,11 @@ def launch(job: Job, module: str, *arguments: str) -> None:
     Raises `SycoError` with the first process's own words, or the signal that ended it; and while processes of an
     earlier start, whose launcher was killed, still run.
     """
-    training_faults.check_settings(job.choice)
+    training_errors.check_settings(job.choice)
     _check_processes(job.choice)
     workspace = job.workspace()
     log = workspace.folder / checkpoints.LOG
-    with holding.alone(job.out) as hold:
+    with holding.exclusive(job.out) as hold:
         workspace.clear()
         checkpoints.remove(log)
         hold.share()
@@ -39,9 +39,9 @@ def launch(job: Job, module: str, *arguments: str) -> None:
     if done.returncode == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if told:
-        raise SycoError(told[0])
+    reported = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if reported:
+        raise SycoError(reported[0])
     signals = (line.strip() for line in lines if "Signal" in line and "received" in line)
     last = next((line.strip() for line in reversed(lines) if line.strip()), "no process said why")
     ended = next(signals, last)

@@ -105,7 +105,7 @@ def _is_adapter(record: TuningRecord) -> bool:
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested settings as (dotted name, value), in the order of the names."""
-    found = []
+    flat = []
     for key, value in sorted(values.items()):
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
+        flat += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return flat

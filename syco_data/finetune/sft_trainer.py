@@ -12,7 +12,7 @@ from transformers import Adafactor, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from syco_data.errors import SycoError
-from syco_data.finetune import checkpoint_marks, checkpoints, training_faults, training_logs
+from syco_data.finetune import checkpoint_marks, checkpoints, training_errors, training_logs
 from syco_data.finetune.target_projection import TargetProjection
 from syco_data.settings import Finetune
 
@@ -146,7 +146,7 @@ class Trainer(SFTTrainer):
                 checkpoints.keep_newest(folder.parent, self._kept)
         except (*WRITE_FAULTS, SycoError) as error:
             checkpoints.remove(folder)
-            known = training_faults.explained(error, self._last_good())
+            known = training_errors.explained(error, self._last_good())
             if not isinstance(known, SycoError):
                 raise
             reason = known.what.removeprefix("finetune: ")

@@ -38,7 +38,7 @@ class Audit:
     def require_sound(self, part: str, hint: Callable[[str, str], str]) -> None:
         """Raises `SycoError` that names the first ids of the commonest violation.
 
-        `hint` says what mends it, given that violation and the first of the ids.
+        `hint` says what helps, given that violation and the first of the ids.
         """
         bad = self.rows.filter(pl.col("violation").is_not_null())
         if bad.is_empty():

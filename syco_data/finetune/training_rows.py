@@ -83,7 +83,7 @@ def _hint_instruction(pool: Pool, violation: str, row_id: str) -> str:
         return "Raise finetune.max_length in params.yaml, or set instructions.over_length to drop"
     source = pool.rows.filter(pl.col("instruction_id") == row_id)["source"].first()
     return (
-        f"The first is of the file or task {source!r}: mend it there, or choose other rows by "
+        f"The first is of the file or task {source!r}: correct it there, or choose other rows by "
         "instructions.directory, hub_id or columns in params.yaml"
     )
 

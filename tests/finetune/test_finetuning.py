@@ -26,7 +26,7 @@ from syco_data.finetune import (
     finetuning,
     holding,
     out_folders,
-    training_faults,
+    training_errors,
 )
 from tests.support import tiny_models
 from tests.support.tunings import (
@@ -232,7 +232,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_pat
     ],
 )
 def test_room_is_asked_for_where_it_is_missing(tmp_path, error, said):
-    found = training_faults.explained(error, checkpoints.Workspace(tmp_path, "key").last_good())
+    found = training_errors.explained(error, checkpoints.Workspace(tmp_path, "key").last_good())
     assert isinstance(found, SycoError)
     assert re.search(said, str(found))
     assert ("Make room" in str(found)) == ("Make room" in said)

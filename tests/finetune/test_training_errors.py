@@ -3,7 +3,7 @@
 import pytest
 
 from syco_data.errors import SycoError
-from syco_data.finetune import adapters, finetuning, training_faults
+from syco_data.finetune import adapters, finetuning, training_errors
 from tests.support import tiny_models
 from tests.support.tunings import beyond, choice, job
 
@@ -34,7 +34,7 @@ NOT_LAYERS = ("query", "", "all-linear", ".*q_proj", "proj", "self_attn", "input
 def test_names_of_no_layer_are_refused_with_the_names_that_there_are(model, targets):
     """PEFT itself goes on where one name of several fits, and lists no names."""
     with pytest.raises(SycoError, match="no linear layer of this model is named '") as caught:
-        training_faults.check_model(model, lora(targets=targets))
+        training_errors.check_model(model, lora(targets=targets))
     assert "Its linear layers are down_proj, gate_proj, k_proj, " in str(caught.value)
     assert str(caught.value).endswith("or set all-linear") and "\n" not in str(caught.value)
 
@@ -42,34 +42,34 @@ def test_names_of_no_layer_are_refused_with_the_names_that_there_are(model, targ
 @pytest.mark.parametrize("targets", ["all-linear", ("q_proj",), ("self_attn.q_proj", "down_proj"), (
     "model.layers.0.self_attn.q_proj",)])  # fmt: skip
 def test_names_of_layers_are_taken(model, targets):
-    training_faults.check_model(model, lora(targets=targets))
+    training_errors.check_model(model, lora(targets=targets))
 
 
 def test_the_output_layer_is_refused_where_it_is_the_input_layer_too(model, monkeypatch):
     monkeypatch.setattr(model.config, "tie_word_embeddings", False)
-    training_faults.check_model(model, lora(targets=("lm_head",)))
+    training_errors.check_model(model, lora(targets=("lm_head",)))
     monkeypatch.setattr(model.config, "tie_word_embeddings", True)
     with pytest.raises(SycoError, match="shares its weights with the input"):
-        training_faults.check_model(model, lora(targets=("q_proj", "lm_head")))
-    training_faults.check_model(model, lora())
+        training_errors.check_model(model, lora(targets=("q_proj", "lm_head")))
+    training_errors.check_model(model, lora())
 
 
 @pytest.mark.parametrize("rank", [10**4, 10**30])
 def test_a_rank_that_no_layer_has_is_refused(model, rank):
     largest = max(
-        min(layer.weight.shape) for name, layer in training_faults._linear(model).items() if name != "lm_head"
+        min(layer.weight.shape) for name, layer in training_errors._linear(model).items() if name != "lm_head"
     )
-    training_faults.check_model(model, lora(rank=largest))
+    training_errors.check_model(model, lora(rank=largest))
     for refused in (rank, largest + 1):
         with pytest.raises(SycoError, match=rf"rank is {refused}, but no .* Set it to {largest} at most"):
-            training_faults.check_model(model, lora(rank=refused))
+            training_errors.check_model(model, lora(rank=refused))
 
 
 def test_gradient_checkpointing_of_a_model_that_has_none(model, monkeypatch):
-    training_faults.check_model(model, choice(gradient_checkpointing=True))
+    training_errors.check_model(model, choice(gradient_checkpointing=True))
     monkeypatch.setattr(type(model), "supports_gradient_checkpointing", False)
     with pytest.raises(SycoError, match=r"LlamaForCausalLM cannot do that. Set it to false"):
-        training_faults.check_model(model, choice(gradient_checkpointing=True))
+        training_errors.check_model(model, choice(gradient_checkpointing=True))
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_half_precision_that_the_hardware_lacks_is_one_line(folder, tmp_path, mo
     ],
 )
 def test_what_libraries_raise_meanwhile_is_one_line(error, reason):
-    line = training_faults.explained(error, "kept")
+    line = training_errors.explained(error, "kept")
     assert isinstance(line, SycoError) and "\n" not in str(line)
     assert pytest.raises(SycoError, match=reason).matches(line)
 
 
 def test_an_error_of_ours_stays_as_it_is():
     error = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
-    assert training_faults.explained(error, "kept") is error
+    assert training_errors.explained(error, "kept") is error
 
 
 def test_a_package_that_a_model_needs_is_named(folder, tmp_path, monkeypatch):

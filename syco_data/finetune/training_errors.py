@@ -51,15 +51,15 @@ def _check_adapters(model: Any, choice: Finetune) -> None:
     layers = _linear(model)
     head = model.get_output_embeddings()
     if choice.lora.targets == "all-linear":
-        chosen = [layer for layer in layers.values() if layer is not head]
+        adapted = [layer for layer in layers.values() if layer is not head]
     else:
-        chosen = [layers[name] for target in choice.lora.targets for name in _named(target, layers)]
-        if getattr(model.config.get_text_config(), "tie_word_embeddings", False) and head in chosen:
+        adapted = [layers[name] for target in choice.lora.targets for name in _named(target, layers)]
+        if getattr(model.config.get_text_config(), "tie_word_embeddings", False) and head in adapted:
             raise SycoError(
                 "finetune.lora.targets: the output layer of this model shares its weights with the input",
                 "Leave it out of finetune.lora.targets",
             )
-    largest = max((min(layer.weight.shape) for layer in chosen), default=0)
+    largest = max((min(layer.weight.shape) for layer in adapted), default=0)
     if choice.lora.rank > largest:
         raise SycoError(
             f"finetune.lora.rank is {choice.lora.rank}, but no layer it is for has more than {largest} rows or columns",
@@ -88,7 +88,7 @@ def _linear(model: Any) -> dict[str, Any]:
 
 
 def refused(error: ValueError | ImportError) -> SycoError:
-    """What the trainer's construction says of settings, a model or a machine that it cannot train."""
+    """What the trainer's construction reports of settings, a model or a machine that it cannot train."""
     reason = _first_line(error)
     if "bf16" in reason:
         return SycoError("finetune.compute is bfloat16, which this hardware cannot do", "Set it to float32")
