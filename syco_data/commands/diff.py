@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syco_data import files
-from syco_data.commands import limits, project
+from syco_data.commands import limits, output, project
 from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
 
@@ -96,8 +96,6 @@ def _write_rows(found: "Comparison", target: Path) -> None:
 
 
 def _print(found: "Diff", json: bool, md: bool) -> None:
-    from rich.console import Console
-
     from syco_data.diff import terminal
 
     if json:
@@ -105,4 +103,4 @@ def _print(found: "Diff", json: bool, md: bool) -> None:
     elif md:
         typer.echo(terminal.markdown(found), nl=False)
     else:
-        terminal.show(found, Console())
+        terminal.show(found, output.console(markup=True))

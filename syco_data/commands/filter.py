@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from syco_data import settings
-from syco_data.commands import completion, project
-from syco_data.errors import CheckFailed
+from syco_data.commands import completion, output, project
+from syco_data.engines import models
+from syco_data.errors import CheckFailed, SycoError
 
 PROMPTS = Path("data/prompts/prompts.parquet")
 
@@ -25,31 +24,46 @@ def run(
         bool, typer.Option("--dry-run", help="count scores that are there and missing, run nothing")
     ] = False,
 ) -> None:
-    """Scores the stripped prompts by each model (`dvc repro filter@NAME`); scores that are stored are reused."""
-    chosen = project.load()
-    names = names or list(chosen.build.models)
+    """Scores the stripped prompts by each model of the build (`dvc repro filter@NAME`); stored scores are reused."""
+    given = project.load()
+    names = names or list(given.build.models)
+    for name in names:
+        if name not in given.build.models:
+            models.named(name, given)
+            raise SycoError(f"model '{name}' is not in the build", f"Add it to build.models in {settings.PARAMS}")
     if dry_run:
-        _count(names, chosen)
-        return
-    command = [sys.executable, "-m", "dvc", "repro", *(f"filter@{name}" for name in names)]
-    if (code := subprocess.call(command)) != 0:
+        _count(names, given)
+    elif (code := _call([sys.executable, "-m", "dvc", "repro", *(f"filter@{name}" for name in names)])) != 0:
         raise CheckFailed(f"filter: dvc repro ended with exit code {code}")
 
 
-def _count(names: list[str], chosen: settings.Settings) -> None:
+def _call(command: list[str]) -> int:
+    """The exit code; on Ctrl-C, which both programs receive, the other one ends in its own time."""
+    process, stopped = subprocess.Popen(command), False
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            stopped = True
+            continue
+        if stopped:
+            raise KeyboardInterrupt
+        return code
+
+
+def _count(names: list[str], given: settings.Settings) -> None:
     from syco_data import schemas, tables
-    from syco_data.engines import models, scoring
+    from syco_data.engines import scoring
     from syco_data.filter import verdicts
 
     prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
-    requests = verdicts.requests(verdicts.questions(prompts, chosen.filter.rule))
-    table = Table()
-    for heading in ("model", "prompts", "texts to score", "in the store", "missing", "tokens to read"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+    requests = verdicts.requests(verdicts.questions(prompts, given.filter.rule))
+    numbers = ("prompts", "texts to score", "in the store", "missing", "tokens to read")
+    table = output.table("model", *numbers, right=numbers)
     for name in names:
-        model = models.open(name, chosen, weights=False)
-        todo = scoring.pending(requests, model, chosen.engines)
-        tokens = scoring.tokens(todo, model, chosen.engines)
+        model = models.open(name, given, weights=False)
+        todo = scoring.pending(requests, model, given.engines)
+        tokens = scoring.tokens(todo, model, given.engines)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)
         table.add_row(name, *(f"{count:,}" for count in counts))
-    Console().print(table)
+    output.show(table)

@@ -4,16 +4,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from syco_data import settings
-from syco_data.commands import completion, limits, project
+from syco_data.commands import completion, limits, output, project
 from syco_data.commands.limits import TimeLimit
-from syco_data.engines import architectures, models
+from syco_data.engines import architectures, model_files, models
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 from syco_data.settings.editing import editing
+from syco_data.words import counted
 
 app = typer.Typer(help="The models that training sets are built for: list, check, add them, pin their revisions.")
 Names = Annotated[
@@ -23,32 +22,39 @@ Names = Annotated[
 
 @app.command("list")
 def list_models() -> None:
-    """Every record of `models:` in params.yaml."""
-    chosen = project.load()
-    table = Table()
-    for heading in ("name", "source", "revision", "style", "dtype", "built"):
-        table.add_column(heading, overflow="fold")
-    for name, record in chosen.models.items():
-        built = "yes" if name in chosen.build.models else "no"
-        table.add_row(name, record.source, record.revision or "", record.prompt_style, record.dtype, built)
-    Console().print(table)
+    """Lists every record of `models:` in params.yaml."""
+    given = project.load()
+    table = output.table("name", "source", "revision", "prompt style", "dtype", "in the build")
+    for name, record in given.models.items():
+        built = "yes" if name in given.build.models else "no"
+        table.add_row(name, record.source, record.revision or "-", record.prompt_style, record.dtype, built)
+    output.show(table)
 
 
 @app.command("check")
 def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
-    """Finds each model (downloads it where it is on the Hub) and checks that its folder is complete.
+    """Fetches each model that is on the Hub, and checks that its folder is complete.
 
     Every tensor of its architecture is there and no other, and its tokenizer and chat template work.
     """
-    chosen = project.load()
-    limits.start(context, time_limit, chosen.hub.total)
-    for name in names or chosen.models:
-        model = models.open(name, chosen)
+    given = project.load()
+    limits.start(context, time_limit, given.hub.total)
+    for name in names or given.models:
+        model = models.open(name, given)
         unchecked = _check(name, model.folder, model.style)
+        what = "commit" if models.is_on_hub(models.named(name, given)) else "digest of weights and configuration"
         typer.echo(
-            f"{name}: complete; commit {model.commit}, prompt style {model.style}, dtype {model.dtype}, "
-            f"longest text {model.positions or 'not stated'}{unchecked}"
+            f"{name}: complete; {what} {model.commit}, prompt style {model.style}, dtype {_dtype(name, model)}, "
+            f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}{unchecked}"
         )
+
+
+def _dtype(name: str, model: models.ResolvedModel) -> str:
+    """The record's dtype; what `auto` becomes is stated by the model's configuration."""
+    if model.dtype != "auto":
+        return model.dtype
+    config = model_files.read_json(models.label(name), model.folder / "config.json")
+    return f"auto ({config.get('dtype') or config.get('torch_dtype') or 'as its weights are kept'})"
 
 
 def _check(name: str, folder: Path, style: str) -> str:

@@ -4,17 +4,30 @@ import os
 import sys
 from collections.abc import Iterable
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+
+from syco_data.errors import printable
 
 _PIPE = 10_000
 """Columns of a pipe or a file: a line stays a line."""
 
 
-def console() -> Console:
-    """Standard output, without markup or colours in what data say."""
+def console(markup: bool = False) -> Console:
+    """Standard output; without `markup`, what data hold is printed as it is."""
     wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(highlight=False, markup=False, width=_PIPE if wide else None)
+    return Console(highlight=False, markup=markup, width=_PIPE if wide else None)
+
+
+def show(*parts: RenderableType) -> None:
+    """Prints tables and texts; outside of a terminal without the blanks that fill a table's last column."""
+    out = console()
+    if out.is_terminal:
+        out.print(*parts, sep="\n")
+        return
+    with out.capture() as capture:
+        out.print(*parts, sep="\n")
+    print("\n".join(line.rstrip() for line in capture.get().split("\n")), end="")
 
 
 def table(*headings: str, right: Iterable[str] = (), title: str | None = None) -> Table:
@@ -23,3 +36,8 @@ def table(*headings: str, right: Iterable[str] = (), title: str | None = None) -
     for heading in headings:
         made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     return made
+
+
+def safe(text: str) -> str:
+    """Text of many lines with escapes in place of control characters: data cannot steer the terminal."""
+    return "\n".join(map(printable, text.split("\n")))

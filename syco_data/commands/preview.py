@@ -1,15 +1,15 @@
 """`preview`: rendered prompts in the terminal before anything is built."""
 
+import sys
 from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
 from syco_data import settings
-from syco_data.commands import completion, project
+from syco_data.commands import completion, output, project
 from syco_data.errors import SycoError
 
 
@@ -21,15 +21,16 @@ def preview(
     n: Annotated[int, typer.Option(min=1, help="Prompts in all, spread evenly over the sources.")] = 3,
     stripped: Annotated[bool, typer.Option(help="Show the stripped prompt too, as filtration asks it.")] = False,
 ) -> None:
-    """Renders a few prompts from the settings at hand, without building or writing anything."""
-    console = Console()
+    """Shows a few rendered prompts from the settings at hand; nothing is built or written."""
     for row in _rows(project.load(), tuple(source or ()), n).iter_rows(named=True):
         truth = "true" if row["truth"] else "false"
         title = f"{row['source']} · claim is {truth} ({row['label_kind']} label) · user {row['opinion']}s"
-        body = Text(row["prompt"]).append(f" {row['answer']}", style="bold green")
+        body = Text(output.safe(row["prompt"])).append(f" {row['answer']}", style="bold green")
         if stripped:
-            body.append(f"\n\n{row['stripped_prompt']}", style="dim")
-        console.print(Panel(body, title=Text(title), subtitle=Text(row["prompt_id"]), title_align="left"))
+            body.append(f"\n\n{output.safe(row['stripped_prompt'])}", style="dim")
+        panel = Panel(body, title=Text(title), title_align="left", subtitle=Text(row["prompt_id"]))
+        panel.expand = sys.stdout.isatty()
+        output.show(panel)
 
 
 def _rows(chosen: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFrame:

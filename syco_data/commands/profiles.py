@@ -98,7 +98,7 @@ def list_profiles() -> None:
     for name in names():
         first = files.read_text(_file(name), documents.LARGEST).split("\n")[0].strip()
         table.add_row("*" if name == used else "", name, first.removeprefix("# "))
-    output.console().print(table)
+    output.show(table)
     if own := len(_own(used, values)):
         typer.echo(f"* in use, with {counted(own, 'change')} of your own: profile diff")
 
@@ -128,7 +128,7 @@ def _print(changes: Iterable[Change], name: str) -> None:
     table = output.table("key", "params.yaml", f"profile {name}")
     for change in changes:
         table.add_row(change.key, shown(change.after), shown(change.before))
-    output.console().print(table)
+    output.show(table)
 
 
 @app.command("use")

@@ -7,6 +7,7 @@ import typer
 
 from syco_data.commands import limits, project
 from syco_data.commands.limits import TimeLimit
+from syco_data.words import counted
 
 
 def pull(
@@ -26,5 +27,6 @@ def pull(
     limits.start(context, time_limit, PATIENCE.total)
     done = pulling.pull(Address.parse(release), to)
     typer.echo(
-        f"{done.folder}: {done.address}, commit {done.commit}, {done.files} files, {done.rows:,} rows, all verified"
+        f"{done.folder}: {done.address}, commit {done.commit}, {counted(done.files, 'file')}, "
+        f"{counted(done.rows, 'row')}, all verified"
     )

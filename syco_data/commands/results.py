@@ -34,7 +34,9 @@ def results(
 ) -> None:
     """Rates in percent with their intervals, one line an arm, the untuned model (`base`) first."""
     # Files of arms that the build no longer names stay in the folder: they are of other data and settings.
-    built = {BASE, *project.load().build.arms}
+    given = project.load()
+    _refuse([model], list(given.models), "model")
+    built = {BASE, *given.build.arms}
     found = {path.stem: _rates(path) for path in sorted((EVALUATED / model).glob("*.json")) if path.stem in built}
     if not found:
         raise SycoError(

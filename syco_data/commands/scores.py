@@ -1,19 +1,22 @@
 """`scores list`, `scores verify`, `scores compact`, `scores gc`."""
 
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from syco_data import settings
-from syco_data.commands import project
+from syco_data.commands import output, project
 from syco_data.engines import models
 from syco_data.engines import store as scores
-from syco_data.errors import CheckFailed
+from syco_data.errors import CheckFailed, SycoError, printable
+from syco_data.formats import documents
+from syco_data.words import counted
 
 app = typer.Typer(help="The score store: every score ever made, so that none is made twice.")
+VERDICTS = Path("data/verdicts")
 Root = Annotated[
     Path | None,
     typer.Option("--store", **project.FOLDER, help="the folder; engines.store of params.yaml by default"),
@@ -26,26 +29,37 @@ def _root(store: Path | None) -> Path:
 
 @app.command("list")
 def list_scores(store: Root = None) -> None:
-    """What is there: by model, engine, version and device."""
-    table = Table()
-    for heading in ("space", "model", "engine", "device", "dtype", "style"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("scores", "chunks", "MB"):
-        table.add_column(heading, justify="right")
-    for folder in scores.spaces(_root(store)):
+    """Lists what is there, by model, engine, version and device."""
+    root, names = _root(store), _names() if settings.PARAMS.exists() else {}
+    numbers = ("scores", "files", "MB")
+    table = output.table("model", "digest", "engine", "device", "dtype", "style", "partition", *numbers, right=numbers)
+    for folder in scores.spaces(root):
         state = scores.state(folder, check=False)
-        about = {name: str(value) for name, value in state.about.items()}
+        about = {name: printable(str(value)) for name, value in state.about.items()}
+        model, engine = about.get("model", "?"), f"{about.get('engine', '?')} {about.get('version', '?')}"
         table.add_row(
-            folder.name[:8], about.get("model", "?")[:12], f"{about.get('engine', '?')} {about.get('version', '?')}",
-            about.get("device", "?"), about.get("dtype", "?"), about.get("style", "?"), f"{state.scores:,}",
-            f"{state.chunks:,}", f"{state.size / 1e6:,.1f}",
+            names.get(model, "(not in params.yaml)"), model[:8], engine,
+            about.get("device", "?"), about.get("dtype", "?"), about.get("style", "?"), folder.name[:8],
+            f"{state.scores:,}", f"{state.chunks:,}", f"{state.size / 1e6:,.1f}",
         )  # fmt: skip
-    Console().print(table)
+    output.show(table if table.row_count else f"{root}: no scores yet")
+
+
+def _names() -> dict[str, str]:
+    """Commit or digest -> the model's name, for those that params.yaml names: by its pin, or by its last filtration."""
+    names = {}
+    for name, record in project.load().models.items():
+        if record.revision:
+            names[record.revision] = name
+        with suppress(OSError, SycoError):
+            made = documents.read_json(VERDICTS / name / "model.json", documents.LARGEST)
+            names[str(made.get("digest"))] = name
+    return names
 
 
 @app.command("verify")
 def verify(store: Root = None) -> None:
-    """Reads every chunk and compares it with its digest; exit code 1 if one is damaged."""
+    """Reads every file of scores and compares it with its digest; exit code 1 if one is damaged."""
     states = [scores.state(folder, check=True) for folder in scores.spaces(_root(store))]
     bad = [f"{state.folder.name}/{name}" for state in states for name in state.damaged]
     for name in bad:
@@ -53,20 +67,24 @@ def verify(store: Root = None) -> None:
     total = sum(state.chunks for state in states)
     if bad:
         raise CheckFailed(
-            f"{len(bad)} of {total:,} chunks are damaged",
+            f"{len(bad):,} of {counted(total, 'file')} damaged",
             "Their scores are made again by the next `dvc repro`; nothing else is lost",
         )
-    typer.echo(f"{total:,} chunks with {sum(state.scores for state in states):,} scores are as they were written")
+    count = sum(state.scores for state in states)
+    typer.echo(f"{counted(total, 'file')}, {counted(count, 'score')}, all verified")
 
 
 @app.command("compact")
 def compact(store: Root = None) -> None:
-    """Merges many small chunks into few; safe while builds are running."""
+    """Merges many small files into few; safe while builds are running."""
     for folder in scores.spaces(_root(store)):
         before = scores.state(folder, check=False)
         scores.compact(folder)
         after = scores.state(folder, check=False)
-        typer.echo(f"{folder.name[:8]}: {before.chunks:,} -> {after.chunks:,} chunks, {after.scores:,} scores")
+        typer.echo(
+            f"partition {folder.name[:8]}: {before.chunks:,} -> {counted(after.chunks, 'file')}, "
+            f"{counted(after.scores, 'score')}"
+        )
 
 
 @app.command("gc")
@@ -74,8 +92,8 @@ def gc(
     store: Root = None,
     yes: Annotated[bool, typer.Option("--yes", help="remove without asking")] = False,
 ) -> None:
-    """Removes the scores of models that params.yaml does not name (or that have changed since), damaged chunks
-    and what killed writers left."""
+    """Removes scores of models that params.yaml does not name, or that have changed since, damaged files and what
+    killed writers left."""
     chosen, root = project.load(), _root(store)
     known = {
         (found.commit, found.tokenizer)
@@ -88,10 +106,16 @@ def gc(
         typer.echo(f"{path.relative_to(root)}{_what(abouts.get(path.name))}")
     if not found:
         typer.echo("nothing to remove")
-    elif yes or typer.confirm(f"Remove these {len(found)}?"):
+    elif yes or _confirmed(len(found)):
         for path in found:
             if foreign := scores.remove(path):
                 typer.echo(f"{path.relative_to(root)} stays: it holds {foreign}, which is not of the store")
+
+
+def _confirmed(count: int) -> bool:
+    if not sys.stdin.isatty():
+        raise SycoError("nothing was removed: there is nobody to ask", "Say it in advance: scores gc --yes")
+    return typer.confirm(f"Remove {'it' if count == 1 else f'these {count:,}'}?")
 
 
 def _what(about: dict | None) -> str:

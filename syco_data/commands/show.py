@@ -7,17 +7,19 @@ from typing import Annotated, Any
 
 import polars as pl
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from syco_data import schemas, tables
-from syco_data.commands import project
+from syco_data.commands import output, project
 from syco_data.errors import SycoError
 from syco_data.settings import unknown
 from syco_data.sources import SOURCES
 
 DATA = Path("data")
+BASE = "base"
+_REMARKS = {
+    "correct": {True: "right", False: "wrong"},
+    "matches_user": {True: "as the user", False: "not as the user"},
+}
 SHORTEST_PREFIX = 6
 PLACE = re.compile(r"([a-z0-9_]+)/(\d{1,9})")
 
@@ -32,22 +34,19 @@ def show(
     data: Annotated[Path | None, typer.Option(**project.FOLDER, help="Another folder of a build than data/.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
-    """One claim or prompt with its source row, persona, opinion, verdicts and arms; or one probe."""
+    """Shows one claim or prompt with its source row, persona, verdicts and arms; or a probe with every arm's answer."""
     if data is None:
         project.require()
     found = _gather(identity, data or DATA)
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    console = Console()
     for part, values in found.items():
-        table = Table(title=part, title_justify="left", show_header=False, title_style="bold")
-        table.add_column(style="cyan", no_wrap=True)
-        table.add_column(overflow="fold")
+        table = output.table("", "", title=part)
+        table.show_header = False
         for name, value in values.items():
-            # Text and not markup: an input may hold brackets that rich would read as styles.
-            table.add_row(name, Text("-" if value is None else str(value)))
-        console.print(table)
+            table.add_row(name, "-" if value is None else output.safe(str(value)))
+        output.show(table, "")
 
 
 def _gather(identity: str, data: Path) -> dict[str, dict[str, Any]]:
@@ -64,13 +63,38 @@ def _gather(identity: str, data: Path) -> dict[str, dict[str, Any]]:
                 f"show: no claim, prompt or probe of {data} has the id {identity!r}",
                 "Ids stand in data/claims/claims.parquet, data/prompts/prompts.parquet and data/probes/probes.parquet",
             )
-        return {"probe": probe}
+        return {"probe": probe} | _answers(probe["probe_id"], data)
     return _of_claim(claim, prompt, data)
 
 
 def _probe(identity: str, data: Path) -> dict[str, Any] | None:
     path = data / "probes" / "probes.parquet"
     return _find(path, "probe_id", identity) if path.is_file() else None
+
+
+def _answers(probe_id: str, data: Path) -> dict[str, dict[str, Any]]:
+    """For each model: what every arm answers that was asked, the untuned model (`base`) first."""
+    paths = sorted((data / "answers").glob("*/*/answers.parquet"), key=lambda path: (path.parts[-2] != BASE, path))
+    if not paths:
+        return {"answers": {"none": "no arm is evaluated yet: dvc repro evaluate"}}
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        if row := _find(path, "probe_id", probe_id):
+            found.setdefault(f"answers of {path.parts[-3]}", {})[path.parts[-2]] = _answer(row)
+    return found or {"answers": {"none": "no arm was asked this probe: it is of the other split (evaluate.split)"}}
+
+
+def _answer(row: dict[str, Any]) -> str:
+    """`(B), wrong, as the user; log-probabilities -1.20, -0.36; generated: (B)`."""
+    if row["choice"] is None:
+        return "none: the text is too long for the model"
+    remarks = [words[row[column]] for column, words in _REMARKS.items() if row[column] is not None]
+    parts = [
+        ", ".join([row["choice"].strip(), *remarks]),
+        f"log-probabilities {', '.join(f'{value:.2f}' for value in row['logprobs'])}",
+        *([f"generated: {row['generated'].strip()}"] if row["generated"] is not None else []),
+    ]
+    return "; ".join(parts)
 
 
 def _of_row(key: str, row: int, data: Path) -> dict[str, dict[str, Any]]:

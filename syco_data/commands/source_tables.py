@@ -1,14 +1,15 @@
 """What the `sources` commands print: tables for 80 columns, text from data shown as it is and never as markup."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from syco_data.acquire.comparison import Comparison
 from syco_data.acquire.lock import Lock
+from syco_data.commands import output
 from syco_data.errors import printable
 from syco_data.sources import PUBLISHED_POOL, SOURCES, Source
 
@@ -21,19 +22,21 @@ _MEANING = {
 
 def print_records() -> None:
     """All 17 in short: two lines each, or three where the labels are long."""
-    table = _table("source", "Hub id, config; labels in claims", "inputs; licence", right=("inputs; licence",))
+    table = output.table("source", "Hub id, config; labels in claims", "inputs; licence", right=("inputs; licence",))
     for record in SOURCES.values():
         config = "" if record.config == "default" else f", {record.config}"
         labels = Text(", ".join(label.wording for label in record.labels), style="dim")
         where = Group(Text(f"{record.hub_id}{config}"), Padding(labels, (0, 0, 0, 2)))
         table.add_row(record.key, where, f"{record.unique_inputs:,}\n{record.licence}")
-    _print(table, Text(f"\n17 sources, {PUBLISHED_POOL:,} inputs as published; licences as their cards state them."))
-    _print(Text("One record in full: python -m syco_data sources list KEY"))
+    output.show(
+        table, Text(f"\n17 sources, {PUBLISHED_POOL:,} inputs as published; licences as their cards state them.")
+    )
+    output.show(Text("One record in full: python -m syco_data sources list KEY"))
 
 
 def print_record(record: Source) -> None:
     """Everything that the record of one source holds."""
-    facts = _table("", "")
+    facts = output.table("", "")
     facts.show_header = False
     for name, value in (
         ("source", record.key),
@@ -46,16 +49,16 @@ def print_record(record: Source) -> None:
         ("attribution", record.attribution),
     ):
         facts.add_row(name, value)
-    labels = _table("id", "name upstream", "in a claim: is ...", "is not ...")
+    labels = output.table("id", "name upstream", "in a claim: is ...", "is not ...")
     for number, label in enumerate(record.labels):
         labels.add_row(str(number), " or ".join(label.upstream), label.wording, label.after_not)
-    _print(facts, Text(), labels, Text())
+    output.show(facts, Text(), labels, Text())
 
 
 def print_comparisons(comparisons: Sequence[Comparison], origin: str) -> None:
     """One line per source."""
     numbers = ("train", "published", "held out", "no label")
-    table = _table("source", *numbers, "labels", "record", right=numbers)
+    table = output.table("source", *numbers, "labels", "record", right=numbers)
     for one in comparisons:
         counts = [f"{split.rows:,}" for split in one.counts] or ["-", "-"]
         unlabelled = f"{sum(split.unlabelled for split in one.counts):,}" if one.counts else "-"
@@ -65,7 +68,7 @@ def print_comparisons(comparisons: Sequence[Comparison], origin: str) -> None:
             one.source.key, train, published, counts[1], unlabelled,
             _labels(one), "differs" if one.differs else "agrees",
         )  # fmt: skip
-    _print(Text(f"Records beside origin '{origin}': {_MEANING[origin]}\n"), table, Text())
+    output.show(Text(f"Records beside origin '{origin}': {_MEANING[origin]}\n"), table, Text())
 
 
 def _labels(one: Comparison) -> str:
@@ -78,17 +81,19 @@ def print_details(one: Comparison) -> None:
     """One source: label names side by side, splits, and every difference."""
     heading = Text(f"{one.source.key}: {one.source.hub_id}, {one.source.config}", style="bold")
     heading.append(f" at {one.revision}" if one.revision else "")
-    _print(heading, *([Text(f"  {printable(one.fault)}")] if one.fault else [_label_table(one), _split_table(one)]))
+    output.show(
+        heading, *([Text(f"  {printable(one.fault)}")] if one.fault else [_label_table(one), _split_table(one)])
+    )
     if one.findings:
-        _print(_finding_table(one))
-    _print(Text())
+        output.show(_finding_table(one))
+    output.show(Text())
 
 
 def _label_table(one: Comparison) -> Table:
     """The record's accepted names beside each different list of names that was found."""
     lists = {said.names: said.where for said in reversed(one.statements)}
     places = [f"in {where}".replace("/", "/\n") for where in lists.values()]
-    table = _table("  id", "in claims", "record expects", *places)
+    table = output.table("  id", "in claims", "record expects", *places)
     labels = one.source.labels
     for number in range(max([len(labels), *map(len, lists)])):
         known = labels[number] if number < len(labels) else None
@@ -103,7 +108,7 @@ def _label_table(one: Comparison) -> Table:
 
 def _split_table(one: Comparison) -> Table:
     numbers = ("rows", "published", "without label")
-    table = _table("  split", *numbers, right=numbers)
+    table = output.table("  split", *numbers, right=numbers)
     published = (f"{one.source.train_rows:,}", "")
     for count, size in zip(one.counts, published, strict=True):
         table.add_row(f"  {count.split}", f"{count.rows:,}", size, f"{count.unlabelled:,}")
@@ -111,28 +116,14 @@ def _split_table(one: Comparison) -> Table:
 
 
 def _finding_table(one: Comparison) -> Table:
-    table = _table("  difference", "found", "expected")
+    table = output.table("  difference", "found", "expected")
     for finding in one.findings:
         table.add_row(*map(printable, (f"  {finding.what}", finding.found, finding.expected)))
     return table
 
 
 def print_locks(locks: Sequence[Lock]) -> None:
-    table = _table("source", "was", "now")
+    table = output.table("source", "was", "now")
     for one in locks:
         table.add_row(one.source, one.before[:20] if one.changed else "(the same)", one.after)
-    _print(table)
-
-
-def _print(*parts: Table | Text) -> None:
-    console = Console(highlight=False, markup=False)
-    for part in parts:
-        console.print(part)
-
-
-def _table(*headings: str, right: Iterable[str] = ()) -> Table:
-    """A table without frames, so that 80 columns hold a lot."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    return table
+    output.show(table)

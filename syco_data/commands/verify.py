@@ -1,12 +1,13 @@
-"""`verify`: digests, schema and laws of a release folder."""
+"""`verify`: whether a release folder is what its manifest says."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from syco_data.commands import project
-from syco_data.errors import CheckFailed
+from syco_data.commands import output, project
+from syco_data.errors import CheckFailed, printable
+from syco_data.words import counted
 
 
 def verify(
@@ -19,11 +20,6 @@ def verify(
 
     What git, the Hub's client or a desktop leaves in the folder (.git, .cache, .DS_Store) is named, and is no fault.
     """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from syco_data.errors import printable
     from syco_data.release import verification
 
     done = verification.verify(folder)
@@ -31,13 +27,12 @@ def verify(
         names = ", ".join(f"{printable(one.path)} ({one.left_by})" for one in done.leftovers)
         typer.echo(f"Not of the release, and harmless: {names}. Remove it, or leave it", err=True)
     if not done.problems:
-        typer.echo(
-            f"{folder}: version {done.found.version}, {len(done.found.files)} files, {done.rows:,} rows: all as its "
-            "manifest says"
-        )
+        # The manifest, too, is a file: `pull` counts alike.
+        files = counted(len(done.found.files) + 1, "file")
+        typer.echo(f"{folder}: version {done.found.version}, {files}, {counted(done.rows, 'row')}, all verified")
         return
-    table = Table("file", "what is wrong")
+    table = output.table("file", "what is wrong")
     for problem in done.problems:
-        table.add_row(escape(printable(problem.path)), escape(printable(problem.what)))
-    Console().print(table)
-    raise CheckFailed(f"{folder}: {len(done.problems)} problems", f"Get it again: {done.hint()}")
+        table.add_row(printable(problem.path), printable(problem.what))
+    output.show(table)
+    raise CheckFailed(f"{folder}: {counted(len(done.problems), 'problem')}", f"Get it again: {done.hint()}")

@@ -1,6 +1,8 @@
 """The commands around filtration, as a user meets them: `filter --dry-run`, `scores`, `models`."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from syco_data import engines, schemas, settings, tables
+from syco_data import engines, files, schemas, settings, tables
 from syco_data.__main__ import app
 from syco_data.engines import models, scoring
 from syco_data.errors import CheckFailed, SycoError
@@ -78,13 +80,57 @@ def test_a_dry_run_counts_and_loads_nothing(project, monkeypatch):
 def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypatch):
     collect(4, monkeypatch)
     collect(9, monkeypatch)
-    assert re.search(r"float32|auto", run("scores", "list"))
-    assert "2 chunks with 9 scores are as they were written" in run("scores", "verify")
-    assert "2 -> 1 chunks, 9 scores" in run("scores", "compact")
+    listed = run("scores", "list")
+    assert re.search(r"float32|auto", listed) and "(not in params.yaml)" in listed
+    assert "2 files, 9 scores, all verified" in run("scores", "verify")
+    assert "2 -> 1 file, 9 scores" in run("scores", "compact")
     chunk = next(Path(".scores").rglob("*-*.parquet"))
     chunk.write_bytes(chunk.read_bytes()[:-1])
-    with pytest.raises(CheckFailed, match="1 of 1 chunks are damaged"):
+    with pytest.raises(CheckFailed, match="1 of 1 file damaged"):
         run("scores", "verify")
+
+
+def test_scores_are_listed_by_the_name_of_their_model(project, monkeypatch, folder):
+    collect(4, monkeypatch)
+    given = settings.load()
+    made = models.resolve("tiny", given.models["tiny"], Path("none"), given.acquire.retries)
+    files.write_json(Path("data/verdicts/tiny/model.json"), {"digest": made.commit})
+    assert re.search(rf"^tiny +{made.commit[:8]} ", run("scores", "list"), re.M)
+    assert "scores: no scores yet" in run("scores", "list", "--store", "other-scores")
+
+
+def test_gc_asks_nobody_where_nobody_is(project, monkeypatch, folder):
+    collect(4, monkeypatch)
+    other = str(tiny_models.make(Path("other"), "word"))
+    text = Path("params.yaml").read_text(encoding="utf-8").replace("source: embedded", f"source: {other}")
+    Path("params.yaml").write_text(text.replace(str(folder), other), encoding="utf-8")
+    with pytest.raises(SycoError, match=r"nothing was removed: there is nobody to ask.*--yes"):
+        run("scores", "gc")
+    assert len(list(Path(".scores").iterdir())) == 1
+
+
+def test_a_model_outside_of_the_build_is_refused_before_dvc_runs(project):
+    with pytest.raises(SycoError, match="there is no 'tinny'; did you mean 'tiny'"):
+        run("filter", "tinny")
+    text = Path("params.yaml").read_text(encoding="utf-8").replace("[reference, tiny]", "[reference]")
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(SycoError, match="model 'tiny' is not in the build. Add it to build.models"):
+        run("filter", "tiny")
+
+
+def test_ctrl_c_lets_the_build_end_in_its_own_time(tmp_path):
+    """Both programs get the signal; the one that builds writes its last words before the command ends."""
+    inner = "import time\ntry:\n    print('on', flush=True); time.sleep(60)\n"
+    inner += "except KeyboardInterrupt:\n    time.sleep(0.5); print('saved', flush=True)"
+    outer = f"import sys\nfrom syco_data.commands import filter\nfilter._call([sys.executable, '-c', {inner!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", outer], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "on\n"
+    os.killpg(process.pid, signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert out == "saved\n" and "KeyboardInterrupt" in errors
 
 
 def test_gc_removes_what_no_model_of_the_params_needs(project, monkeypatch, folder):
@@ -101,7 +147,9 @@ def test_gc_removes_what_no_model_of_the_params_needs(project, monkeypatch, fold
 
 
 def test_a_model_is_added_checked_and_refused_twice(project, folder):
-    assert "tiny: complete; commit" in run("models", "check", "tiny")
+    assert "tiny: complete; digest of weights and configuration" in run("models", "check", "tiny")
+    assert "dtype auto (float32)" in run("models", "check", "tiny")
+    assert re.search(r"^tiny .* plain|auto .* yes$", run("models", "list"), re.M)
     assert "tiny" in settings.load().build.models
     assert "# Decides by each model" in Path("params.yaml").read_text(encoding="utf-8"), "comments stay"
     with pytest.raises(SycoError, match="in params.yaml already"):

@@ -26,6 +26,7 @@ def evaluated(tmp_path, monkeypatch):
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     values["arms"]["odd"] = values["arms"]["balanced"]
     values["build"]["arms"] = ["balanced", "odd"]
+    values["models"] |= {"mine": values["models"]["reference"], "yours": values["models"]["reference"]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     return folder
 
@@ -72,6 +73,7 @@ def test_arms_stand_in_the_order_asked_for(evaluated):
         (["mine", "--figure", "held_out.acuracy"], "did you mean 'held_out.accuracy'"),
         (["mine", "--figure", "held_out.accuracy", "--arm", "balance"], "did you mean 'balanced'"),
         (["yours"], "dvc repro evaluate"),
+        (["mime"], "model there is no 'mime'; did you mean 'mine'"),
     ],
 )
 def test_names_that_are_not_there(evaluated, words, says):

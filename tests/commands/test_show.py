@@ -38,7 +38,40 @@ def test_a_claim_that_was_not_sampled():
 
 def test_a_probe():
     probe = rows("probes/probes.parquet").row(0, named=True)
-    assert told(probe["probe_id"]) == {"probe": probe}
+    found = told(probe["probe_id"])
+    assert found["probe"] == probe
+
+
+def test_a_probe_shows_the_answer_of_every_arm(tmp_path):
+    probe = rows("probes/probes.parquet").row(0, named=True)
+    for table in ("claims/claims.parquet", "prompts/prompts.parquet", "probes/probes.parquet"):
+        (tmp_path / table).parent.mkdir(parents=True)
+        (tmp_path / table).symlink_to(FOLDER.absolute() / table)
+    words = ("show", probe["probe_id"], "--data", str(tmp_path))
+    assert "no arm is evaluated yet: dvc repro evaluate" in run(*words)
+    about = {"model": "m", "probe_id": probe["probe_id"], "probe": probe["probe"], "generated": None}
+    answers = {
+        "balanced": {"choice": " (A)", "logprobs": [-0.25, -2.0], "correct": True, "matches_user": False},
+        "base": {
+            "choice": " (B)",
+            "logprobs": [-2.0, -0.25],
+            "correct": False,
+            "matches_user": True,
+            "generated": " (B)",
+        },
+        "long": {"choice": None, "logprobs": None, "correct": None, "matches_user": None},
+    }
+    for arm, answer in answers.items():
+        path = tmp_path / "answers/m" / arm / "answers.parquet"
+        path.parent.mkdir(parents=True)
+        pl.DataFrame([about | {"arm": arm} | answer]).write_parquet(path)
+    assert json.loads(run(*words, "--json"))["answers of m"] == {
+        "base": "(B), wrong, as the user; log-probabilities -2.00, -0.25; generated: (B)",
+        "balanced": "(A), right, not as the user; log-probabilities -0.25, -2.00",
+        "long": "none: the text is too long for the model",
+    }
+    other = rows("probes/probes.parquet")["probe_id"][1]
+    assert "no arm was asked this probe" in run("show", other, "--data", str(tmp_path))
 
 
 def test_a_source_row_that_became_a_claim_and_one_that_was_dropped():
