@@ -88,7 +88,7 @@ def test_links_into_the_cache_of_dvc_are_followed(linked: Path, small: Path) -> 
     assert uploads.proven_release(folder).digest == manifest.identity(small)
     assert diffing.diff_releases(small, folder).same
     done = syco(linked, "verify", "data/release")
-    assert done.returncode == 0 and "all as its manifest says" in done.stdout, done.stderr
+    assert done.returncode == 0 and "all verified" in done.stdout, done.stderr
     if (linked / "data/release.dvc").exists():
         side = endpoints.open_side("HEAD", linked.parent / "work", linked)
         assert diffing.compare(side, endpoints.folder_side(small), "rows").diff.same
@@ -180,7 +180,7 @@ def test_a_git_clone_is_whole_and_what_git_and_others_left_is_named_apart(releas
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
         (clone / path).write_text("x")
     done = syco(tmp_path, "verify", "clone")
-    assert done.returncode == 0 and "all as its manifest says" in done.stdout, done.stderr
+    assert done.returncode == 0 and "all verified" in done.stdout, done.stderr
     assert ".git (git)" in done.stderr and "candidates/.DS_Store (macOS)" in done.stderr
     assert done.stderr.count("\n") == 1
     assert {one.path for one in verification.verify(clone).leftovers} == {
