@@ -93,7 +93,7 @@ def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypat
 def test_scores_are_listed_by_the_name_of_their_model(project, monkeypatch, folder):
     collect(4, monkeypatch)
     given = settings.load()
-    made = models.resolve("tiny", given.models["tiny"], Path("none"), given.acquire.retries)
+    made = models.resolve("tiny", given.models["tiny"], Path("none"), given.hub)
     files.write_json(Path("data/verdicts/tiny/model.json"), {"digest": made.commit})
     assert re.search(rf"^tiny +{made.commit[:8]} ", run("scores", "list"), re.M)
     assert "scores: no scores yet" in run("scores", "list", "--store", "other-scores")
@@ -102,7 +102,7 @@ def test_scores_are_listed_by_the_name_of_their_model(project, monkeypatch, fold
 def test_gc_asks_nobody_where_nobody_is(project, monkeypatch, folder):
     collect(4, monkeypatch)
     other = str(tiny_models.make(Path("other"), "word"))
-    text = Path("params.yaml").read_text(encoding="utf-8").replace("source: embedded", f"source: {other}")
+    text = Path("params.yaml").read_text(encoding="utf-8").replace("source: reference", f"source: {other}")
     Path("params.yaml").write_text(text.replace(str(folder), other), encoding="utf-8")
     with pytest.raises(SycoError, match=r"nothing was removed: there is nobody to ask.*--yes"):
         run("scores", "gc")

@@ -258,4 +258,8 @@ def test_without_the_libraries_of_models_a_check_says_what_it_leaves_out(project
     monkeypatch.setattr(architectures, "find_spec", lambda name: None)
     assert "Not checked: whether the tensors are its architecture's" in run("models", "add", "x", str(original))
     said = run("models", "check", "x")
-    assert "x: complete; commit " in said and "answers follow" not in said and "pip install 'syco-data[models]'" in said
+    assert (
+        "x: complete; digest of weights and configuration " in said
+        and "answers follow" not in said
+        and "pip install 'syco-data[models]'" in said
+    )
