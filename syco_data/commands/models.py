@@ -1,4 +1,4 @@
-"""`models list`, `models check`, `models add`, `models lock`."""
+"""`models list`, `models check`, `models import`, `models add`, `models lock`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from syco_data import settings
 from syco_data.commands import completion, limits, output, project
 from syco_data.commands.limits import TimeLimit
-from syco_data.engines import architectures, model_files, models
+from syco_data.engines import architectures, gguf_files, model_files, models
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 from syco_data.settings.editing import editing
@@ -45,7 +45,7 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
         what = "commit" if models.is_on_hub(models.named(name, given)) else "digest of weights and configuration"
         typer.echo(
             f"{name}: complete; {what} {model.commit}, prompt style {model.style}, dtype {_dtype(name, model)}, "
-            f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}{unchecked}"
+            f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}{_origin(model.folder)}{unchecked}"
         )
 
 
@@ -57,6 +57,11 @@ def _dtype(name: str, model: models.ResolvedModel) -> str:
     return f"auto ({config.get('dtype') or config.get('torch_dtype') or 'as its weights are kept'})"
 
 
+def _origin(folder: Path) -> str:
+    record = gguf_files.read_record(folder)
+    return f"; {record}" if record else ""
+
+
 def _check(name: str, folder: Path, style: str) -> str:
     """Checks what needs the libraries of models, and says where answers stand; or that it could not be checked."""
     if not architectures.can_check():
@@ -66,6 +71,18 @@ def _check(name: str, folder: Path, style: str) -> str:
         )
     architectures.check(models.label(name), folder)
     return "; " + Tokenizer(folder, style).check()
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(**project.FILE, help="a GGUF file")],
+    to: Annotated[
+        Path, typer.Option("--to", **project.FOLDER, help="the model folder: new, empty, or imported before")
+    ],
+    dtype: Annotated[str, typer.Option(help="float32 (exact for every quantisation) | bfloat16 | float16")] = "float32",
+) -> None:
+    """Makes a model folder of a GGUF file: safetensors, tokenizer, chat template, generation config."""
+    typer.echo(f"{to}: {gguf_files.import_model(file, to, dtype)}. Add it: syco-data models add NAME {to}")
 
 
 @app.command("add")

@@ -1,7 +1,7 @@
 """Weights against the architecture that config.json names: whatever transformers would make up or leave out is refused.
 
 The comparison is transformers' own loading, with its renamed, fused and tied tensors, on the `meta` device: names and
-shapes come from the headers of the files, and no weight is read.
+shapes come from the headers of the files. The weights themselves are read only to see that they are finite numbers.
 """
 
 import os
@@ -21,6 +21,7 @@ from syco_data.errors import SycoError
 # Read by transformers when it is imported: no kernel, which is code of others, is fetched for any model.
 os.environ["USE_HUB_KERNELS"] = "NO"
 FLOATS = ("F64", "F32", "F16", "BF16", "F8_")
+WIDE = ("F64", "F32", "F16", "BF16")
 MOST = 1_000_000  # tensors of a series
 # Constants that the first checkpoints of GPT-2, GPT-J, GPT-Neo and CodeGen kept beside their weights: which positions a
 # token sees (1 x 1 x longest text x longest text), and what is put in place of the others (one number).
@@ -40,11 +41,12 @@ def check(label: str, folder: Path) -> None:
     """
     tensors = model_files.tensors(label, folder)
     _check_layers(label, folder, tensors)
-    with _one_line(label, "built from config.json", _gap(tensors)), _quiet():
+    with _one_line(label, "built from config.json", _gap(tensors)), quiet():
         model, info = _on_meta(folder, tensors)
     _refuse(label, type(model).__name__, tensors, info)
     _check_types(label, model, tensors)
     _check_tied(label, folder, model, tensors)
+    _check_finite(label, folder, tensors)
 
 
 def load(label: str, folder: Path, dtype: Any) -> Any:
@@ -52,7 +54,7 @@ def load(label: str, folder: Path, dtype: Any) -> Any:
     check(label, folder)
     from transformers import AutoModelForCausalLM
 
-    with _one_line(label, "loaded"), _quiet():
+    with _one_line(label, "loaded"), quiet():
         model, info = AutoModelForCausalLM.from_pretrained(
             folder, config=_config(folder), dtype=dtype, use_safetensors=True, output_loading_info=True, **_OWN
         )
@@ -163,6 +165,21 @@ def _check_tied(label: str, folder: Path, model: Any, tensors: dict[str, Tensor]
             )  # fmt: skip
 
 
+def _check_finite(label: str, folder: Path, tensors: dict[str, Tensor]) -> None:
+    """Refuses weights that are NaN or infinite: every score of such a model is, or some. Reads all weights once."""
+    from safetensors import safe_open
+
+    for file in sorted({tensor.file for tensor in tensors.values()}):
+        with safe_open(folder / file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118  (not a mapping)
+                if tensors[name].dtype not in WIDE or not prod(tensors[name].shape):
+                    continue
+                values = weights.get_tensor(name)
+                if not all(bound.isfinite() for bound in values.aminmax()):  # NaN and infinity come through
+                    broken = int((~values.isfinite()).sum())
+                    raise refused(label, f"{name} has {broken:,} of {values.numel():,} numbers that are not finite")
+
+
 def _gap(tensors: Iterable[str]) -> str | None:
     """A tensor that is missing from a series: what layers or experts have, and one of them has not."""
     series: dict[str, set[tuple[str, ...]]] = {}
@@ -205,7 +222,7 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' own tables and bars: what they say is an error here."""
     from transformers.utils import logging
 

@@ -119,6 +119,21 @@ SOUND = {
 }
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
+def test_weights_that_are_no_finite_numbers_are_one_line(folder, number, kind):
+    def spoil(weights: Weights) -> Weights:
+        narrow = {name: value.to(kind) for name, value in weights.items()}
+        narrow["model.layers.1.mlp.up_proj.weight"][3, 5] = number
+        return narrow
+
+    change(folder, spoil)
+    with pytest.raises(
+        SycoError, match=r"model.layers.1.mlp.up_proj.weight has 1 of [\d,]+ numbers that are not finite"
+    ):
+        architectures.check("model 'tiny'", folder)
+
+
 @pytest.mark.parametrize("kind", SOUND)
 def test_what_transformers_takes_for_the_same_weights_is_accepted(folder, kind):
     drawn = torch.random.get_rng_state()
