@@ -45,7 +45,8 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
         what = "commit" if models.is_on_hub(models.named(name, given)) else "digest of weights and configuration"
         typer.echo(
             f"{name}: complete; {what} {model.commit}, prompt style {model.style}, dtype {_dtype(name, model)}, "
-            f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}{_origin(model.folder)}{unchecked}"
+            f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}"
+            f"{_origin(model.folder)}{unchecked}"
         )
 
 
