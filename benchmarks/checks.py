@@ -2,8 +2,8 @@
 
 A whole build (claims, prompts, verdicts, three training sets, probes) is made by the project's own code from
 scaled-up inputs. Each size is checked in a process of its own, as stage validate does it, from its start; memory
-is its peak and that of the audit beside it. The parts are timed once more one after the other: schemas, rules, laws
-and audits; the import of Great Expectations; its validation and pages.
+is its peak and that of the audit beside it. The parts are timed once more one after the other: checks and audits;
+the import of Great Expectations; its validation and pages.
 """
 
 import json
@@ -31,14 +31,14 @@ WORDS = 20
 
 def main() -> None:
     table = Table(title="All checks of a build")
-    for heading in ("prompts", "stage s", "peak MB", "laws", "checks alone s", "import of GX s", "GX and pages s"):
+    for heading in ("prompts", "stage s", "peak MB", "checks", "checks alone s", "import of GX s", "GX and pages s"):
         table.add_column(heading, justify="right")
     for size in SIZES:
         with tempfile.TemporaryDirectory(prefix="syco-bench-") as folder:
             _child("make", folder, size)
             whole, line = _child("check", folder, size), _child("parts", folder, size)
         spans = [f"{line[name]:.1f}" for name in ("checks", "import", "pages")]
-        table.add_row(f"{size:,}", f"{whole['seconds']:.1f}", f"{whole['peak']:,.0f}", str(whole["laws"]), *spans)
+        table.add_row(f"{size:,}", f"{whole['seconds']:.1f}", f"{whole['peak']:,.0f}", str(whole["number"]), *spans)
     Console().print(table)
 
 
@@ -91,32 +91,32 @@ def _rows(key: str, count: int, chosen) -> pl.DataFrame:
 def check(folder: Path, size: int) -> dict:
     """Times stage validate on a build that lies there, from the start of this process."""
     from stages import validate
-    from syco_data.validate import checks
+    from syco_data.validate import statistics
     from tests.support.tables_for_tests import Made
 
     chosen = _settings(size)
     found = validate.check(Made(folder, chosen).tables, chosen, folder / "reports", folder / "docs")
     seconds = time.monotonic() - float(os.environ[BEGUN])
     _require(found)
-    checks.aside().shutdown()
-    return {"seconds": seconds, "peak": _peak(), "laws": len(found.findings)}
+    statistics.worker().shutdown()
+    return {"seconds": seconds, "peak": _peak(), "number": len(found.findings)}
 
 
 def parts(folder: Path, size: int) -> dict:
     """Times its parts one after the other."""
     from syco_data.prompts import templates
-    from syco_data.validate import checks, expectations
+    from syco_data.validate import build_checks, expectations, validation
     from tests.support.tables_for_tests import Made
 
     chosen = _settings(size)
     forms = {name: templates.load(name) for name in chosen.prompts.templates}
     clock = [time.monotonic()]
-    found = checks.check(Made(folder, chosen).tables, forms, chosen)
+    found = validation.check_build(Made(folder, chosen).tables, forms, chosen)
     clock.append(time.monotonic())
     import great_expectations  # noqa: F401
 
     clock.append(time.monotonic())
-    expectations.write_pages(found, folder / "docs")
+    expectations.write_pages(build_checks.named_tables(Made(folder, chosen).tables), found, folder / "docs")
     clock.append(time.monotonic())
     spans = [after - before for before, after in pairwise(clock)]
     _require(found)
@@ -124,7 +124,7 @@ def parts(folder: Path, size: int) -> dict:
 
 
 def _require(found) -> None:
-    failed = [f"{one.law} of {one.table}" for one in found.failed]
+    failed = [f"{one.check} of {one.table}" for one in found.failed]
     if failed:
         sys.exit(f"the build is not sound: {', '.join(failed)}")
 

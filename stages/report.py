@@ -4,7 +4,7 @@ from stages import run
 from stages.folders import ANSWERS, CHECKS, PROBES, PROMPTS, RELEASE, RESULTS, TUNING, VERDICTS
 from syco_data.report import evidence, report
 from syco_data.settings import Settings
-from syco_data.validate import reports
+from syco_data.validate import findings
 
 
 def main(settings: Settings) -> None:
@@ -14,8 +14,8 @@ def main(settings: Settings) -> None:
         tuning=TUNING,
         prompts=PROMPTS / "prompts.parquet",
         probes=PROBES / "probes.parquet",
-        checks=CHECKS / reports.CHECKS,
-        audit=CHECKS / reports.AUDIT,
+        checks=CHECKS / findings.CHECKS,
+        audit=CHECKS / findings.AUDIT,
         release=RELEASE,
     )
     report.write(report.build(evidence.read(places, settings), settings), RESULTS)

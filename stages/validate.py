@@ -1,4 +1,4 @@
-"""Stage validate: schemas and laws of everything above; a failure stops the build and names rows."""
+"""Stage validate: schemas and checks of everything above; a failure stops the build and names rows."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from syco_data import files
 from syco_data.build import Tables
 from syco_data.prompts import prompts
 from syco_data.settings import Settings, local_path
-from syco_data.validate import checks, expectations, reports
-from syco_data.validate.checks import Checked
+from syco_data.validate import expectations, findings, validation
+from syco_data.validate.findings import Checked
 
 
 def main(settings: Settings) -> None:
-    checks.require(check(build_tables(settings), settings, CHECKS, local_path(settings.checks.docs)))
+    findings.require(check(build_tables(settings), settings, CHECKS, local_path(settings.checks.docs)))
     # Always the same words: what waits for the checks does not run again because a report reads otherwise.
     files.write(CHECKS / "passed", "every check holds\n")
 
@@ -23,8 +23,8 @@ def check(build: Tables, settings: Settings, reported: Path, docs: Path) -> Chec
     """Checks a build and writes the reports, and beside it the pages of Great Expectations."""
     with expectations.Pages(docs) as pages:
         templates = prompts.training_templates(settings.prompts)
-        checked = checks.check(build, templates, settings, pages.columns)
-        reports.write(checked, reported)
+        checked = validation.check_build(build, templates, settings, pages.table)
+        findings.write(checked, reported)
         pages.finish(checked)
     return checked
 

@@ -15,7 +15,8 @@ from syco_data import settings
 from syco_data.build import KINDS, Tables
 from syco_data.prompts import templates
 from syco_data.release import configs
-from syco_data.validate import checks, columns, laws
+from syco_data.validate import build_checks, columns, validation
+from syco_data.validate.rules import Rule
 from tests.support.tables_for_tests import KEYS, MODEL, Made, shared_build, small_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,17 +40,17 @@ def change(made: Made, name: str, edit) -> None:
 
 
 @cache
-def rules() -> dict[str, list[columns.Rule]]:
+def rules() -> dict[str, list[Rule]]:
     return {entry.name: columns.rules(entry.schema, SETTINGS) for entry in ENTRIES}
 
 
 def broken(made: Made) -> set[tuple[str, str]]:
-    """Laws and column rules that do not hold, by (table, name); all that needs no statistics."""
-    named = checks.named_tables(made.tables)
-    every = [*laws.every(checks.subject(made.tables), SETTINGS, FORMS)]
+    """Checks that do not hold, by (table, name); all that needs no statistics."""
+    named = build_checks.named_tables(made.tables)
+    every = [*build_checks.every(build_checks.build_rows(made.tables), SETTINGS, FORMS)]
     for name, table in named.items():
-        every += columns.laws(name, table.rows, table.schema, SETTINGS).values()
-    return {(law.table, law.name) for law in every if len(law.offenders.collect())}
+        every += columns.checks(name, table.rows, table.schema, SETTINGS)
+    return {(check.table, check.name) for check in every if len(check.offenders.collect())}
 
 
 def test_a_sound_build_breaks_nothing():
@@ -59,8 +60,8 @@ def test_a_sound_build_breaks_nothing():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_too_few_is_found_in_every_table(made, name):
     change(made, name, lambda df: df.drop(df.columns[-1]))
-    found = checks.check(made.tables, FORMS, SETTINGS)
-    assert [(one.table, one.law) for one in found.failed] == [(name, "schema")]
+    found = validation.check_build(made.tables, FORMS, SETTINGS)
+    assert [(one.table, one.check) for one in found.failed] == [(name, "schema")]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from syco_data import tables
 from syco_data.errors import SycoError
 from syco_data.formats import parquet
-from syco_data.release import cards, configs, laws, links, manifest
+from syco_data.release import cards, checks, configs, links, manifest
 from syco_data.release import tables as released
 from syco_data.release.manifest import CARD, File, Manifest
 from syco_data.schemas import Schema
@@ -80,7 +80,7 @@ def verify(folder: Path) -> Verified:
             problems += _check_file(folder, file)
     problems += _check_parts(found)
     # What is made of files is only readable from files that are what the manifest says.
-    for check in (_check_recipe, _check_card, _check_laws):
+    for check in (_check_recipe, _check_card, _check_rows):
         if not problems:
             problems += check(folder, found)
     ordered = tuple(sorted(problems, key=lambda one: one.path))
@@ -205,16 +205,16 @@ def _check_parts(found: Manifest) -> Iterator[Problem]:
         if path not in files:
             yield Problem(path, "not named by the manifest, and every release has it")
     for name, digest in found.templates.items():
-        if files.get(path := laws.template_path(name)) != digest:
+        if files.get(path := checks.template_path(name)) != digest:
             yield Problem(path, "not the template that the manifest names")
 
 
 def _check_recipe(folder: Path, found: Manifest) -> Iterator[Problem]:
     for name in found.templates:
         try:
-            laws.form(folder, name)
+            checks.form(folder, name)
         except SycoError as error:
-            yield Problem(laws.template_path(name), error.what)
+            yield Problem(checks.template_path(name), error.what)
 
 
 def _check_card(folder: Path, found: Manifest) -> Iterator[Problem]:
@@ -228,14 +228,14 @@ def _check_card(folder: Path, found: Manifest) -> Iterator[Problem]:
         yield Problem(CARD, str(error))
 
 
-def _check_laws(folder: Path, found: Manifest) -> Iterator[Problem]:
+def _check_rows(folder: Path, found: Manifest) -> Iterator[Problem]:
     """Checks that a manifest alone cannot vouch for: whoever writes a release can write its digests too."""
     try:
         with parquet.one_line("a table"):
-            for law in laws.of_release(folder, found):
-                broken = law.offenders.select("id").collect(engine="streaming")["id"].sort()
-                if len(broken):
-                    says = f"law '{law.name}' ({law.says}) is broken {len(broken):,} times, first: {broken[0]}"
-                    yield Problem(law.table, says)
+            for check in checks.of_release(folder, found):
+                ids = check.offenders.select("id").collect(engine="streaming")["id"].sort()
+                if len(ids):
+                    what = f"check '{check.name}' ({check.description}) is broken {len(ids):,} times, first: {ids[0]}"
+                    yield Problem(check.table, what)
     except SycoError as error:
         yield Problem(manifest.NAME, f"its tables cannot be checked: {error.what}")

@@ -1,11 +1,6 @@
-"""What single columns may hold: rules made from the schemas, each as a law and as what a checker needs to know.
+"""What the columns of each table may hold: rules made from the schemas."""
 
-A rule says one thing of one column of one table. `checks` hands the same rules to Great Expectations.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -15,7 +10,8 @@ from syco_data.prompts.templates import OPINIONS, ORDERS
 from syco_data.schemas import TEXT, Schema
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
-from syco_data.validate.lawbook import Law
+from syco_data.validate.check import Check
+from syco_data.validate.rules import Rule
 
 LETTERS = ("(A)", "(B)")
 ID = "^[0-9a-f]{32}$"
@@ -50,92 +46,39 @@ REASONS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Rule:
-    """`kind` says how the other fields are read: `values` for `among`, `pattern`, `low` and `high` inclusive."""
-
-    column: str
-    kind: Literal["present", "unique", "among", "pattern", "between", "characters"]
-    values: tuple[str, ...] = ()
-    pattern: str = ""
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.column}_{self.kind}"
-
-    @property
-    def says(self) -> str:
-        """The rule in words."""
-        bounds = " and ".join(
-            words for words in (f"at least {self.low:g}" if self.low is not None else "",
-                                f"at most {self.high:g}" if self.high is not None else "") if words
-        )  # fmt: skip
-        listed = ", ".join(self.values) if len(self.values) <= 20 else f"{len(self.values):,} listed values"
-        return {
-            "present": f"{self.column} is never null",
-            "unique": f"{self.column} occurs once",
-            "among": f"{self.column} is one of: {listed}",
-            "pattern": f"{self.column} has the form {self.pattern}",
-            "between": f"{self.column} is {bounds}",
-            "characters": f"{self.column} has {bounds} characters",
-        }[self.kind]
-
-    def holds(self) -> pl.Expr:
-        """Whether the rule holds of a row; a null is only a fault under `present`."""
-        column = pl.col(self.column)
-        if self.kind == "present":
-            return column.is_not_null()
-        if self.kind == "unique":
-            return column.is_unique() | column.is_null()
-        if self.kind == "among":
-            stated = column.is_in(list(self.values))
-        elif self.kind == "pattern":
-            stated = column.str.contains(self.pattern)
-        else:
-            size = column.str.len_chars() if self.kind == "characters" else column
-            bounds = [size >= self.low] if self.low is not None else []
-            stated = pl.all_horizontal([*bounds, size <= self.high] if self.high is not None else bounds)
-        return stated.fill_null(True)
-
-
 def rules(schema: Schema, settings: Settings) -> list[Rule]:
-    """Every rule of one table's columns."""
-    found = []
-    for name, kind in schema.columns.items():
-        if name not in schema.nullable:
-            found.append(Rule(name, "present"))
-        if schema.key == (name,):
-            found.append(Rule(name, "unique"))
-        if kind == TEXT:
-            found += _of_text(schema, name, settings)
-        elif name == "age":
-            found.append(Rule(name, "between", low=personas.YOUNGEST, high=personas.OLDEST))
-        elif name == "row":
-            found.append(Rule(name, "between", low=0))
-        elif "logprob_" in name:
-            found.append(Rule(name, "between", high=NONE_ABOVE))
-    if schema.name == schemas.PROMPTS.name:
-        found.append(Rule("claim_id", "unique"))
-    return found
+    """Every rule about the rows of a table."""
+    by_column = [rule for name in schema.columns for rule in _of_column(schema, name, settings)]
+    if len(schema.key) > 1:
+        by_column.append(Rule("key", values=schema.key))
+    return by_column
 
 
-def _of_text(schema: Schema, name: str, settings: Settings) -> list[Rule]:
-    values = _values(schema, name, settings)
-    if values is not None:
-        return [Rule(name, "among", values=values)]
-    if name in IDS:
-        return [Rule(name, "pattern", pattern=ID)]
-    if name in PROSE:
+def _of_column(schema: Schema, name: str, settings: Settings) -> Iterator[Rule]:
+    if name not in schema.nullable:
+        yield Rule("present", name)
+    if schema.key == (name,) or (schema.name, name) == (schemas.PROMPTS.name, "claim_id"):
+        yield Rule("unique", name)
+    if (values := _values(schema, name, settings)) is not None:
+        yield Rule("among", name, values)
+    elif name in IDS:
+        yield Rule("pattern", name, pattern=ID)
+    elif name in PROSE:
         limited = name == "input" and settings.claims.compat == "none"
-        return [Rule(name, "characters", low=1, high=settings.claims.max_characters if limited else None)]
-    return []
+        yield Rule("characters", name, low=1, high=settings.claims.max_characters if limited else None)
+    elif name == "age":
+        yield Rule("between", name, low=personas.YOUNGEST, high=personas.OLDEST)
+    elif name == "row":
+        yield Rule("between", name, low=0)
+    elif "logprob_" in name:
+        yield Rule("between", name, high=NONE_ABOVE)
 
 
 def _values(schema: Schema, name: str, settings: Settings) -> tuple[str, ...] | None:
     """The closed vocabulary of a column in this table, if it has one."""
     is_probes = schema.name == schemas.PROBES.name
+    if schema.columns[name] != TEXT:
+        return None
     if name == "reason":
         return REASONS.get(schema.name)
     if name == "source" and not is_probes:
@@ -152,21 +95,21 @@ def _values(schema: Schema, name: str, settings: Settings) -> tuple[str, ...] | 
     return VALUES.get(name)
 
 
-def laws(table: str, rows: pl.LazyFrame, schema: Schema, settings: Settings) -> Mapping[Rule, Law]:
-    """The rules of a table as laws; offenders are named by the table's key."""
-    key = pl.concat_str([pl.col(name).cast(pl.String) for name in schema.key], separator="/")
-    return {
-        rule: Law(rule.name, table, rule.says, rows.filter(~rule.holds()).select(id=key))
+def checks(table: str, rows: pl.LazyFrame, schema: Schema, settings: Settings) -> list[Check]:
+    """The rules of a table as checks; offenders are named by the table's key."""
+    key = pl.concat_str([pl.col(name).cast(pl.String) for name in schema.key], separator="/", ignore_nulls=True)
+    return [
+        Check(rule.name, table, rule.description, rows.filter(~rule.holds()).select(id=key), rule)
         for rule in rules(schema, settings)
-    }
-
-
-def faults(rows: pl.LazyFrame, schema: Schema) -> list[str]:
-    """Columns that are missing, of another type, or not in the schema."""
-    found = rows.collect_schema()
-    wrong = [
-        f"{name}: {found.get(name, 'missing')}, expected {kind}"
-        for name, kind in schema.columns.items()
-        if found.get(name) != kind
     ]
-    return wrong + [f"{name}: not in the schema" for name in found if name not in schema.columns]
+
+
+def shape_errors(rows: pl.LazyFrame, schema: Schema) -> list[str]:
+    """Columns that are missing, of another type, or not in the schema."""
+    kinds = rows.collect_schema()
+    wrong = [
+        f"{name}: {kinds.get(name, 'missing')}, expected {kind}"
+        for name, kind in schema.columns.items()
+        if kinds.get(name) != kind
+    ]
+    return wrong + [f"{name}: not in the schema" for name in kinds if name not in schema.columns]

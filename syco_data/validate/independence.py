@@ -8,7 +8,7 @@ however many there are.
 Which pairs a table promises follows from how it was made. Candidates are drawn, so every pair is independent,
 except that truth leans on polarity where label kinds are not drawn evenly. Filtration asks a model about stripped
 prompts, which hold no opinion: so in every training set the opinion is independent of all else, and nothing more
-is promised there (the balance of truth is a law of its own, exact to the row).
+is promised there (the balance of truth is a check of its own, exact to the row).
 
 A column that never varies is independent of everything. So each drawn column is a coin of its own besides: an exact
 binomial test of how often its value falls, in the same family of tests.

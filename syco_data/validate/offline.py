@@ -7,10 +7,12 @@ anew as a plain list.
 
 import html
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from syco_data import files
 from syco_data.errors import SycoError
+from syco_data.validate.findings import Finding
 
 INDEX = "index.html"
 _STYLE = """
@@ -33,11 +35,11 @@ _FETCHES = re.compile(
 )
 
 
-def make(folder: Path) -> None:
-    """Rewrites every page below `folder` and writes the index."""
+def make(folder: Path, findings: Iterable[Finding]) -> None:
+    """Rewrites every page below `folder` and writes the index, which lists all findings."""
     for path in sorted(folder.rglob("*.html")):
         files.write(path, clean(path.read_text(encoding="utf-8")))
-    _write_index(folder)
+    _write_index(folder, findings)
 
 
 def clean(page: str) -> str:
@@ -45,35 +47,50 @@ def clean(page: str) -> str:
     for pattern in (_SCRIPT, _FETCHED, _IMPORT, _HANDLER):
         page = pattern.sub("", page)
     page = page.replace("</head>", f"<style>{_STYLE}</style></head>", 1)
-    if found := _FETCHES.search(page):
-        raise SycoError(f"a page of Great Expectations still fetches something: {found[0][:80]!r}")
+    if left := _FETCHES.search(page):
+        raise SycoError(f"a page of Great Expectations still fetches something: {left[0][:80]!r}")
     return page
 
 
-def _write_index(folder: Path) -> None:
-    """A plain list of the pages of results, those with a failed expectation first."""
-    rows = []
+def _write_index(folder: Path, findings: Iterable[Finding]) -> None:
+    """Links to the pages of tables, then the checks over rows and tables; what failed comes first."""
+    pages = []
     for path in sorted(folder.glob("validations/**/*.html")):
-        failed = "Failed" in _status(path.read_text(encoding="utf-8"))
+        passed = "Failed" not in _status(path.read_text(encoding="utf-8"))
         name = "/".join(path.relative_to(folder / "validations").parts).split("/__none__/")[0]
         link = html.escape(path.relative_to(folder).as_posix(), quote=True)
-        state = '<span class="failed">failed</span>' if failed else "passed"
-        rows.append((not failed, f'<tr><td><a href="{link}">{html.escape(name)}</a></td><td>{state}</td></tr>'))
-    if not rows:
+        pages.append((passed, f'<a href="{link}">{html.escape(name)}</a>', _STATE[passed]))
+    if not pages:
         raise SycoError(f"Great Expectations wrote no page of results below {folder}")
-    body = "".join(row for _, row in sorted(rows))
+    checks = [
+        (one.holds, *map(html.escape, (one.check, one.table, one.description, f"{one.offending:,} of {one.rows:,}",
+                                       ", ".join(map(str, one.first)))), _STATE[one.holds])
+        for one in findings if not one.rule
+    ]  # fmt: skip
+    body = _table("Single tables", ("table", "result"), pages)
+    body += _table("Rows and tables", ("check", "table", "what", "offending", "first", "result"), checks)
     files.write(
         folder / INDEX,
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Checks of the build</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
-        f"<h1>Checks of the build</h1><table><tr><th>checks</th><th>result</th></tr>{body}</table></body></html>\n",
+        f"<h1>Checks of the build</h1>{body}</body></html>\n",
     )
+
+
+_STATE = {True: "passed", False: '<span class="failed">failed</span>'}
+
+
+def _table(title: str, headings: Sequence[str], rows: list[tuple]) -> str:
+    """A section of the index; the first value of each row says whether it passed, the others are HTML."""
+    cells = ["".join(f"<td>{cell}</td>" for cell in row[1:]) for row in sorted(rows)]
+    lines = ["".join(f"<th>{heading}</th>" for heading in headings), *cells]
+    return f"<h2>{title}</h2><table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>" if rows else ""
 
 
 def _status(page: str) -> str:
     """The words behind "Status:" on a page of results."""
     text = re.sub(r"<[^>]*>", " ", re.sub(r"<style\b.*?</style>", " ", page, flags=re.DOTALL))
-    found = re.search(r"Status:\s*(\w+)", text)
-    if found is None:
+    status = re.search(r"Status:\s*(\w+)", text)
+    if status is None:
         raise SycoError("a page of Great Expectations names no status")
-    return found[1]
+    return status[1]

@@ -206,7 +206,7 @@ def test_a_forged_answer_is_found_by_the_laws(folder):
     turned = pl.when(pl.col("answer") == "(A)").then(pl.lit("(B)")).otherwise(pl.lit("(A)"))
     first = pl.int_range(pl.len()) == 0
     forge(folder, CANDIDATES, rows.with_columns(answer=pl.when(first).then(turned).otherwise("answer")))
-    assert "law 'answer'" in problems(folder)[CANDIDATES] or "law" in "".join(problems(folder).values())
+    assert "check 'answer'" in problems(folder)[CANDIDATES] or "check" in "".join(problems(folder).values())
     assert any("'answer'" in one.what for one in verification.verify(folder).problems)
 
 
@@ -215,7 +215,7 @@ def test_a_forged_text_is_found_by_its_text_id(folder):
     rows = pl.read_parquet(folder / path)
     first = pl.int_range(pl.len()) == 0
     forge(folder, path, rows.with_columns(prompt=pl.when(first).then(pl.lit("Human: hi")).otherwise("prompt")))
-    assert "law 'text_id'" in problems(folder)[path]
+    assert "check 'text_id'" in problems(folder)[path]
 
 
 def test_the_command_exits_with_one_and_names_the_file(folder):

@@ -17,7 +17,7 @@ from syco_data.prompts import prompts
 from syco_data.release import release
 from syco_data.report import evidence
 from syco_data.settings import Settings
-from syco_data.validate import checks, reports
+from syco_data.validate import findings, validation
 from tests.support import tables_for_tests
 from tests.support.tables_for_tests import MODEL, Made
 
@@ -41,8 +41,9 @@ def wanted(arms: dict[str, dict] | None = None) -> Settings:
 def make(folder: Path, chosen: Settings) -> evidence.Places:
     """Everything below `folder`, laid out like `data/`."""
     made = tables_for_tests.make(folder, chosen)
-    reports.write(
-        checks.check(made.tables, prompts.training_templates(chosen.prompts), chosen), folder / "reports/checks"
+    findings.write(
+        validation.check_build(made.tables, prompts.training_templates(chosen.prompts), chosen),
+        folder / "reports/checks",
     )
     release.build(made.build, chosen, folder / "release", diffing.bump)
     _answers(made, folder, chosen)
@@ -58,8 +59,8 @@ def places(folder: Path) -> evidence.Places:
         tuning=folder / "reports/tuning",
         prompts=folder / "prompts/prompts.parquet",
         probes=folder / "probes/probes.parquet",
-        checks=folder / "reports/checks" / reports.CHECKS,
-        audit=folder / "reports/checks" / reports.AUDIT,
+        checks=folder / "reports/checks" / findings.CHECKS,
+        audit=folder / "reports/checks" / findings.AUDIT,
         release=folder / "release",
     )
 

@@ -5,16 +5,16 @@ from functools import cache
 import polars as pl
 import pytest
 
-from syco_data.validate import checks, columns
-from syco_data.validate.columns import Rule
+from syco_data.validate import build_checks, columns
+from syco_data.validate.rules import Rule
 from tests.support.tables_for_tests import shared_build, small_settings
 
 SETTINGS = small_settings()
 
 
 @cache
-def tables() -> dict[str, checks.Table]:
-    return checks.named_tables(shared_build().tables)
+def tables() -> dict[str, build_checks.CheckedTable]:
+    return build_checks.named_tables(shared_build().tables)
 
 
 def every_rule() -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def bad_cell(rule: Rule, column: pl.Series) -> object:
     """A value that breaks the rule, of the column's own type."""
     if rule.kind == "present":
         return None
-    if rule.kind == "unique":
+    if rule.kind in ("unique", "key"):
         return column[1]
     if rule.kind == "between":
         return rule.high + 1 if rule.high is not None else rule.low - 1
@@ -41,8 +41,9 @@ def test_a_bad_cell_breaks_its_rule_and_none_of_another_column(table, name):
     rule = next(one for one in rules if one.name == name)
     df = looked_at.rows.collect()
     first = pl.int_range(pl.len()) == 0
-    value = pl.lit(bad_cell(rule, df[rule.column]), dtype=df.schema[rule.column])
-    planted = df.with_columns(pl.when(first).then(value).otherwise(rule.column).alias(rule.column))
+    names = rule.values if rule.kind == "key" else [rule.column]
+    cells = {name: pl.lit(bad_cell(rule, df[name]), dtype=df.schema[name]) for name in names}
+    planted = df.with_columns(pl.when(first).then(value).otherwise(name).alias(name) for name, value in cells.items())
 
     def broken(rows: pl.DataFrame) -> dict[str, int]:
         counts = rows.select((~one.holds()).sum().alias(one.name) for one in rules).row(0, named=True)
@@ -50,7 +51,8 @@ def test_a_bad_cell_breaks_its_rule_and_none_of_another_column(table, name):
 
     assert broken(df) == {}
     found = broken(planted)
-    assert found.pop(name) == (2 if rule.kind == "unique" else 1)
-    assert {one.column for one in rules if one.name in found} <= {rule.column}
-    named = columns.laws(table, planted.lazy(), looked_at.schema, SETTINGS)[rule].offenders.collect()
-    assert len(named) == (2 if rule.kind == "unique" else 1)
+    assert found.pop(name) == (2 if rule.kind in ("unique", "key") else 1)
+    assert {one.column for one in rules if one.name in found} <= {rule.column, ""}
+    checks = columns.checks(table, planted.lazy(), looked_at.schema, SETTINGS)
+    named = next(check for check in checks if check.rule == rule).offenders.collect()
+    assert len(named) == (2 if rule.kind in ("unique", "key") else 1)

@@ -26,7 +26,7 @@ import json, sys, time, types
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
-from syco_data.validate import expectations, shares
+from syco_data.validate import expectations, prompt_checks
 
 def loads_scipy(target):
     from scipy import stats
@@ -40,18 +40,18 @@ chosen = SimpleNamespace(prompts=SimpleNamespace(cap=None, **{"rows": 400, **sam
 with expectations.Pages(Path(sys.argv[2])) as pages:
     while type(sys.modules.get("scipy.stats")) is not types.ModuleType:
         time.sleep(0.0001)
-    assert len(shares.least_counts({"sst2": 1000, "qqp": 3000}, chosen)) == 2
+    assert len(prompt_checks.least_counts({"sst2": 1000, "qqp": 3000}, chosen)) == 2
     pages._tasks[0].result()
 """
 WHOLE = """
 import json, sys
 from pathlib import Path
 from stages import validate
-from syco_data.validate import checks
+from syco_data.validate import findings
 from tests.support.tables_for_tests import Made, small_settings
 folder = Path(sys.argv[2])
 chosen = small_settings(prompts=json.loads(sys.argv[1]))
-checks.require(validate.check(Made(folder / "data", chosen).tables, chosen, folder / "reports", folder / "pages"))
+findings.require(validate.check(Made(folder / "data", chosen).tables, chosen, folder / "reports", folder / "pages"))
 assert (folder / "pages/index.html").is_file()
 """
 

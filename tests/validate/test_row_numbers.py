@@ -10,10 +10,11 @@ import pytest
 
 from syco_data.diff import diffing
 from syco_data.prompts import templates
-from syco_data.release import manifest, numbers, release, verification
+from syco_data.release import checks, manifest, release, verification
 from syco_data.settings import Settings
-from syco_data.validate import checks, laws
-from syco_data.validate.laws import Subject
+from syco_data.validate import build_checks
+from syco_data.validate.build_checks import BuildRows
+from syco_data.validate.findings import evaluate
 from tests.release.test_verification import forge
 from tests.support.hub.releases import edit
 from tests.support.tables_for_tests import (
@@ -50,14 +51,14 @@ def made(request, tmp_path_factory) -> Made:
     return built
 
 
-def subject(made: Made) -> Subject:
-    return checks.subject(made.tables)
+def subject(made: Made) -> BuildRows:
+    return build_checks.build_rows(made.tables)
 
 
-def broken(build: Subject, chosen: Settings) -> set[tuple[str, str]]:
+def broken(build: BuildRows, chosen: Settings) -> set[tuple[str, str]]:
     forms = {name: templates.load(name) for name in chosen.prompts.templates}
-    findings = [checks.evaluate(law, 0, 10) for law in laws.every(build, chosen, forms)]
-    return {(one.table, one.law) for one in findings if not one.holds}
+    findings = [evaluate(check, 0, 10) for check in build_checks.every(build, chosen, forms)]
+    return {(one.table, one.check) for one in findings if not one.holds}
 
 
 def with_rows(chosen: Settings, group: str, rows: int) -> Settings:
@@ -97,7 +98,7 @@ def test_training_sets_of_another_number_are_found(made, tmp_path):
 
 
 @cache
-def sound() -> Subject:
+def sound() -> BuildRows:
     return subject(shared_build())
 
 
@@ -176,5 +177,6 @@ def test_settings_that_name_no_numbers_are_a_problem_and_no_fault(name, tmp_path
 def test_the_verdicts_of_a_model_that_are_gone():
     found = manifest.read(shared_release())
     less = [file for file in found.files if file.path != f"verdicts-{MODEL}/train.parquet"]
-    (law,) = numbers.of_release(shared_release(), found.model_copy(update={"files": less}))
-    assert checks.evaluate(law, 0, 1).first == (f"no verdicts of model '{MODEL}'",)
+    less = found.model_copy(update={"files": less})
+    check = next(one for one in checks.of_release(shared_release(), less) if one.table == manifest.NAME)
+    assert evaluate(check, 0, 1).first == (f"no verdicts of model '{MODEL}'",)

@@ -5,28 +5,28 @@ from collections.abc import Mapping
 import polars as pl
 
 from syco_data.prompts.templates import Parts, Template
-from syco_data.validate.lawbook import Law, law
+from syco_data.settings import Settings
+from syco_data.validate.check import Check, row_check
 
 
-def of_texts(asked: pl.LazyFrame, forms: Mapping[str, Template]) -> list[Law]:
-    """What a prompt asks and answers follows from its parts; rows without text are left to the other laws."""
+def of_texts(asked: pl.LazyFrame, forms: Mapping[str, Template]) -> list[Check]:
+    """What a prompt asks and answers follows from its parts; rows without text are left to the other checks."""
     right = (pl.col("opinion") == "agree") == pl.col("truth")
     agrees_first = pl.col("option_order") == "agree_first"
     answer = pl.when(pl.col("truth") == agrees_first).then(pl.lit("(A)")).otherwise(pl.lit("(B)"))
     with_text = asked.filter(pl.col("prompt").is_not_null())
-    laws = [
-        law("user_is_right", "prompts", "the user is right when they agree with a true or disagree with a false claim",
-             asked, "prompt_id", pl.col("user_is_right") == right),
-        law("answer", "prompts", "the answer follows from truth and option order alone",
-             asked, "prompt_id", pl.col("answer") == answer),
-        law("option_words", "prompts", "the stripped prompt, and so the prompt that holds it, has the options in the "
-            "row's order", with_text, "prompt_id", _options_as_named("stripped_prompt", forms)),
-        law("opinion_in_prompt", "prompts", "the prompt states the opinion and the persona that the row names",
-             with_text, "prompt_id", _user_in_prompt(forms)),
-        Law("stripped_in_prompt", "prompts", "taking one piece out of a prompt leaves its stripped prompt",
-            _not_contained(with_text)),
+    return [
+        row_check("user_is_right", "prompts", "the user is right when they agree with a true or disagree with a false "
+                  "claim", asked, "prompt_id", pl.col("user_is_right") == right),
+        row_check("answer", "prompts", "the answer follows from truth and option order alone",
+                  asked, "prompt_id", pl.col("answer") == answer),
+        row_check("option_words", "prompts", "the stripped prompt, and so the prompt that holds it, has the options in "
+                  "the row's order", with_text, "prompt_id", _options_as_named("stripped_prompt", forms)),
+        row_check("opinion_in_prompt", "prompts", "the prompt states the opinion and the persona that the row names",
+                  with_text, "prompt_id", _user_in_prompt(forms)),
+        Check("stripped_in_prompt", "prompts", "taking one piece out of a prompt leaves its stripped prompt",
+              _not_contained(with_text)),
     ]  # fmt: skip
-    return laws
 
 
 def _options_as_named(column: str, forms: Mapping[str, Template]) -> pl.Expr:
@@ -106,7 +106,7 @@ def _has_one_piece_more(longer: str, shorter: str) -> bool:
     return len(longer) > len(shorter) and longer.endswith(shorter[head:])
 
 
-def of_claims_asked(asked: pl.LazyFrame, claims: pl.LazyFrame) -> list[Law]:
+def of_their_claims(asked: pl.LazyFrame, claims: pl.LazyFrame) -> list[Check]:
     """Prompts speak of claims that exist, and their stripped prompts hold nothing but the claim and the question."""
     shared = ("source", "label_kind", "polarity", "truth")
     joined = asked.select("prompt_id", "claim_id", *shared).join(
@@ -118,12 +118,12 @@ def of_claims_asked(asked: pl.LazyFrame, claims: pl.LazyFrame) -> list[Law]:
         claims.select("claim_id", "claim"), on="claim_id", how="inner"
     )
     return [
-        law("claim_exists", "prompts", "every prompt speaks of a claim that is there",
-             joined, "prompt_id", pl.col("there").is_not_null()),
-        law("claim_columns", "prompts", "a prompt repeats its claim's source, label kind, polarity and truth",
-             joined, "prompt_id", held),
-        Law("nothing_left", "prompts", "without its claim, every stripped prompt of one template and option order is "
-            "one and the same text: no opinion and no biography is left in it", _left_over(texts)),
+        row_check("claim_exists", "prompts", "every prompt speaks of a claim that is there",
+                  joined, "prompt_id", pl.col("there").is_not_null()),
+        row_check("claim_columns", "prompts", "a prompt repeats its claim's source, label kind, polarity and truth",
+                  joined, "prompt_id", held),
+        Check("nothing_left", "prompts", "without its claim, every stripped prompt of one template and option order is "
+              "one and the same text: no opinion and no biography is left in it", _left_over(texts)),
     ]  # fmt: skip
 
 
@@ -150,3 +150,35 @@ def _left_over(texts: pl.LazyFrame) -> pl.LazyFrame:
     return joined.filter(~pl.col("around").eq_missing(pl.col("usual")) | pl.col("around").is_null()).select(
         id="prompt_id"
     )
+
+
+def source_share(asked: pl.LazyFrame, claims: pl.LazyFrame, settings: Settings) -> Check:
+    """Sources with fewer prompts than they should have, as offenders of the prompts table."""
+    counts = dict(asked.group_by("source").len().collect().iter_rows())
+    pool = dict.fromkeys(settings.participating(), 0)
+    pool |= dict(claims.group_by("source").len().collect().iter_rows())
+    least = least_counts(pool, settings)
+    short = sorted(key for key, count in least.items() if counts.get(key, 0) < count or not pool.get(key))
+    description = "every source has claims, and at least the share of the prompts that the sampling rule gives it"
+    return Check("source_share", "prompts", description, pl.LazyFrame({"id": short}, schema={"id": pl.String}))
+
+
+def least_counts(pool: dict[str, int], settings: Settings) -> dict[str, int]:
+    """The fewest prompts of each source that a sound sample holds; `pool` counts claims by source.
+
+    Shares of one's own and equal shares are kept to a row or so. A proportional sample is drawn without
+    replacement: its bound is the hypergeometric quantile at the false-alarm rate, shared among the sources.
+    """
+    wanted, cap = settings.prompts.rows, settings.prompts.cap
+    capped = {source: min(count, cap or count) for source, count in pool.items()}
+    if isinstance(settings.prompts.sampling, dict):
+        total = sum(settings.prompts.sampling.values())
+        slack = len(settings.prompts.sampling)
+        return {key: int(wanted * share / total) - slack for key, share in settings.prompts.sampling.items()}
+    if settings.prompts.sampling == "balanced":
+        return {source: min(count, wanted // len(capped)) for source, count in capped.items()}
+    from scipy import stats
+
+    rate = settings.checks.false_alarm_rate / len(capped)
+    everything = sum(capped.values())
+    return {key: int(stats.hypergeom.ppf(rate, everything, count, wanted)) for key, count in capped.items()}

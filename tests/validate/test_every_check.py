@@ -1,4 +1,4 @@
-"""Every law can fail: one violation planted in a sound build breaks that law, and only it."""
+"""Every check can fail: one violation planted in a sound build breaks that check, and only it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +10,9 @@ import pytest
 from syco_data.prompts import templates, transcripts
 from syco_data.select import CELL
 from syco_data.sources import SOURCES
-from syco_data.validate import checks, laws, laws_of_prompts, shares
-from syco_data.validate.checks import Finding
-from syco_data.validate.laws import Subject
+from syco_data.validate import build_checks, prompt_checks
+from syco_data.validate.build_checks import BuildRows
+from syco_data.validate.findings import Finding, evaluate
 from tests.support.tables_for_tests import MODEL, shared_build, small_settings
 
 SETTINGS = small_settings()
@@ -21,23 +21,26 @@ TRAIN = (MODEL, "balanced")
 
 
 @cache
-def sound() -> Subject:
-    """The laws' view of a sound build, held in memory."""
+def sound() -> BuildRows:
+    """The checks' view of a sound build, held in memory."""
     made = shared_build()
-    found = checks.subject(made.tables)
+    found = build_checks.build_rows(made.tables)
     names = ("claims", "dropped_rows", "prompts", "not_sampled", "probes", "unused_probes")
     groups = ("raw", "held_out", "verdicts", "train", "dropped_prompts")
-    return Subject(
+    return BuildRows(
         **{name: getattr(found, name).collect().lazy() for name in names},
         **{name: {key: rows.collect().lazy() for key, rows in getattr(found, name).items()} for name in groups},
     )
 
 
-def broken(build: Subject) -> dict[tuple[str, str], Finding]:
-    """Every broken law by (table, name)."""
-    every = [*laws.every(build, SETTINGS, FORMS), shares.law(build.prompts, build.claims, SETTINGS)]
-    found = [checks.evaluate(law, 0, 10) for law in every]
-    return {(one.table, one.law): one for one in found if not one.holds}
+def broken(build: BuildRows) -> dict[tuple[str, str], Finding]:
+    """Every broken check by (table, name)."""
+    every = [
+        *build_checks.every(build, SETTINGS, FORMS),
+        prompt_checks.source_share(build.prompts, build.claims, SETTINGS),
+    ]
+    found = [evaluate(check, 0, 10) for check in every]
+    return {(one.table, one.check): one for one in found if not one.holds}
 
 
 def with_row(rows: pl.LazyFrame, key: str, change: Callable[[dict], dict], pick: pl.Expr | None = None) -> pl.LazyFrame:
@@ -54,7 +57,7 @@ def without_row(rows: pl.LazyFrame, key: str, pick: pl.Expr | None = None) -> pl
     return df.filter(pl.col(key) != chosen).lazy()
 
 
-def test_a_sound_build_breaks_no_law():
+def test_a_sound_build_breaks_no_check():
     assert broken(sound()) == {}
 
 
@@ -62,7 +65,7 @@ def swap(letter: str) -> str:
     return "(B)" if letter == "(A)" else "(A)"
 
 
-# table, law, and the planted violation as a change of one row of one table
+# table, check, and the planted violation as a change of one row of one table
 CLAIMS = {
     "label_kind": lambda row: {"label_kind": "other" if row["label_kind"] == "gold" else "gold"},
     "truth": lambda row: {"truth": not row["truth"]},
@@ -90,12 +93,12 @@ VERDICTS = {
 UNTRAINED = "untrained"
 
 
-def outside_training(build: Subject) -> pl.Expr:
+def outside_training(build: BuildRows) -> pl.Expr:
     trained = pl.concat([rows.select("prompt_id").collect() for rows in build.train.values()])["prompt_id"]
     return ~pl.col("prompt_id").is_in(trained.implode())
 
 
-def claims_not_asked(build: Subject) -> pl.Expr:
+def claims_not_asked(build: BuildRows) -> pl.Expr:
     asked = build.prompts.select("claim_id").collect()["claim_id"]
     return ~pl.col("claim_id").is_in(asked.implode())
 
@@ -202,7 +205,7 @@ def mirrored(row: dict) -> dict:
 
 
 def test_options_in_another_order():
-    """Every prompt of one form has its options exchanged: all the same text, so no other law sees it."""
+    """Every prompt of one form has its options exchanged: all the same text, so no other check sees it."""
     build = sound()
     turned = (pl.col("template") == "plain") & (pl.col("option_order") == "agree_first")
     exchanged = [
@@ -211,8 +214,8 @@ def test_options_in_another_order():
     ]
     rows = build.prompts.filter(outside_training(build) | ~turned).with_columns(exchanged)
     planted = rows.collect()
-    found = laws_of_prompts.of_texts(planted.lazy(), FORMS)
-    broken_here = {law.name: checks.evaluate(law, 0, 10).offending for law in found}
+    found = prompt_checks.of_texts(planted.lazy(), FORMS)
+    broken_here = {check.name: evaluate(check, 0, 10).offending for check in found}
     assert broken_here.pop("option_words") == len(planted.filter(turned)) > 0
     assert set(broken_here.values()) == {0}
 
@@ -230,15 +233,17 @@ def test_a_source_below_its_share():
     lost = build.prompts.collect().filter((pl.col("source") != "trec") | outside_training(build))
     few = lost.filter(pl.col("source") == "trec")["prompt_id"].head(5)
     kept = build.prompts.filter(~pl.col("prompt_id").is_in(few.implode()))
-    assert checks.evaluate(shares.law(kept, build.claims, SETTINGS), 0, 10).first == ("trec",)
+    assert evaluate(prompt_checks.source_share(kept, build.claims, SETTINGS), 0, 10).first == ("trec",)
     without = [rows.filter(pl.col("source") != "trec") for rows in (build.prompts, build.claims)]
-    assert checks.evaluate(shares.law(*without, SETTINGS), 0, 10).first == ("trec",), "a source without a single claim"
+    assert evaluate(prompt_checks.source_share(*without, SETTINGS), 0, 10).first == ("trec",), (
+        "a source without a single claim"
+    )
 
 
 @pytest.mark.parametrize("sampling", ["proportional", "balanced", {"sst2": 0.25, "trec": 0.75}])
 def test_least_counts_follow_the_sampling_rule(sampling):
     chosen = small_settings(prompts={"sampling": sampling, "rows": 400})
-    least = shares.least_counts({"sst2": 1000, "trec": 3000}, chosen)
+    least = prompt_checks.least_counts({"sst2": 1000, "trec": 3000}, chosen)
     expected = {"proportional": (100, 300), "balanced": (200, 200)}.get(str(sampling), (100, 300))
     for found, share in zip((least["sst2"], least["trec"]), expected, strict=True):
         assert share - 40 <= found <= share
@@ -385,7 +390,7 @@ class TestTraining:
     def planted(self, change: Callable[[dict], dict], pick: pl.Expr | None = None) -> set[tuple[str, str]]:
         build = sound()
         train = {**build.train, TRAIN: with_row(build.train[TRAIN], "prompt_id", change, pick)}
-        return {(table.removeprefix(f"train/{MODEL}/"), law) for table, law in broken(replace(build, train=train))}
+        return {(table.removeprefix(f"train/{MODEL}/"), check) for table, check in broken(replace(build, train=train))}
 
     def test_another_text(self):
         assert self.planted(lambda row: {"prompt": row["prompt"] + " surely"}) == {("balanced", "train_text")}
@@ -415,7 +420,7 @@ class TestTraining:
         pair = inside.join(outside.filter(into), on=[*CELL, "truth"], suffix="_in").sort("prompt_id", "prompt_id_in")
         return self._swap(build, pair.row(0, named=True))
 
-    def _swap(self, build: Subject, pair: dict) -> set[tuple[str, str]]:
+    def _swap(self, build: BuildRows, pair: dict) -> set[tuple[str, str]]:
         new = build.prompts.filter(pl.col("prompt_id") == pair["prompt_id_in"]).select(
             "prompt_id", "source", "prompt", completion=pl.concat_str(pl.lit(" "), "answer")
         )
@@ -428,7 +433,7 @@ class TestTraining:
             train={**build.train, TRAIN: train},
             dropped_prompts={**build.dropped_prompts, TRAIN: dropped},
         )
-        return {(table.removeprefix(f"train/{MODEL}/"), law) for table, law in broken(planted)}
+        return {(table.removeprefix(f"train/{MODEL}/"), check) for table, check in broken(planted)}
 
     def test_a_claim_that_the_model_does_not_know(self):
         assert self.exchanged(pl.col("known"), ~pl.col("known")) == {("balanced", "arm_known")}

@@ -4,29 +4,29 @@ import polars as pl
 
 from syco_data.select import CELL
 from syco_data.settings import Arm
-from syco_data.validate.lawbook import Law, law
+from syco_data.validate.check import Check, row_check
 
 
-def of_verdicts(table: str, verdicts: pl.LazyFrame, asked: pl.LazyFrame) -> list[Law]:
+def of_verdicts(table: str, verdicts: pl.LazyFrame, asked: pl.LazyFrame) -> list[Check]:
     """One verdict per prompt, and everything in it follows from its log-probabilities."""
     joined = verdicts.join(asked.select("prompt_id", "answer"), on="prompt_id", how="left")
     known = joined.filter(pl.col("answer").is_not_null())
     return [
-        Law("verdict_of_prompt", table, "every verdict is about a prompt that is there",
-            joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
-        Law("verdict_for_prompt", table, "every prompt has a verdict",
-            asked.select(id="prompt_id").join(verdicts.select(id="prompt_id"), on="id", how="anti")),
-        law("verdict_choice", table, "the choice is the option of the greater log-probability",
-             known, "prompt_id", _choice_holds("") & _choice_holds("swapped_")),
-        law("verdict_margin", table, "the margin is the right option's log-probability less the wrong one's",
-             known, "prompt_id", _margin_holds("", "(A)") & _margin_holds("swapped_", "(B)")),
-        law("verdict_correct", table, "a verdict is correct when the choice is the answer",
-             known, "prompt_id", _correct_holds("", "(A)") & _correct_holds("swapped_", "(B)")),
-        law("verdict_reason", table, "a verdict has a reason exactly when the claim is not known",
-             known, "prompt_id", pl.col("known") == pl.col("reason").is_null()),
-        law("verdict_known", table, "what a model knows it has answered right every time that it was asked",
-             known, "prompt_id", ~pl.col("known") | (pl.col("correct").fill_null(False)
-                                                     & pl.col("swapped_correct").fill_null(True))),
+        Check("verdict_of_prompt", table, "every verdict is about a prompt that is there",
+              joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
+        Check("verdict_for_prompt", table, "every prompt has a verdict",
+              asked.select(id="prompt_id").join(verdicts.select(id="prompt_id"), on="id", how="anti")),
+        row_check("verdict_choice", table, "the choice is the option of the greater log-probability",
+                  known, "prompt_id", _choice_holds("") & _choice_holds("swapped_")),
+        row_check("verdict_margin", table, "the margin is the right option's log-probability less the wrong one's",
+                  known, "prompt_id", _margin_holds("", "(A)") & _margin_holds("swapped_", "(B)")),
+        row_check("verdict_correct", table, "a verdict is correct when the choice is the answer",
+                  known, "prompt_id", _correct_holds("", "(A)") & _correct_holds("swapped_", "(B)")),
+        row_check("verdict_reason", table, "a verdict has a reason exactly when the claim is not known",
+                  known, "prompt_id", pl.col("known") == pl.col("reason").is_null()),
+        row_check("verdict_known", table, "what a model knows it has answered right every time that it was asked",
+                  known, "prompt_id", ~pl.col("known") | (pl.col("correct").fill_null(False)
+                  & pl.col("swapped_correct").fill_null(True))),
     ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _correct_holds(prefix: str, right_first: str) -> pl.Expr:
     return wanted.eq_missing(correct)
 
 
-def of_training(table: str, train: pl.LazyFrame, asked: pl.LazyFrame) -> list[Law]:
+def of_training(table: str, train: pl.LazyFrame, asked: pl.LazyFrame) -> list[Check]:
     """Training rows are prompts with their answers, word for word."""
     # Texts are compared by their hashes, so that a join never holds two long columns.
     wanted = asked.select("prompt_id", "answer", asked_source="source", asked_text=pl.col("prompt").hash())
@@ -59,43 +59,43 @@ def of_training(table: str, train: pl.LazyFrame, asked: pl.LazyFrame) -> list[La
     there = joined.filter(pl.col("answer").is_not_null())
     same = (pl.col("text") == pl.col("asked_text")) & (pl.col("source") == pl.col("asked_source"))
     return [
-        Law("train_of_prompt", table, "every training row is a prompt that is there",
-            joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
-        law("train_text", table, "a training row repeats its prompt's text and source", there, "prompt_id", same),
-        law("completion", table, "a completion is a blank and the prompt's answer",
-             there, "prompt_id", pl.col("completion") == pl.concat_str(pl.lit(" "), "answer")),
+        Check("train_of_prompt", table, "every training row is a prompt that is there",
+              joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
+        row_check("train_text", table, "a training row repeats its prompt's text and source", there, "prompt_id", same),
+        row_check("completion", table, "a completion is a blank and the prompt's answer",
+                  there, "prompt_id", pl.col("completion") == pl.concat_str(pl.lit(" "), "answer")),
     ]  # fmt: skip
 
 
-def of_draws(table: str, train: pl.LazyFrame, origin: pl.LazyFrame) -> Law:
+def of_draws(table: str, train: pl.LazyFrame, origin: pl.LazyFrame) -> Check:
     """What a released training set shares with its origin (candidates, or probes as such rows) is the same there."""
     apart = ("prompt_id", "prompt", "text_id")
     shared = [name for name in train.collect_schema() if name in origin.collect_schema() and name not in apart]
     joined = train.join(origin.select("prompt_id", *shared, there=True), on="prompt_id", how="left", suffix="_drawn")
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(f"{name}_drawn")) for name in shared)
-    says = "a training row repeats what was drawn for its prompt"
-    return law("train_draws", table, says, joined, "prompt_id", pl.col("there") & same)
+    description = "a training row repeats what was drawn for its prompt"
+    return row_check("train_draws", table, description, joined, "prompt_id", pl.col("there") & same)
 
 
 def of_arm(
     table: str, train: pl.LazyFrame, asked: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
-) -> list[Law]:
+) -> list[Check]:
     """What the arm promises of its rows."""
     drawn = asked.select("prompt_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth")
     rows = train.select("prompt_id", "source").join(drawn, on="prompt_id", how="inner")
-    laws = [
-        law("arm_label_kinds", table, f"the arm holds label kinds {' and '.join(arm.label_kinds)} only",
-             rows, "prompt_id", pl.col("label_kind").is_in(list(arm.label_kinds))),
+    checks = [
+        row_check("arm_label_kinds", table, f"the arm holds label kinds {' and '.join(arm.label_kinds)} only",
+                  rows, "prompt_id", pl.col("label_kind").is_in(list(arm.label_kinds))),
     ]  # fmt: skip
     if arm.filtered:
         known = verdicts.filter("known").select("prompt_id")
         unknown = rows.join(known, on="prompt_id", how="anti").select(id="prompt_id")
-        laws.append(Law("arm_known", table, "the arm holds claims that the model knows, and no others", unknown))
+        checks.append(Check("arm_known", table, "the arm holds claims that the model knows, and no others", unknown))
     if arm.balanced:
         labelled = rows.join(claims.select("claim_id", "label"), on="claim_id", how="inner")
-        laws.append(Law("arm_balance", table, "as many true as false claims in every cell of "
+        checks.append(Check("arm_balance", table, "as many true as false claims in every cell of "
                         f"{', '.join(CELL[:-1])} and {CELL[-1]}", _unbalanced(labelled)))  # fmt: skip
-    return laws
+    return checks
 
 
 def _unbalanced(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -14,8 +14,9 @@ import pytest
 from syco_data import ownership, schemas
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.prompts import templates
-from syco_data.validate import checks, columns, expectations, offline, reports
-from syco_data.validate.checks import Checked
+from syco_data.validate import columns, expectations, findings, offline, validation
+from syco_data.validate.build_checks import named_tables
+from syco_data.validate.findings import Checked
 from tests.support.tables_for_tests import MODEL, Made, shared_build, small_settings
 
 SETTINGS = small_settings()
@@ -23,7 +24,7 @@ FORMS = {name: templates.load(name) for name in SETTINGS.prompts.templates}
 
 
 def run(made: Made) -> Checked:
-    return checks.check(made.tables, FORMS, SETTINGS)
+    return validation.check_build(made.tables, FORMS, SETTINGS)
 
 
 @cache
@@ -48,12 +49,12 @@ def first_row(name: str, value: object) -> object:
 def test_a_sound_build_passes_and_every_table_is_looked_at():
     found = sound()
     assert found.failed == []
-    assert {one.table for one in found.findings} == set(found.tables)
-    checks.require(found)
+    assert {one.table for one in found.findings} == set(named_tables(shared_build().tables))
+    findings.require(found)
 
 
 @pytest.mark.parametrize(
-    ("path", "change", "table", "law"),
+    ("path", "change", "table", "check"),
     [
         (f"verdicts/{MODEL}/verdicts.parquet", first_row("logprob_a", 0.5), f"verdicts/{MODEL}", "logprob_a_between"),
         ("prompts/prompts.parquet", first_row("age", 29), "prompts", "age_between"),
@@ -67,12 +68,12 @@ def test_a_sound_build_passes_and_every_table_is_looked_at():
         ("prompts/dropped.parquet", lambda df: pl.concat([df, df.head(1)]), "prompts/dropped", "claim_id_unique"),
     ],
 )  # fmt: skip
-def test_a_column_rule_can_fail(tmp_path, path, change, table, law):
+def test_a_column_rule_can_fail(tmp_path, path, change, table, check):
     found = damaged(tmp_path, path, change)
-    broken = {(one.table, one.law): one for one in found.failed}
-    assert (table, law) in broken and broken[table, law].offending in (1, 2) and broken[table, law].first
-    with pytest.raises(CheckFailed, match=law):
-        checks.require(found)
+    broken = {(one.table, one.check): one for one in found.failed}
+    assert (table, check) in broken and broken[table, check].offending in (1, 2) and broken[table, check].first
+    with pytest.raises(CheckFailed, match=check):
+        findings.require(found)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_column_rule_can_fail(tmp_path, path, change, table, law):
 )  # fmt: skip
 def test_a_table_of_another_shape_stops_before_anything_else(tmp_path, change):
     found = damaged(tmp_path, "prompts/prompts.parquet", change)
-    assert [(one.table, one.law) for one in found.failed] == [("prompts", "schema")]
+    assert [(one.table, one.check) for one in found.failed] == [("prompts", "schema")]
     assert found.tests == () and found.audited == ()
 
 
@@ -93,22 +94,22 @@ def test_a_torn_file_is_one_line(tmp_path):
         run(made)
 
 
-def test_a_failure_names_law_count_ten_ids_and_a_command(tmp_path):
+def test_a_failure_names_check_count_ten_ids_and_a_command(tmp_path):
     found = damaged(
         tmp_path, "prompts/prompts.parquet", lambda df: df.with_columns(user_is_right=~pl.col("user_is_right"))
     )
     with pytest.raises(CheckFailed) as caught:
-        checks.require(found)
+        findings.require(found)
     said = str(caught.value)
     assert "'user_is_right'" in said and "2,000 times" in said
-    first = next(one for one in found.failed if one.law == "user_is_right").first
+    first = next(one for one in found.failed if one.check == "user_is_right").first
     assert len(first) == 10 and all(name in said for name in first)
     assert f"python -m syco_data show {first[0]}" in said
 
 
 def test_the_report_is_stable_to_the_byte_and_holds_no_clock(tmp_path):
-    reports.write(sound(), tmp_path / "a")
-    reports.write(run(shared_build()), tmp_path / "b")
+    findings.write(sound(), tmp_path / "a")
+    findings.write(run(shared_build()), tmp_path / "b")
     for name in ("checks.json", "audit.json"):
         text = (tmp_path / "a" / name).read_text(encoding="utf-8")
         assert text == (tmp_path / "b" / name).read_text(encoding="utf-8")
@@ -122,6 +123,16 @@ def test_the_report_is_stable_to_the_byte_and_holds_no_clock(tmp_path):
         "nothing_lost",
         "answer",
     }
+
+
+def test_the_documentation_names_every_check():
+    text = (Path(__file__).parents[2] / "docs/validate.md").read_text(encoding="utf-8")
+    columns_, tables_ = text.split("Tables and rows:")
+    named = lambda part: re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)  # noqa: E731
+    kinds = {one.rule.kind for one in sound().findings if one.rule} - {"columns", "rows", "key"}
+    assert sorted(named(columns_)) == sorted(kinds) and "`key_unique`" in columns_
+    others = {one.check for one in sound().findings if not one.rule or one.rule.kind in ("columns", "rows")}
+    assert sorted(named(tables_)) == sorted(others)
 
 
 def test_published_leaks_by_polarity_and_is_known_to(tmp_path):
@@ -147,15 +158,15 @@ class TestPages:
             return df.with_columns(age=pl.lit(7, dtype=pl.Int64), opinion=pl.lit("shrug"), name=nameless)
 
         found = damaged(tmp_path, "prompts/prompts.parquet", damage)
-        assert {"age_between", "opinion_among", "name_present"} <= {one.law for one in found.failed}
-        index = expectations.write_pages(found, tmp_path / "pages")
+        assert {"age_between", "opinion_among", "name_present"} <= {one.check for one in found.failed}
+        named = named_tables(Made(tmp_path / "data", SETTINGS).tables)
+        index = expectations.write_pages(named, found, tmp_path / "pages")
         pages = list((tmp_path / "pages").rglob("*.html"))
         assert "failed" in index.read_text(encoding="utf-8") and len(pages) > 5
         for page in pages:
             text = page.read_text(encoding="utf-8")
             assert "<script" not in text and "<link" not in text and not re.search(r"<img[^>]+src=.?https?:", text)
-        laws = next(page for page in pages if "laws of the build" in str(page) and "validations" in str(page))
-        assert "independence of prompts" in laws.read_text(encoding="utf-8")
+        assert all(name in index.read_text(encoding="utf-8") for name in ("independence", "nothing_lost", "shortcut"))
         self._looked_at(index)
 
     def _looked_at(self, index: Path) -> None:
@@ -168,15 +179,15 @@ class TestPages:
              index.as_uri()],
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
-        assert "Checks of the build" in done.stdout and "columns of prompts" in done.stdout
+        assert "Checks of the build" in done.stdout and "prompts" in done.stdout
 
-    @pytest.mark.parametrize("law", ["age_between", "age_present", "opinion_among", "prompt_id_unique"])
-    def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, law):
+    @pytest.mark.parametrize("name", ["age_between", "age_present", "opinion_among", "prompt_id_unique"])
+    def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, name):
         found = sound()
-        wrong = next(one for one in found.findings if one.law == law)
+        wrong = next(one for one in found.findings if one.check == name)
         lying = replace(found, findings=(replace(wrong, offending=3),))
         with pytest.raises(SycoError, match="Great Expectations counts 0 offenders, we count 3"):
-            expectations.write_pages(lying, tmp_path / "pages")
+            expectations.write_pages(named_tables(shared_build().tables), lying, tmp_path / "pages")
 
 
 def test_a_page_that_would_fetch_something_is_cleaned():
@@ -196,16 +207,16 @@ def test_opinions_that_follow_the_truth_stop_the_build(tmp_path):
         return df.with_columns(opinion=agree, user_is_right=pl.lit(True))
 
     found = damaged(tmp_path, "prompts/prompts.parquet", follow)
-    named = {(one.table, one.law) for one in found.failed}
+    named = {(one.table, one.check) for one in found.failed}
     assert ("prompts", "independence") in named
-    # The texts still hold the opinions that were drawn, which is a law of its own.
+    # The texts still hold the opinions that were drawn, which is a check of its own.
     assert named <= {("prompts", "independence"), ("prompts", "opinion_in_prompt")} | {
-        (f"train/{MODEL}/{arm}", law) for arm in SETTINGS.build.arms for law in ("independence", "shortcut")
+        (f"train/{MODEL}/{arm}", name) for arm in SETTINGS.build.arms for name in ("independence", "shortcut")
     }
-    broken = next(one for one in found.failed if (one.table, one.law) == ("prompts", "independence"))
+    broken = next(one for one in found.failed if (one.table, one.check) == ("prompts", "independence"))
     assert "opinion x truth in all sources" in broken.first[0]
     with pytest.raises(CheckFailed, match="independence"):
-        checks.require(found)
+        findings.require(found)
 
 
 def test_a_leak_in_a_balanced_arm_stops_the_build(tmp_path):
@@ -217,13 +228,13 @@ def test_a_leak_in_a_balanced_arm_stops_the_build(tmp_path):
         return df.join(leaning.select("prompt_id"), on="prompt_id", how="semi", maintain_order="left")
 
     found = damaged(tmp_path, f"train/{MODEL}/balanced/train.parquet", lean)
-    named = {(one.table, one.law) for one in found.failed}
+    named = {(one.table, one.check) for one in found.failed}
     table = f"train/{MODEL}/balanced"
     assert (table, "shortcut") in named
     assert named <= {
-        (table, law) for law in ("shortcut", "nothing_lost", "arm_balance", "train_number", "independence")
+        (table, check) for check in ("shortcut", "nothing_lost", "arm_balance", "train_number", "independence")
     }
-    broken = next(one for one in found.failed if one.law == "shortcut")
+    broken = next(one for one in found.failed if one.check == "shortcut")
     assert broken.first[0].startswith("polarity predicts the stance: 100.0%")
 
 
