@@ -71,7 +71,7 @@ def test_missing_extra_longer_and_changed_files_are_named(folder):
 
 
 @pytest.mark.parametrize(
-    ("path", "change", "law"),
+    ("path", "change", "check"),
     [
         ("tiny-balanced/held_out.parquet", pl.lit(" (A)").alias("completion"), "train_draws"),
         ("tiny-balanced/train.parquet", (~pl.col("truth")).alias("truth"), "train_draws"),
@@ -79,9 +79,9 @@ def test_missing_extra_longer_and_changed_files_are_named(folder):
         ("probes/test.parquet", pl.lit(" (A)").alias("right"), "probe_answer"),
     ],
 )
-def test_forged_columns_are_found_though_every_digest_is_right(folder, path, change, law):
+def test_forged_columns_are_found_though_every_digest_is_right(folder, path, change, check):
     forge(folder, path, pl.read_parquet(folder / path).with_columns(change))
-    assert law in problems(folder)[path]
+    assert check in problems(folder)[path]
 
 
 def test_dropped_rows_that_are_gone_are_missed(folder):
@@ -200,8 +200,8 @@ def test_a_content_digest_that_lies_about_right_bytes(folder):
     assert "content digest" in problems(folder)[CANDIDATES]
 
 
-def test_a_forged_answer_is_found_by_the_laws(folder):
-    """Whoever can change rows can change digests: the laws are what is left."""
+def test_a_forged_answer_is_found_by_the_checks(folder):
+    """Whoever can change rows can change digests: the checks are what is left."""
     rows = pl.read_parquet(folder / CANDIDATES)
     turned = pl.when(pl.col("answer") == "(A)").then(pl.lit("(B)")).otherwise(pl.lit("(A)"))
     first = pl.int_range(pl.len()) == 0
