@@ -38,7 +38,7 @@ def provide(settings: Settings, target: Path, checkpoints: Path) -> str:
         if record["settings"] == needed.summary() and record["recipe"] == needed.digest:
             copy(record, target)
             return f"reference: the shipped weights: {shown(record['figures'])}"
-        reason = f"the shipped weights are of another recipe: {difference(needed, record)}"
+        reason = f"the shipped weights belong to another recipe ({difference(needed, record)})"
     print(f"reference: {reason}, so the model is trained (minutes on two cores)", flush=True)
     from syco_data.reference import model
 
@@ -86,7 +86,7 @@ def difference(needed: Recipe, record: dict[str, Any]) -> str:
     """The keys of params.yaml that differ from those of the shipped recipe; else what must be behind it."""
     shipped = record["settings"]
     keys = [key for key, value in needed.summary().items() if shipped.get(key) != value]
-    return f"{', '.join(keys)} differ" if keys else "templates, names or texts of the training differ"
+    return f"different: {', '.join(keys) or 'templates, names or other texts of the training'}"
 
 
 def shown(figures: dict[str, float]) -> str:

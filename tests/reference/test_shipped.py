@@ -91,7 +91,7 @@ def test_the_digest_is_that_of_every_leaf():
 def test_another_leaf_of_the_recipe_is_trained(name, tmp_path, untrained, capsys):
     with pytest.raises(Trained):
         shipped.provide(changed(**{name: LEAVES[name]}), tmp_path / "reference", tmp_path / "checkpoints")
-    line = f"the shipped weights are of another recipe: reference.{name} differ, so the model is trained"
+    line = f"the shipped weights belong to another recipe (different: reference.{name}), so the model is trained"
     assert line in capsys.readouterr().out
     assert not (tmp_path / "reference").exists()
 
@@ -103,8 +103,8 @@ def test_another_seed_and_another_template_are_trained(tmp_path, untrained, caps
     (folder / "mine.jinja").write_text(source.replace("Human:", "Human: Hello."), encoding="utf-8")
     prompts = GIVEN.prompts.model_copy(update={"template_folder": str(folder)})
     for update, word in (
-        ({"seed": 1}, "recipe: seed differ"),
-        ({"prompts": prompts}, "recipe: templates, names or texts of the training differ"),
+        ({"seed": 1}, "recipe (different: seed)"),
+        ({"prompts": prompts}, "recipe (different: templates, names or other texts of the training)"),
     ):
         with pytest.raises(Trained):
             shipped.provide(GIVEN.model_copy(update=update), tmp_path / "reference", tmp_path / "checkpoints")
