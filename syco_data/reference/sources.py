@@ -25,7 +25,7 @@ Side = Literal["train", "development", "held_out"]
 SIDES: tuple[Side, ...] = ("held_out", "held_out", "development", *["train"] * 7)
 SPARE = 2  # at most every second combination is asked for: the search would grow long
 
-BLEMISHES = ("repeated", "conflicting", "borrowed", "unlabelled", "odd")
+NOISE_KINDS = ("repeated", "conflicting", "borrowed", "unlabelled", "odd")
 BORROWS = {"rotten_tomatoes": "sst2"}
 LEAVES_UNLABELLED = frozenset({"snli"})
 ODD_FORMS = ("{}\t", ' "{}" ', "[label] {}", "{} [is] [opinion]", "{}  \n", "\u00a0{}", "{} {{claim}}")
@@ -44,7 +44,7 @@ class Combination:
 def rows(source: Source, split: str, count: int, seed: int, noise: Noise) -> pl.DataFrame:
     """`count` rows of one split (`source.train` or `source.held_out`), columns of `schemas.raw(source)`.
 
-    A few are blemished as real rows are: repeated, repeated with another label, borrowed from the other film
+    A few are noisy as real rows are: repeated, repeated with another label, borrowed from the other film
     source, unlabelled, oddly spaced or marked. Raises SycoError when the grammar has too few combinations.
     """
     if split not in (source.train, source.held_out):
@@ -53,12 +53,12 @@ def rows(source: Source, split: str, count: int, seed: int, noise: Noise) -> pl.
     clean = combinations(source.key, side, count, seed)
     chance = draws.draw([f"{split}/{row}" for row in range(count)], seed, f"embedded/{source.key}/blemish")
     lent = combinations(BORROWS[source.key], side, count, seed) if source.key in BORROWS else []
-    blemished = [_blemish(source, row, clean, lent, chance, noise) for row in range(count)]
+    noisy = [_with_noise(source, row, clean, lent, chance, noise) for row in range(count)]
     columns = {
         "split": [split] * count,
         "row": range(count),
-        **{name: [item.texts[i] for item in blemished] for i, name in enumerate(source.text_columns)},
-        "label": [item.label for item in blemished],
+        **{name: [item.texts[i] for item in noisy] for i, name in enumerate(source.text_columns)},
+        "label": [item.label for item in noisy],
     }
     return pl.DataFrame(columns, schema=schemas.raw(source).columns)
 
@@ -114,13 +114,13 @@ def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
     return Combination(texts, label, words.get("cue"), words.get(grammar.topic))
 
 
-def _blemish(
+def _with_noise(
     source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws, shares: Noise
 ) -> Combination:
     """The row as it is published: mostly the clean one."""
     back, other = (int(chance.lanes[row, lane]) for lane in (1, 2))
     earlier = clean[max(0, row - 1 - (back * shares.reach >> 32))]
-    match _blemish_of(float(chance.lanes[row, 0]) / 2**32, shares):
+    match _noise_of(float(chance.lanes[row, 0]) / 2**32, shares):
         case "repeated" if row:
             return earlier
         case "conflicting" if row:
@@ -137,9 +137,9 @@ def _blemish(
     return clean[row]
 
 
-def _blemish_of(fraction: float, shares: Noise) -> str | None:
-    """The kind of blemish that a real in [0, 1) stands for."""
-    for name in BLEMISHES:
+def _noise_of(fraction: float, shares: Noise) -> str | None:
+    """The kind of noise that a real in [0, 1) stands for."""
+    for name in NOISE_KINDS:
         fraction -= getattr(shares, name)
         if fraction < 0:
             return name

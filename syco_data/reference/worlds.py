@@ -72,6 +72,7 @@ class Cases:
 
 
 def draw_cases(world: World, count: int, mixture: statements.Mixture, purpose: str) -> Cases:
+    """The first `count` cases of a purpose. The names of draws stay what they were: others would draw other items."""
     ids = [f"{purpose}/{index}" for index in range(count)]
     own, persons = (draws.draw(ids, world.seed, f"embedded/{name}") for name in ("items", "people"))
     return Cases(world, statements.claims(world.inputs, own, mixture), own, persons)

@@ -56,7 +56,7 @@ def test_other_seeds_give_other_rows():
     assert not first.equals(second)
 
 
-def test_rows_have_the_blemishes_that_cleaning_is_for():
+def test_rows_have_the_noise_that_cleaning_is_for():
     frames = {key: sources.rows(source, source.train, 600, 0, NOISE) for key, source in SOURCES.items()}
     doubled = sum(texts(key, df).is_duplicated().sum() for key, df in frames.items())
     conflicts = sum(
