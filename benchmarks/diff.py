@@ -131,11 +131,12 @@ def _rendered(rows: pl.DataFrame, schema: Schema) -> Iterator[pl.DataFrame]:
 def _verdicts(rows: pl.DataFrame) -> pl.DataFrame:
     chance = draws.draw(rows["claim_id"], 0, "scores")
     values = {
-        name: pl.Series(-chance.fraction(i)) for i, name in enumerate(n for n in VERDICTS.names if "logprob" in n)
+        name: pl.Series(-chance.fraction(i)) for i, name in enumerate(n for n in VERDICTS.names if "logprob_" in n)
     }
     return rows.select(
         "prompt_id", **values, choice="answer", margin=values["logprob_a"], correct="known", swapped_choice="answer",
         swapped_margin=values["logprob_b"], swapped_correct="known", known="known",
+        label_logprobs=pl.lit(None, VERDICTS.columns["label_logprobs"]), calibrated_margin=pl.lit(None, pl.Float64),
         reason=pl.when(~pl.col("known")).then(pl.lit("unknown")),
     ).select(VERDICTS.names)  # fmt: skip
 

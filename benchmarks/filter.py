@@ -26,7 +26,7 @@ from syco_data.engines import models, scoring
 from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
 from syco_data.engines.vllm import PACKAGES, VllmEngine, _ask
-from syco_data.filter import verdicts
+from syco_data.filter import questions
 from syco_data.settings import REFERENCE, Engines
 
 PROMPTS, NAME = Path("data/prompts/prompts.parquet"), "reference"
@@ -68,7 +68,7 @@ def _requests(count: int) -> list[Request]:
     texts = tables.read(PROMPTS, schemas.PROMPTS, ["stripped_prompt"])["stripped_prompt"].unique(maintain_order=True)
     rounds = -(-count // len(texts))
     numbered = [texts.str.replace('"', f'"{turn} ', literal=True) if turn else texts for turn in range(rounds)]
-    return [Request(text, verdicts.OPTIONS) for text in pl.concat(numbered)[:count]]
+    return [Request(text, questions.LETTERS) for text in pl.concat(numbered)[:count]]
 
 
 def _timed(call) -> Timed:

@@ -17,15 +17,16 @@ import numpy as np
 
 from benchmarks import gpu_tuning
 from syco_data import engines, schemas, settings, tables
+from syco_data.build import Tables
 from syco_data.engines import models
 from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import OptionScores, Request
 from syco_data.errors import CheckFailed, SycoError
-from syco_data.filter import verdicts
+from syco_data.filter import questions
 from syco_data.finetune import instructions
 from syco_data.settings import REFERENCE, Engines
 
-PROMPTS, NAME = Path("data/prompts/prompts.parquet"), "reference"
+DATA, NAME = Path("data"), "reference"
 TRAIN = Path("data/train/reference/balanced/train.parquet")
 CLEAR, CLOSE = 0.01, 0.001  # nats: margins that must agree in sign; largest difference of log-probabilities
 
@@ -54,8 +55,8 @@ def _check() -> None:
         raise SycoError("no CUDA GPU here, or a CPU build of torch: nothing was checked", "VARIANT=cuda make setup")
     chosen = settings.load()
     model = models.open(NAME, chosen)
-    prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
-    requests = verdicts.requests(verdicts.questions(prompts, chosen.filter.rule))
+    prompts = questions.of_build(Tables.below(DATA, (), (), ()))
+    requests = questions.requests(questions.build(prompts, chosen.filter, model.style))
     expected = _measured("transformers on cpu", model, _on(chosen.engines, "transformers", "cpu"), requests)
     found = [_measured("transformers on cuda", model, _on(chosen.engines, "transformers", "cuda"), requests)]
     if engines.module("vllm").identity(chosen.engines).device != "cpu":
@@ -92,7 +93,7 @@ def _measured(name: str, model: ResolvedModel, chosen: Engines, requests: list[R
         scored: list[OptionScores] = engine.score(requests)
         seconds = time.perf_counter() - started
     print(f"{name:<22} {len(requests) / seconds:10,.0f} prompts/s")
-    rows = [score.logprobs or (np.nan,) * len(verdicts.OPTIONS) for score in scored]
+    rows = [score.logprobs or (np.nan,) * len(questions.LETTERS) for score in scored]
     return Measured(name, np.array(rows), len(requests) / seconds)
 
 

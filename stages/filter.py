@@ -7,24 +7,25 @@ from stages.folders import FILTRATION, VERDICTS
 from stages.tables import build_tables
 from syco_data import schemas, tables
 from syco_data.engines import models, scoring
-from syco_data.filter import model_record, report, verdicts
+from syco_data.filter import assess, development, model_record, questions, report, summary, verdicts
 from syco_data.settings import Settings
-
-COLUMNS = ["prompt_id", "answer", "stripped_prompt", *verdicts.GROUPS]
 
 
 def main(settings: Settings, name: str) -> None:
     places = build_tables(settings)
-    prompts = tables.read(places.prompts, schemas.PROMPTS, COLUMNS)
     model = models.open(name, settings)
-    asked = verdicts.questions(prompts, settings.filter.rule)
-    collected = scoring.collect(verdicts.requests(asked), model, settings.engines)
-    decided = verdicts.verdicts(asked, collected.scores, settings.filter)
-    found = verdicts.summary(prompts, decided, settings.filter)
-    tables.write(decided, schemas.VERDICTS, places.verdicts[name])
-    model_record.write(settings.models[name], scoring.space(model, settings.engines), VERDICTS / name)
-    report.write(FILTRATION / name, found, verdicts.histogram(decided), collected)
-    report.show(name, found, collected, Console(stderr=True))
+    prompts = questions.of_build(places)
+    way = assess.chosen(settings.filter, model, lambda: development.of_build(places, settings), settings.engines)
+    asked = questions.build(prompts, way, model.style)
+    collected = scoring.collect(questions.requests(asked), model, settings.engines)
+    decided = verdicts.decide(asked, collected.scores, way)
+    figures = summary.summary(prompts, decided.table, way)
+    tables.write(decided.table, schemas.VERDICTS, places.verdicts[name])
+    model_record.write(settings.models[name], scoring.space(model, settings.engines), way, VERDICTS / name)
+    report.write(FILTRATION / name, figures, decided, collected, way)
+    report.show(name, figures, decided, collected, way, Console(stderr=True))
+    if any(settings.arms[arm].filtered for arm in settings.build.arms):
+        summary.refuse_useless(name, prompts, decided.table, figures, way)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 import syco_data
 from syco_data import redaction, streams
 from syco_data.commands import (
+    assess,  # noqa: F401 - a command of `models`
     counts,
     diff,
     filter,

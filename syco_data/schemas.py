@@ -116,6 +116,11 @@ VERDICTS = Schema(
         "swapped_choice": TEXT,
         "swapped_margin": REAL,
         "swapped_correct": FLAG,
+        # Of each label of the source, in its order, after the input; null where the labels were not asked for. The
+        # options' log-probabilities are then those of the claim's label and of the likeliest other one.
+        "label_logprobs": pl.List(REAL),
+        # `margin` without the model's habits, in nats; null without calibration.
+        "calibrated_margin": REAL,
         "known": FLAG,
         "reason": TEXT,  # null when known, else unknown | unsure | too_long
     },
@@ -123,7 +128,7 @@ VERDICTS = Schema(
     frozenset(
         {
             "logprob_a", "logprob_b", "choice", "margin", "correct", "swapped_logprob_a", "swapped_logprob_b",
-            "swapped_choice", "swapped_margin", "swapped_correct", "reason",
+            "swapped_choice", "swapped_margin", "swapped_correct", "label_logprobs", "calibrated_margin", "reason",
         }
     ),
 )  # fmt: skip

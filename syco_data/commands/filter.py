@@ -12,7 +12,7 @@ from syco_data.commands import completion, output, project
 from syco_data.engines import models
 from syco_data.errors import CheckFailed, SycoError
 
-PROMPTS = Path("data/prompts/prompts.parquet")
+DATA = Path("data")
 
 
 def run(
@@ -52,16 +52,18 @@ def _call(command: list[str]) -> int:
 
 
 def _count(names: list[str], given: settings.Settings) -> None:
-    from syco_data import schemas, tables
+    from syco_data.build import Tables
     from syco_data.engines import scoring
-    from syco_data.filter import verdicts
+    from syco_data.filter import questions
 
-    prompts = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
-    requests = verdicts.requests(verdicts.questions(prompts, given.filter.rule))
+    prompts = questions.of_build(Tables.below(DATA, (), (), ()))
     numbers = ("prompts", "texts to score", "in the store", "missing", "tokens to read")
     table = output.table("model", *numbers, right=numbers)
     for name in names:
         model = models.open(name, given, weights=False)
+        # Where a key is `auto`, one of these ways will be taken.
+        ways = [questions.build(prompts, way, model.style) for way in given.filter.ways]
+        requests = list(dict.fromkeys(request for way in ways for request in questions.requests(way)))
         todo = scoring.pending(requests, model, given.engines)
         tokens = scoring.tokens(todo, model, given.engines)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)

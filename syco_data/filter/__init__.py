@@ -1,1 +1,1 @@
-"""Which prompts a model knows."""
+"""Which prompts a model knows: how it is asked, what its scores say, and how sure that is."""

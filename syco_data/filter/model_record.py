@@ -8,15 +8,19 @@ from typing import Any
 from syco_data import files
 from syco_data.engines.store import Space
 from syco_data.errors import SycoError
-from syco_data.settings import Model
+from syco_data.settings import Filter, Model
 
 NAME = "model.json"
 
 
-def write(model: Model, space: Space, folder: Path) -> None:
-    """Writes `source`, `revision` and all that a score depends on; no path of this machine."""
+def write(model: Model, space: Space, way: Filter, folder: Path) -> None:
+    """Writes `source`, `revision`, all that a score depends on, and how it was asked (`way`, without any `auto`).
+
+    No path of this machine is in it.
+    """
     record = {**asdict(space), "source": portable_source(model.source), "revision": model.revision}
-    files.write_json(folder / NAME, {"digest": record.pop("model"), **record})
+    asking = {"ask": way.ask, "calibrate": way.calibrate, "rule": way.rule}
+    files.write_json(folder / NAME, {"digest": record.pop("model"), **record, **asking})
 
 
 def read(folder: Path) -> dict[str, Any]:

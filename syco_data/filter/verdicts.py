@@ -1,182 +1,148 @@
-"""Filtration: what a model's scores say about each prompt, and which claims the model knows.
+"""What a model's scores say about each prompt, and which claims it knows.
 
-Rules (`filter.rule`), by how hard they are to pass by guessing:
+Rules (`filter.rule`), by what they decide on:
 
 - `answered`: the right option is the likelier one. The published rule; a guesser passes half the time.
 - `both_orders`: right with the options as they stand and exchanged. A guesser passes a quarter of the time, a
   model that likes one position never.
-- `margin`: right by at least `filter.margin` nats.
+- `margin`: right by at least `filter.margin` nats, of the calibrated margin where there is one.
+- `averaged`: the calibrated margin (`filter.calibrate`) is on the side of the right option.
 
+With `filter.purity` the margin has to be so large besides that this share of what is kept is known and not guessed.
 A |margin| under `filter.unsure` is no answer, whatever the rule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import polars as pl
 
+from syco_data import engines
 from syco_data.engines import store
-from syco_data.engines.planning import Request
-from syco_data.prompts import transcripts
+from syco_data.filter import calibration, purity, questions
+from syco_data.schemas import VERDICTS
 from syco_data.settings import Filter
 
-OPTIONS = (" (A)", " (B)")
-GUESSING = {"answered": 0.5, "both_orders": 0.25, "margin": 0.5}
-"""Share of prompts that a model without knowledge keeps (at most, for `margin`)."""
-NOISE = 1.96  # standard errors: two-sided 95%
-GROUPS = ("source", "truth", "label_kind", "polarity")
-BIN, BINS = 0.5, 20  # histogram of margins: nats per bin, bins on each side of zero; the outermost hold the rest
 
+@dataclass(frozen=True)
+class Decided:
+    """`table`: one row of `schemas.VERDICTS` per prompt. `least`: the margin that was needed, in nats.
 
-def questions(prompts: pl.DataFrame, rule: str) -> pl.DataFrame:
-    """What to ask for each prompt: `prompt_id`, `answer`, `asked` and, under `both_orders`, `swapped`.
-
-    `asked` is the stripped prompt, `swapped` the same with its options exchanged (else null).
+    `least` is None where no margin reaches `filter.purity`. `unsure`: the |margin| below which there was no answer, in
+    nats; `filter.unsure`, or the step that this model's margins come in where that is larger. `cells`: for each kind of
+    cell, how many rows were calibrated by it.
     """
-    other = transcripts.swap_options(pl.col("stripped_prompt")) if rule == "both_orders" else pl.lit(None, pl.String)
-    return prompts.select("prompt_id", "answer", asked="stripped_prompt", swapped=other)
+
+    table: pl.DataFrame
+    least: float | None
+    unsure: float
+    cells: dict[str, int]
 
 
-def requests(asked: pl.DataFrame) -> list[Request]:
-    """Every distinct text of `questions`, as a request."""
-    texts = pl.concat([asked["asked"], asked["swapped"]]).drop_nulls().unique(maintain_order=True)
-    return [Request(text, OPTIONS) for text in texts]
+def decide(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> Decided:
+    """Verdicts from questions (`questions.build`) and scores (`schemas.SCORES`); `settings` name one way of asking."""
+    answered = asked.hstack(_answers(asked, scored, settings))
+    if settings.calibrate == "none":
+        answered = answered.with_columns(calibrated_margin=pl.lit(None, pl.Float64), cell=pl.lit(None, pl.String))
+    else:
+        answered = answered.hstack(calibration.margins(answered, settings.ask, settings.calibrate, settings.cell_rows))
+    raw = pl.concat([answered["margin"], answered["swapped_margin"]]).drop_nulls()
+    settings = settings.model_copy(update={"unsure": max(settings.unsure, engines.resolution(raw.to_numpy()))})
+    sided = answered.hstack(sides(answered, settings.rule))
+    least = settings.margin if settings.rule == "margin" else 0.0
+    if settings.purity is not None:
+        least = purity.least_margin(_sure(sided, settings), settings.purity)
+    reason = _reason(sided, settings, least)
+    table = sided.with_columns(known=reason.is_null(), reason=reason).select(VERDICTS.names)
+    cells = answered["cell"].drop_nulls().value_counts().sort("cell")
+    return Decided(table, least, settings.unsure, dict(cells.iter_rows()))
 
 
-def verdicts(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> pl.DataFrame:
-    """One row of `schemas.VERDICTS` per prompt, from `questions` and scores (`schemas.SCORES`)."""
-    plain = _answers(asked, scored, "asked", pl.col("answer") == "(A)")
-    swapped = _answers(asked, scored, "swapped", pl.col("answer") == "(B)")
-    both = pl.concat([plain, swapped.select(pl.all().name.prefix("swapped_"))], how="horizontal")
-    reason = _reason(settings)
-    return pl.concat([asked.select("prompt_id"), both], how="horizontal").with_columns(
-        known=reason.is_null(), reason=reason
+def _answers(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> pl.DataFrame:
+    """Log-probabilities, choice, margin and correctness of both wordings, in the order of `asked`."""
+    logprobs = _scores(asked["text"], asked["replies"], scored)
+    nothing = pl.Series([None] * len(asked), dtype=pl.List(pl.Float64))
+    if settings.ask == "labels":
+        options, labels = _of_labels(asked, logprobs), logprobs
+    else:
+        options, labels = logprobs, nothing
+    swapped = _scores(asked["swapped_text"], asked["swapped_replies"], scored)
+    is_a = asked["answer"] == "(A)"
+    return pl.concat(
+        [_judged(options, is_a, ""), _judged(swapped, ~is_a, "swapped_"), pl.DataFrame({"label_logprobs": labels})],
+        how="horizontal",
     )
 
 
-def _answers(asked: pl.DataFrame, scored: pl.DataFrame, text: str, right_is_a: pl.Expr) -> pl.DataFrame:
-    """Log-probabilities, choice, margin and correctness of one wording, in the order of `asked`."""
-    keys = asked[text].map_elements(lambda t: store.key(Request(t, OPTIONS)), return_dtype=pl.String)
-    joined = asked.with_columns(key=keys).join(scored, on="key", how="left", maintain_order="left")
-    a, b = pl.col("logprobs").list.get(0, null_on_oob=True), pl.col("logprobs").list.get(1, null_on_oob=True)
-    margin = pl.when(right_is_a).then(a - b).otherwise(b - a)
-    return joined.select(
-        logprob_a=a,
-        logprob_b=b,
-        choice=pl.when(a.is_not_null()).then(pl.when(a >= b).then(pl.lit("(A)")).otherwise(pl.lit("(B)"))),
-        margin=margin,
-        correct=margin > 0,
+def _scores(texts: pl.Series, replies: pl.Series, scored: pl.DataFrame) -> pl.Series:
+    """Log-probabilities of the replies, row by row; null where nothing was asked, or the text was too long."""
+    keys = [request and store.key(request) for request in questions.each(texts, replies)]
+    rows = pl.DataFrame({"key": keys}, schema={"key": pl.String})
+    return rows.join(scored, on="key", how="left", maintain_order="left")["logprobs"]
+
+
+def _of_labels(asked: pl.DataFrame, logprobs: pl.Series) -> pl.Series:
+    """What the labels say of the two options: one has the claim's own label on its side, the other the best other."""
+    agrees_first = asked["truth"] == (asked["answer"] == "(A)")
+    own_first = agrees_first == (asked["polarity"] == "is")
+    pairs = [
+        None if values is None else _pair(values, label, first)
+        for values, label, first in zip(logprobs.to_list(), asked["label"], own_first, strict=True)
+    ]
+    return pl.Series(pairs, dtype=pl.List(pl.Float64))
+
+
+def _pair(logprobs: Sequence[float], label: int, own_first: bool) -> list[float]:
+    own, other = logprobs[label], max(logprobs[:label] + logprobs[label + 1 :])
+    return [own, other] if own_first else [other, own]
+
+
+def _judged(logprobs: pl.Series, right_is_a: pl.Series, prefix: str) -> pl.DataFrame:
+    a, b = (pl.col("logprobs").list.get(place, null_on_oob=True) for place in (0, 1))
+    margin = pl.when("right_is_a").then(a - b).otherwise(b - a)
+    return pl.DataFrame({"logprobs": logprobs, "right_is_a": right_is_a}).select(
+        a.alias(f"{prefix}logprob_a"),
+        b.alias(f"{prefix}logprob_b"),
+        pl.when(a >= b).then(pl.lit("(A)")).when(a < b).then(pl.lit("(B)")).alias(f"{prefix}choice"),
+        margin.alias(f"{prefix}margin"),
+        (margin > 0).alias(f"{prefix}correct"),
     )
 
 
-def _reason(settings: Filter) -> pl.Expr:
+def sides(answered: pl.DataFrame, rule: str) -> pl.DataFrame:
+    """The margin that decides under a rule, `deciding`, and `mirrored`: what it would be were the other option right.
+
+    Nats; null where a score is missing.
+    """
+    deciding = {
+        "answered": ["margin"],
+        "both_orders": ["margin", "swapped_margin"],
+        "averaged": ["calibrated_margin"],
+        "margin": ["margin" if answered["calibrated_margin"].is_null().all() else "calibrated_margin"],
+    }[rule]
+    whole = pl.all_horizontal(pl.col(deciding).is_not_null())
+    return answered.select(
+        deciding=pl.when(whole).then(pl.min_horizontal(deciding)),
+        mirrored=pl.when(whole).then(pl.min_horizontal([-pl.col(name) for name in deciding])),
+    )
+
+
+def _sure(sided: pl.DataFrame, settings: Filter) -> pl.DataFrame:
+    large = [pl.col(name) >= settings.unsure for name in ("deciding", "mirrored")]
+    return sided.filter(pl.any_horizontal(large)).select("mirrored", margin="deciding")
+
+
+def _reason(sided: pl.DataFrame, settings: Filter, least: float | None) -> pl.Series:
     """Why a prompt is dropped; null when the claim is known."""
-    margins = [pl.col("margin")] + ([pl.col("swapped_margin")] if settings.rule == "both_orders" else [])
-    least = pl.min_horizontal(margins)
-    enough = least >= settings.margin if settings.rule == "margin" else least > 0
-    unsure = pl.any_horizontal([margin.abs() < settings.unsure for margin in margins])
-    missing = pl.any_horizontal([margin.is_null() for margin in margins])
-    return (
-        pl.when(missing)
+    names = ["margin", "swapped_margin"] if settings.rule == "both_orders" else ["deciding"]
+    unsure = pl.any_horizontal([pl.col(name).abs() < settings.unsure for name in names])
+    enough = pl.lit(False) if least is None else (pl.col("deciding") > 0) & (pl.col("deciding") >= least)
+    return sided.select(
+        pl.when(pl.col("deciding").is_null())
         .then(pl.lit("too_long"))
         .when(unsure)
         .then(pl.lit("unsure"))
         .when(~enough)
         .then(pl.lit("unknown"))
-    )
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Of a group of prompts: how many were kept, beside what guessing would keep.
-
-    `accuracy` is the share of scored prompts answered right as they stand.
-    """
-
-    prompts: int
-    kept: int
-    keep_rate: float
-    guessing: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Metrics of one model's filtration. `groups` by column, then by value.
-
-    `position_habit` is the share of all answers that chose the first option, in both orders where both were
-    asked: 0.5 without a habit. `chance_band` is the widest accuracy that guessing reaches 95 times in 100.
-    """
-
-    overall: Kept
-    dropped: dict[str, int]
-    position_habit: float
-    chance_band: float
-    median_margin: float
-    groups: dict[str, dict[str, Kept]]
-
-    @property
-    def warning(self) -> str | None:
-        """Why training on what is left would do harm, if it would."""
-        overall = self.overall
-        if overall.keep_rate > overall.guessing and overall.accuracy > self.chance_band:
-            return None
-        found = (
-            f"kept {overall.keep_rate:.1%} where guessing keeps {overall.guessing:.0%}"
-            if overall.keep_rate <= overall.guessing
-            else f"{overall.accuracy:.1%} right, within noise of chance (up to {self.chance_band:.1%})"
-        )
-        return (
-            f"WARNING: this model does not know the claims: {found}. In the published work the 8B model was in this "
-            "case, and after tuning it agreed with everything: this training set is likely to do harm."
-        )
-
-
-def summary(prompts: pl.DataFrame, decided: pl.DataFrame, settings: Filter) -> Summary:
-    """Metrics from prompts (`source`, `truth`, `label_kind`, `polarity`) and their verdicts."""
-    df = decided.join(prompts.select("prompt_id", *GROUPS), on="prompt_id", how="left")
-    guessing = GUESSING[settings.rule]
-    scored = df["correct"].drop_nulls().len()
-    choices = pl.concat([df["choice"], df["swapped_choice"]]).drop_nulls()
-    dropped = df.group_by("reason").len().drop_nulls("reason").sort("reason")
-    return Summary(
-        overall=_kept(df, guessing),
-        dropped={reason: int(count) for reason, count in dropped.iter_rows()},
-        position_habit=_rounded((choices == "(A)").mean()),
-        chance_band=_rounded(0.5 + NOISE * sqrt(0.25 / max(scored, 1))),
-        median_margin=_rounded(df["margin"].median()),
-        groups={column: _by(df, column, guessing) for column in GROUPS},
-    )
-
-
-def _by(df: pl.DataFrame, column: str, guessing: float) -> dict[str, Kept]:
-    parts = df.with_columns(pl.col(column).cast(pl.String)).partition_by(column, as_dict=True)
-    return {value: _kept(part, guessing) for (value,), part in sorted(parts.items())}
-
-
-def _kept(df: pl.DataFrame, guessing: float) -> Kept:
-    return Kept(
-        prompts=len(df),
-        kept=int(df["known"].sum()),
-        keep_rate=_rounded(df["known"].mean()),
-        guessing=guessing,
-        accuracy=_rounded(df["correct"].mean()),
-    )
-
-
-def _rounded(value: float | None) -> float:
-    """Six digits are enough to read, and steady over versions of the arithmetic."""
-    return round(float(value), 6) if value is not None else 0.0
-
-
-def histogram(decided: pl.DataFrame) -> pl.DataFrame:
-    """Margins in bins: `margin` (the bin's lower edge, nats), `known`, `prompts`; every bin is there."""
-    edges = pl.DataFrame({"bin": range(-BINS, BINS)}).join(pl.DataFrame({"known": [False, True]}), how="cross")
-    bins = (pl.col("margin") / BIN).floor().cast(pl.Int64).clip(-BINS, BINS - 1)
-    counted = decided.drop_nulls("margin").group_by(bin=bins, known="known").agg(prompts=pl.len())
-    filled = edges.join(counted, on=["bin", "known"], how="left").sort("bin", "known")
-    return filled.select(
-        margin=pl.col("bin") * BIN,
-        known=pl.when("known").then(pl.lit("known")).otherwise(pl.lit("not known")),
-        prompts=pl.col("prompts").fill_null(0).cast(pl.Int64),
-    )
+        .alias("reason")
+    ).to_series()

@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import polars as pl
-
 from syco_data import schemas, tables
 from syco_data.build import Tables
+from syco_data.filter import summary as filtration
 from syco_data.release.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.release.manifest import Manifest
-from syco_data.settings import Settings, SurveyProbes
+from syco_data.settings import Filter, Settings, SurveyProbes
 from syco_data.validate.audit import KNOWN_LEAK, OPEN_LEAK
 
 AUDIT_COLUMNS = ("feature", "accuracy", "low", "high", "finding")
@@ -29,24 +28,20 @@ def _per_source(path: Path, schema: schemas.Schema) -> dict[str, int]:
     return dict(tables.scan(path, schema).group_by("source").len().collect().iter_rows())
 
 
-def keep_rates(build: Tables) -> tuple[KeepRate, ...]:
+def keep_rates(build: Tables, settings: Filter) -> tuple[KeepRate, ...]:
     """How many prompts each model was asked and knew, per source."""
-    found = []
-    for model, path in build.verdicts.items():
-        sources = tables.scan(build.prompts, schemas.PROMPTS).select("prompt_id", "source")
-        known = tables.scan(path, schemas.VERDICTS).select("prompt_id", "known")
-        counts = known.join(sources, on="prompt_id").group_by("source").agg(pl.len(), pl.col("known").sum())
-        found += [KeepRate(model, *row) for row in counts.sort("source").collect().iter_rows()]
-    return tuple(found)
+    asked = tables.read(build.prompts, schemas.PROMPTS, ["prompt_id", "answer", *filtration.GROUPS])
+    return tuple(
+        KeepRate(model, source, group.prompts, group.kept, group.purity)
+        for model, path in build.verdicts.items()
+        for source, group in filtration.summary(asked, tables.read(path, schemas.VERDICTS), settings)
+        .groups["source"].items()
+    )  # fmt: skip
 
 
-def guessing(build: Tables) -> str:
+def guessing(settings: Filter) -> str:
     """The share of prompts that pure guessing keeps: half when asked once, a quarter when asked in both orders."""
-    shares = set()
-    for path in build.verdicts.values():
-        asked_twice = tables.scan(path, schemas.VERDICTS).select(pl.col("swapped_correct").is_not_null().any())
-        shares.add("25%" if asked_twice.collect().item() else "50%")
-    return " or ".join(sorted(shares)) or "50%"
+    return f"{filtration.GUESSING[settings.rule]:.0%}"
 
 
 def audit(path: Path) -> tuple[tuple[AuditLine, ...], dict[str, tuple[str, ...]]]:

@@ -13,6 +13,7 @@ import yaml
 
 from syco_data import files
 from syco_data.errors import SycoError
+from syco_data.filter.purity import Purity
 from syco_data.formats import documents
 from syco_data.release import licences, tables
 from syco_data.release.manifest import File
@@ -44,6 +45,7 @@ class KeepRate:
     source: str
     asked: int
     known: int
+    purity: Purity | None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from syco_data.errors import SycoError
 from syco_data.evaluate import statistics
 from syco_data.evaluate.answers import BASE
 from syco_data.evaluate.statistics import Difference, Precision, Rate
-from syco_data.filter import verdicts as filtration
-from syco_data.filter.verdicts import Summary
+from syco_data.filter import summary as filtration
+from syco_data.filter.summary import Summary
 from syco_data.release import manifest
 from syco_data.release.manifest import Manifest
 from syco_data.report.questions import Question
@@ -152,7 +152,7 @@ def _all(folders: Mapping[str, Path], name: str) -> pl.DataFrame:
 
 
 def _kept(model: str, places: Places, settings: Settings) -> Summary:
-    asked = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", *filtration.GROUPS])
+    asked = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", "answer", *filtration.GROUPS])
     decided = tables.read(places.verdicts / model / "verdicts.parquet", schemas.VERDICTS)
     return filtration.summary(asked, decided, settings.filter)
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from syco_data.evaluate.published import FIGURES
 from syco_data.evaluate.statistics import Interval, wilson
-from syco_data.filter.verdicts import Kept
+from syco_data.filter.summary import Kept
 from syco_data.report.ablations import Curve, Seeds
 from syco_data.report.evidence import OPINIONS, Audit, Build, Evidence, Reading
 from syco_data.report.questions import GROUPS, Question
@@ -63,11 +63,24 @@ def kept(one: Evidence, level: float) -> Table:
             Cell(name),
             *numbers(f"{group.prompts:,}"),
             rated(keep_rate(group, level)),
-            *numbers(f"{group.guessing:.0%}", percent(group.accuracy)),
+            *numbers(f"{group.guessing:.0%}", percent(group.accuracy), *_calibrated(group, one), _purity(group)),
         )
         for name, group in groups.items()
     )
-    return Table("Prompts kept", ("source", "asked", "kept", "guessing keeps", "right as asked"), rows)
+    calibrated = () if one.kept.calibrated is None else ("right when calibrated",)
+    head = ("source", "asked", "kept", "guessing keeps", "right as asked", *calibrated, "of those kept, known (purity)")
+    return Table("Prompts kept", head, rows)
+
+
+def _calibrated(group: Kept, one: Evidence) -> tuple[str, ...]:
+    if one.kept.calibrated is None:
+        return ()
+    return (NOTHING if group.calibrated_accuracy is None else percent(group.calibrated_accuracy),)
+
+
+def _purity(group: Kept) -> str:
+    pure = group.purity
+    return NOTHING if pure is None else f"{percent(pure.value)} ({percent(pure.low)} to {percent(pure.high)})"
 
 
 def keep_rate(group: Kept, level: float) -> Reading:

@@ -24,10 +24,15 @@ def of_verdicts(table: str, verdicts: pl.LazyFrame, asked: pl.LazyFrame) -> list
                   known, "prompt_id", _correct_holds("", "(A)") & _correct_holds("swapped_", "(B)")),
         row_check("verdict_reason", table, "a verdict has a reason exactly when the claim is not known",
                   known, "prompt_id", pl.col("known") == pl.col("reason").is_null()),
-        row_check("verdict_known", table, "what a model knows it has answered right every time that it was asked",
-                  known, "prompt_id", ~pl.col("known") | (pl.col("correct").fill_null(False)
-                  & pl.col("swapped_correct").fill_null(True))),
+        row_check("verdict_known", table, "what a model knows it answered right: every time, or when calibrated",
+                  known, "prompt_id", ~pl.col("known") | _known_holds()),
     ]  # fmt: skip
+
+
+def _known_holds() -> pl.Expr:
+    every_time = pl.col("correct").fill_null(False) & pl.col("swapped_correct").fill_null(True)
+    calibrated = pl.col("calibrated_margin")
+    return pl.when(calibrated.is_null()).then(every_time).otherwise(calibrated > 0)
 
 
 def _choice_holds(prefix: str) -> pl.Expr:

@@ -15,8 +15,8 @@ from syco_data import engines, files, schemas, settings, tables
 from syco_data.__main__ import app
 from syco_data.engines import models, scoring
 from syco_data.errors import CheckFailed, SycoError
-from syco_data.filter import verdicts
-from tests.filter.test_verdicts import prompts
+from syco_data.filter import questions
+from tests.filter.support import prompts
 from tests.support import fake_engine, tiny_models
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +34,12 @@ def project(tmp_path, monkeypatch, folder):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     persona = {"name": "N", "age": 40, "school_1": "S", "school_2": "T", "template": "professor", "opinion": "agree"}
     rest = {"user_is_right": True, "option_order": "agree_first", "prompt": "p"}
-    df = prompts(10).with_columns(
-        claim_id="prompt_id", **{name: pl.lit(value) for name, value in (persona | rest).items()}
-    )
+    df = prompts(10).with_columns(**{name: pl.lit(value) for name, value in (persona | rest).items()})
     df = df.with_columns(pl.col("age").cast(pl.Int64))
-    tables.write(df, schemas.PROMPTS, Path("data/prompts/prompts.parquet"))
+    tables.write(df.select(schemas.PROMPTS.names), schemas.PROMPTS, Path("data/prompts/prompts.parquet"))
+    claims = df.select("claim_id", "source", "input", "label", "label_kind", "polarity", "truth", claim="input",
+                       row=pl.lit(0, pl.Int64), gold_label="label")  # fmt: skip
+    tables.write(claims.select(schemas.CLAIMS.names), schemas.CLAIMS, Path("data/claims/claims.parquet"))
     run("models", "add", "tiny", str(folder))
     return tmp_path
 
@@ -55,7 +56,7 @@ def collect(count: int, monkeypatch) -> None:
     """Scores some of the prompts by the fake engine in the name of the real one."""
     chosen = settings.load()
     model = models.resolve("tiny", chosen.models["tiny"], Path("none"), chosen.hub)
-    asked = verdicts.requests(verdicts.questions(prompts(10), chosen.filter.rule))
+    asked = questions.requests(questions.build(prompts(10), chosen.filter, model.style))
     engine = {**engines.modules(), chosen.engines.engine: Stand(engines.module(chosen.engines.engine))}
     with monkeypatch.context() as patch:
         patch.setattr(engines, "modules", lambda: engine)

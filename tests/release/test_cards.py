@@ -41,7 +41,7 @@ def test_every_source_is_credited_and_counted():
 
 
 def test_keep_rates_are_those_of_the_verdicts():
-    rates = cardfacts.keep_rates(shared_build().tables)
+    rates = cardfacts.keep_rates(shared_build().tables, shared_build().settings.filter)
     assert sum(rate.asked for rate in rates) == shared_build().settings.prompts.rows
     for rate in rates:
         assert (

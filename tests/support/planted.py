@@ -125,8 +125,12 @@ def world() -> World:
     )  # fmt: skip
 
 
+LATER = ("swapped", "label_", "calibrated")
+"""Columns that verdicts of one order without calibration leave empty."""
+
+
 def _verdicts(candidates: pl.DataFrame) -> pl.DataFrame:
-    nulls = {name: pl.lit(None, dtype=VERDICTS.columns[name]) for name in VERDICTS.names if name.startswith("swapped")}
+    nulls = {name: pl.lit(None, dtype=VERDICTS.columns[name]) for name in VERDICTS.names if name.startswith(LATER)}
     return candidates.select(
         "prompt_id", logprob_a=pl.lit(-0.5), logprob_b=pl.lit(-1.5), choice="answer", margin=pl.lit(1.0),
         correct=pl.lit(True), known=pl.lit(True), reason=pl.lit(None, dtype=pl.String), **nulls,

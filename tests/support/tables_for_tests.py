@@ -165,6 +165,8 @@ def verdicts(candidates: pl.DataFrame, seed: int) -> pl.DataFrame:
         swapped_choice=(~chooses_a).replace_strict(letters, return_dtype=pl.String),
         swapped_margin=margin,
         swapped_correct="known",
+        label_logprobs=pl.lit(None, pl.List(pl.Float64)),
+        calibrated_margin=pl.lit(None, pl.Float64),
         reason=pl.when(~pl.col("known")).then(pl.lit("unknown")),
     ).select(schemas.VERDICTS.names)
 

@@ -1,0 +1,102 @@
+"""Ways of asking side by side, on claims that nothing is reported or trained on, and the one to take."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from syco_data.engines import scoring
+from syco_data.engines.models import ResolvedModel
+from syco_data.engines.scoring import Collected
+from syco_data.filter import questions, summary, verdicts
+from syco_data.filter.purity import Purity, estimate, wilson
+from syco_data.filter.summary import Habits
+from syco_data.settings import Engines, Filter
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Right answers of the rows that were scored, all or of one source."""
+
+    right: int
+    rows: int
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.rows if self.rows else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.right, self.rows)
+
+    @property
+    def purity(self) -> Purity | None:
+        """At any margin."""
+        return estimate(self.right, self.rows - self.right)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of asking: `settings` name it, `sources` are by name.
+
+    `seconds` are those of 1,000 texts, None where all scores came from the store.
+    """
+
+    settings: Filter
+    overall: Answered
+    sources: dict[str, Answered]
+    habits: Habits
+    seconds: float | None
+
+
+def every_way(settings: Filter) -> list[Filter]:
+    """All that there are, each decided by the side on which its margin is."""
+    plain = settings.model_copy(update={"purity": None, "unsure": 0.0, "ask": "auto"})
+    asked = plain.model_copy(update={"rule": "answered", "calibrate": "none"}).ways
+    return [*asked, *plain.model_copy(update={"rule": "averaged", "calibrate": "auto"}).ways]
+
+
+def compare(prompts: pl.DataFrame, model: ResolvedModel, ways: Sequence[Filter], engine: Engines) -> list[Way]:
+    """Each way on the same prompts (`development.build`); the model is loaded once for each kind of question."""
+    results = {}
+    for ask in dict.fromkeys(way.ask for way in ways):
+        orders = any(way.both_orders for way in ways if way.ask == ask)
+        most = next(way for way in ways if way.ask == ask and way.both_orders == orders)
+        asked = questions.build(prompts, most, model.style)
+        collected = scoring.collect(questions.requests(asked), model, engine)
+        results |= {way: _way(prompts, asked, collected, way) for way in ways if way.ask == ask}
+    return [results[way] for way in ways]
+
+
+def _way(prompts: pl.DataFrame, asked: pl.DataFrame, collected: Collected, way: Filter) -> Way:
+    table = verdicts.decide(asked, collected.scores, way).table
+    figures = summary.summary(prompts, table, way)
+    deciding = table.select("prompt_id", verdicts.sides(table, way.rule)["deciding"]).drop_nulls()
+    scored = prompts.select("prompt_id", "source").join(deciding, on="prompt_id")
+    scored = scored.select("source", right=pl.col("deciding") > 0)
+    sources = scored.partition_by("source", as_dict=True)
+    return Way(
+        settings=way,
+        overall=_answered(scored),
+        sources={name: _answered(part) for (name,), part in sorted(sources.items())},
+        habits=figures.calibrated or figures.habits,
+        seconds=1000 * collected.seconds / collected.fresh if collected.fresh else None,
+    )
+
+
+def _answered(scored: pl.DataFrame) -> Answered:
+    return Answered(int(scored["right"].sum()), len(scored))
+
+
+def best(ways: Sequence[Way]) -> Way:
+    """The most accurate; of equal ones the first, which is the simplest."""
+    return max(ways, key=lambda way: way.overall.accuracy)
+
+
+def chosen(settings: Filter, model: ResolvedModel, prompts: Callable[[], pl.DataFrame], engine: Engines) -> Filter:
+    """The settings with `auto` replaced by the best way on development prompts, which are read only if it is needed."""
+    if len(settings.ways) == 1:
+        return settings.ways[0]
+    ways = [way.model_copy(update={"purity": None, "unsure": 0.0}) for way in settings.ways]
+    taken = best(compare(prompts(), model, ways, engine)).settings
+    return settings.model_copy(update={"ask": taken.ask, "calibrate": taken.calibrate})

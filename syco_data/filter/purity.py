@@ -1,0 +1,59 @@
+"""Purity: of the prompts kept, the share whose claim the model knew and did not guess.
+
+A guess is as often wrong as right, whatever its margin, as claims are as often true as false. So behind the wrong
+answers at a margin stand as many right guesses: purity is 1 - wrong / right.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+LEVEL = 0.95  # of the interval
+ROUNDING = 1e-9  # of a number of answers
+LEAST = 20
+"""Right answers below which no margin is chosen: the few answers of a guesser with the largest margins may all be
+right; 20 right and at most 2 wrong ones are so once in 10,000 times."""
+
+
+@dataclass(frozen=True)
+class Purity:
+    """`value` with its interval (Wilson's, of the share of wrong answers); all are between 0 and 1."""
+
+    value: float
+    low: float
+    high: float
+
+
+def estimate(right: int, wrong: int) -> Purity | None:
+    """From right and wrong answers at the same margins; None without any."""
+    if not right + wrong:
+        return None
+    low, high = wilson(wrong, right + wrong)
+    shares = (wrong / (right + wrong), high, low)
+    return Purity(*(round(max(0.0, 1 - share / (1 - share)) if share < 1 else 0.0, 6) for share in shares))
+
+
+def wilson(hits: int, rows: int) -> tuple[float, float]:
+    """The interval of a share."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, rows).proportion_ci(LEVEL, "wilson")
+    return float(interval.low), float(interval.high)
+
+
+def least_margin(sides: pl.DataFrame, target: float) -> float | None:
+    """The smallest margin from which on purity is at least `target`; None where there is none.
+
+    `sides` has the margins that decide, in nats: `margin`, and `mirrored`, what it would be were the wrong option
+    right. One margin holds for a whole build: single sources have too few wrong answers to choose by.
+    """
+    right, wrong = (
+        sides.filter(pl.col(name) > 0).group_by(margin=name).agg(pl.len().cast(pl.Int64).alias(kind))
+        for name, kind in (("margin", "right"), ("mirrored", "wrong"))
+    )
+    counts = right.join(wrong, on="margin", how="full", coalesce=True).fill_null(0).sort("margin", descending=True)
+    from_here_on = counts.select("margin", pl.col("right", "wrong").cum_sum())
+    pure = from_here_on.filter(
+        (pl.col("right") >= LEAST) & (pl.col("wrong") <= (1 - target) * pl.col("right") + ROUNDING)
+    )
+    return pure["margin"].min()

@@ -1,0 +1,49 @@
+"""`models assess` as a user meets it: the table, what to set, and what is missing."""
+
+import shutil
+
+import pytest
+
+from syco_data import engines, files
+from syco_data.errors import SycoError
+from tests.commands.test_filter import run
+from tests.support import fake_engine, tiny_models
+from tests.support.tables_for_tests import ROOT, shared_build
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with the tables that the command needs, and a tiny model that a fake engine stands in for."""
+    monkeypatch.chdir(tmp_path)
+    made = shared_build()
+    for name in ("raw", "claims", "probes"):
+        shutil.copytree(made.folder / name, tmp_path / "data" / name)
+    folder = tiny_models.make(tmp_path / "tiny", "byte_bpe")
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("assess_rows: 400", "assess_rows: 30").replace("source: reference", f"source: {folder}")
+    kept = "\n".join(f"  {key}: {{revision: main, licence: allow}}" for key in made.settings.sources)
+    head, rest = text.split("\nsources:\n")
+    files.write(tmp_path / "params.yaml", f"{head}\nsources:\n{kept}\n\nclaims:\n{rest.split('claims:', 1)[1]}".lstrip())
+    real = engines.module("vllm")
+    monkeypatch.setattr(engines, "modules", lambda: {"vllm": Stand(real), "transformers": Stand(real)})
+
+
+class Stand:
+    """The name of a real engine and the answers of the fake one."""
+
+    def __init__(self, real):
+        self.identity, self.sorts_by_prefix, self.load = real.identity, real.sorts_by_prefix, fake_engine.load
+
+
+def test_every_way_stands_beside_the_others_and_one_is_named(project):
+    shown = run("models", "assess", "reference")
+    for words in ("letters", "words", "labels", "batch", "30 held-out claims", "purity", "first option"):
+        assert words in shown
+    assert "To set in params.yaml: filter.ask: " in shown
+    assert "stored" in run("models", "assess", "reference"), "scores are kept"
+
+
+def test_tables_that_are_missing_are_named_with_what_builds_them(project):
+    shutil.rmtree("data/probes")
+    with pytest.raises(SycoError, match="dvc repro prompts probes"):
+        run("models", "assess", "reference")

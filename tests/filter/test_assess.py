@@ -1,0 +1,92 @@
+"""Ways of asking side by side: a model that says (B) and agrees with everything is heard through its labels."""
+
+import polars as pl
+import pytest
+
+from syco_data import schemas, tables
+from syco_data.claims import claims
+from syco_data.engines import scoring
+from syco_data.errors import SycoError
+from syco_data.filter import assess, development, questions
+from syco_data.probes.held_out import leak_key
+from syco_data.sources import SOURCES
+from tests.filter.support import chosen, prompts, scored
+from tests.support import fake_engine
+from tests.support.tables_for_tests import shared_build
+
+
+def collected(known: dict[str, int]):
+    """What scores a model that says (B), agrees with everything, and knows the labels of these texts."""
+
+    def answer(text, swapped):
+        if not text.startswith("Human"):
+            gold = known[text.removesuffix(" is")]
+            return tuple(-1.0 if label == gold else -4.0 for label in range(2))
+        return (-3.0, -0.1)
+
+    def collect(requests, model, settings):
+        rows = {"text": [each.text for each in requests], "replies": [list(each.options) for each in requests]}
+        asked = pl.DataFrame(rows).with_columns(
+            swapped_text=pl.lit(None, pl.String), swapped_replies=pl.lit(None, pl.List(pl.String))
+        )
+        return scoring.Collected(scored(asked, answer), 0, len(requests), 9, 2.0)
+
+    return collect
+
+
+def of_two_labels(count: int):
+    return prompts(count).with_columns(source=pl.lit("sst2"))
+
+
+def truths(df) -> dict[str, int]:
+    """The gold label that the truth of each claim makes of its named one."""
+    rows = df.select("input", "label", "polarity", "truth").iter_rows()
+    return {text: label if (polarity == "is") == truth else 1 - label for text, label, polarity, truth in rows}
+
+
+def test_every_way_is_measured_and_the_one_that_hears_what_is_known_wins(monkeypatch):
+    df = of_two_labels(200)
+    monkeypatch.setattr(scoring, "collect", collected(truths(df)))
+    ways = assess.compare(df, fake_engine.MODEL, assess.every_way(chosen("both_orders")), None)
+    assert [(way.settings.ask, way.settings.calibrate) for way in ways] == [
+        ("letters", "none"), ("words", "none"), ("labels", "none"), ("letters", "order"), ("letters", "batch"),
+        ("words", "order"), ("words", "batch"), ("labels", "batch"),
+    ]  # fmt: skip
+    by_name = {(way.settings.ask, way.settings.calibrate): way for way in ways}
+    assert by_name["labels", "none"].overall.accuracy == 1.0 and by_name["letters", "none"].overall.accuracy < 0.6
+    assert by_name["letters", "none"].habits.position_bias == 0.0
+    assert assess.best(ways) is by_name["labels", "none"]
+    assert by_name["labels", "none"].sources["sst2"].rows == 200 and ways[0].seconds == pytest.approx(2000 / 400)
+
+
+def test_auto_takes_the_best_of_what_is_left_open_and_asks_nothing_where_nothing_is_open(monkeypatch):
+    df = of_two_labels(200)
+    monkeypatch.setattr(scoring, "collect", collected(truths(df)))
+    way = chosen("averaged", ask="auto", calibrate="auto", purity=0.9)
+    taken = assess.chosen(way, fake_engine.MODEL, lambda: df, None)
+    assert (taken.ask, taken.calibrate, taken.rule, taken.purity) == ("labels", "batch", "averaged", 0.9)
+    single = chosen("both_orders")
+    assert assess.chosen(single, fake_engine.MODEL, lambda: pytest.fail("read"), None) == single
+
+
+def test_development_prompts_are_about_no_reported_and_no_training_input():
+    made = shared_build()
+    few = made.settings.model_copy(update={"filter": made.settings.filter.model_copy(update={"assess_rows": 40})})
+    df = development.of_build(made.tables, few)
+    assert set(df.columns) == {*questions.COLUMNS, *questions.OF_CLAIMS} and len(df) == 40
+    counts = df["source"].value_counts()["count"]
+    assert counts.max() - counts.min() <= 1
+    probes = pl.read_parquet(made.tables.probes).filter(pl.col("split") == "reported")
+    trained = pl.read_parquet(made.tables.claims)
+    used = pl.concat([frame.select(leak_key(pl.col("input"))) for frame in (probes, trained)])["input"]
+    assert not set(df.select(leak_key(pl.col("input")))["input"]) & set(used)
+
+
+def test_no_row_left_is_one_line():
+    made = shared_build()
+    rows = tables.read(made.tables.raw["sst2"], schemas.raw(SOURCES["sst2"]))
+    inputs = claims.build({"sst2": rows}, made.settings.claims, made.settings.seed).kept
+    held_out = rows.filter(pl.col("split") == SOURCES["sst2"].held_out)
+    none = pl.LazyFrame(schema={"split": pl.String, "input": pl.String})
+    with pytest.raises(SycoError, match="no held-out row is left"):
+        development.build({"sst2": held_out}, none, inputs.lazy(), made.settings)

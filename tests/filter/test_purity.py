@@ -1,0 +1,45 @@
+"""Purity: its estimate, its interval, and the margin that reaches it."""
+
+import random
+
+import polars as pl
+import pytest
+
+from syco_data.filter import purity
+
+
+@pytest.mark.parametrize(("right", "wrong", "value"), [(100, 0, 1.0), (100, 25, 0.75), (40, 40, 0.0), (3, 9, 0.0)])
+def test_the_estimate_is_what_wrong_answers_leave_of_the_right_ones(right, wrong, value):
+    pure = purity.estimate(right, wrong)
+    assert pure.value == pytest.approx(value) and 0 <= pure.low <= pure.value <= pure.high <= 1
+
+
+def test_nothing_answered_has_no_purity_and_only_wrong_answers_have_none_of_it():
+    assert purity.estimate(0, 0) is None
+    assert purity.estimate(0, 5) == purity.Purity(0.0, 0.0, pytest.approx(0.0, abs=1))
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    """60 of 100 kept prompts were known, in 400 trials: 100 guesses, half of them right."""
+    coin, held = random.Random(11), 0  # noqa: S311 - a test's coin
+    for _ in range(400):
+        lucky = sum(coin.random() < 0.5 for _ in range(100))
+        pure = purity.estimate(60 + lucky, 100 - lucky)
+        held += pure.low <= 60 / (60 + lucky) <= pure.high
+    assert held / 400 > 0.9
+
+
+def sides(rows: list[tuple[float, int, int]]) -> pl.DataFrame:
+    """So many right and wrong answers at each margin."""
+    margins = [sign * margin for margin, right, wrong in rows for sign in [1] * right + [-1] * wrong]
+    return pl.DataFrame({"margin": margins}, schema={"margin": pl.Float64}).with_columns(mirrored=-pl.col("margin"))
+
+
+def test_the_margin_is_the_smallest_and_equal_margins_stay_together():
+    rows = sides([(3.0, 30, 0), (2.0, 30, 6), (1.0, 30, 30)])
+    assert [purity.least_margin(rows, target) for target in (0.95, 0.9, 0.6, 0.5)] == [3.0, 2.0, 1.0, 1.0]
+
+
+def test_a_few_lucky_answers_reach_nothing():
+    assert purity.least_margin(sides([(9.0, 19, 0), (1.0, 50, 60)]), 0.9) is None
+    assert purity.least_margin(sides([]), 0.5) is None
