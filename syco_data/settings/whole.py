@@ -71,6 +71,13 @@ class Settings(Record):
                 raise SycoError("prompts.sampling: the shares sum to nothing", "Give a source a share above 0")
         for arm in self.arms:
             self.tuning(arm)
+        one_kind = self.claims.compat == "published" or not self.claims.other_share
+        if one_kind and any(way.ask != "labels" and way.calibrate == "batch" for way in self.filter.ways):
+            raise SycoError(
+                "filter.calibrate 'batch' takes a habit of agreeing from claims that are true and false alike, and "
+                "with gold labels alone every 'is' claim is true",
+                "Set claims.other_share above 0 (and claims.compat: none), filter.ask: labels, or calibrate: order",
+            )
         if self.evaluate.split == "development" and not self.probes.development_share:
             raise SycoError(
                 "evaluate.split is 'development', but probes.development_share is 0.0: no probe would be left",

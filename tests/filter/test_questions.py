@@ -67,6 +67,18 @@ def test_ways_that_do_not_go_together_are_refused_by_name(changes, words):
         parse(values)
 
 
+@pytest.mark.parametrize(("ask", "refused"), [("letters", True), ("labels", False)])
+def test_batch_calibration_needs_claims_of_both_kinds_but_for_labels(ask, refused):
+    values = load().model_dump(by_alias=True)
+    values["filter"] |= {"ask": ask, "calibrate": "batch", "rule": "averaged"}
+    values["claims"]["other_share"] = 0.0
+    if refused:
+        with pytest.raises(SycoError, match="every 'is' claim is true"):
+            parse(values)
+    else:
+        assert parse(values).filter.ask == "labels"
+
+
 @pytest.mark.parametrize(
     ("ask", "calibrate", "rule", "ways"),
     [
