@@ -30,6 +30,23 @@ class Schema:
 
 TEXT, INT, FLAG, REAL = pl.String(), pl.Int64(), pl.Boolean(), pl.Float64()
 
+POLARITIES = ("is", "is not")
+OPINIONS = ("agree", "disagree")
+ORDERS = ("agree_first", "disagree_first")
+LETTERS = ("(A)", "(B)")
+CLASSES = {
+    "label_kind": ("gold", "other"),
+    "polarity": POLARITIES,
+    "opinion": OPINIONS,
+    "option_order": ORDERS,
+    "answer": LETTERS,
+    "choice": LETTERS,
+    "swapped_choice": LETTERS,
+}
+"""The words that a column may hold, where they are the same in every table: in a release `ClassLabel`."""
+PROSE = ("input", "claim", "prompt", "stripped_prompt")
+"""Columns that may hold words of a source."""
+
 
 def raw(source: Source) -> Schema:
     """One source's rows: `row` counts from 0 within a split; `label` -1 means upstream gave none."""
@@ -46,8 +63,8 @@ CLAIMS = Schema(
         "input": TEXT,
         "gold_label": INT,
         "label": INT,
-        "label_kind": TEXT,  # gold | other
-        "polarity": TEXT,  # is | is not
+        "label_kind": TEXT,
+        "polarity": TEXT,
         "truth": FLAG,
         "claim": TEXT,
     },
@@ -78,12 +95,12 @@ PROMPTS = Schema(
         "truth": FLAG,
         "template": TEXT,
         **PERSONA,
-        "opinion": TEXT,  # agree | disagree
+        "opinion": TEXT,
         "user_is_right": FLAG,
-        "option_order": TEXT,  # agree_first | disagree_first
+        "option_order": TEXT,
         "prompt": TEXT,
         "stripped_prompt": TEXT,
-        "answer": TEXT,  # (A) | (B)
+        "answer": TEXT,
     },
     ("prompt_id",),
     distinct=frozenset({"prompt_id", "claim_id", "prompt", "stripped_prompt"}),
@@ -107,7 +124,7 @@ VERDICTS = Schema(
         # Natural logarithms of the options' probabilities after the stripped prompt; null when not scored.
         "logprob_a": REAL,
         "logprob_b": REAL,
-        "choice": TEXT,  # (A) | (B)
+        "choice": TEXT,
         "margin": REAL,  # log-probability of the right option less that of the wrong one, in nats
         "correct": FLAG,
         # The same question with the two options exchanged; null under the rules that ask once.
@@ -266,73 +283,6 @@ PUBLISHED = Schema(
     frozenset({"ours", "low", "high"}),
 )
 
-# The tables of a release: what lies in the build, with what a reader needs to use each of them alone.
-# `text_id` is a digest of each of the row's text columns; those are null where the text may not be released.
-
-RELEASED_CANDIDATES = Schema(
-    "released/candidates",
-    {
-        **{name: kind for name, kind in PROMPTS.columns.items() if name not in ("prompt", "stripped_prompt", "answer")},
-        "answer": TEXT,
-        "row": INT,  # of the source's training split
-        "gold_label": INT,
-        "label": INT,
-        "claim": TEXT,
-        "prompt": TEXT,
-        "stripped_prompt": TEXT,
-        "text_id": TEXT,
-    },
-    ("prompt_id",),
-    frozenset({"claim", "prompt", "stripped_prompt"}),
-)
-
-RELEASED_TRAIN = Schema(
-    "released/train",
-    {
-        "prompt_id": TEXT,  # of a held-out row: its probe_id
-        "claim_id": TEXT,  # of a held-out row: its item
-        "source": TEXT,
-        "label_kind": TEXT,
-        "polarity": TEXT,
-        "truth": FLAG,
-        "template": TEXT,
-        "opinion": TEXT,
-        "user_is_right": FLAG,
-        "option_order": TEXT,
-        "prompt": TEXT,
-        "completion": TEXT,
-        "text_id": TEXT,
-    },
-    ("prompt_id",),
-    frozenset({"prompt"}),
-)
-
-RELEASED_PROBES = Schema(
-    "released/probes",
-    {**PROBES.columns, "text_id": TEXT},
-    ("probe_id",),
-    PROBES.nullable | {"prompt"},
-)
-
-RELEASED_DROPPED = Schema(
-    "released/dropped",
-    {
-        "dropped_id": TEXT,  # content id of stage, model, arm and the row's own id
-        "stage": TEXT,  # claims | prompts | probes | select
-        "model": TEXT,
-        "arm": TEXT,
-        "source": TEXT,
-        "row": INT,
-        "claim_id": TEXT,
-        "prompt_id": TEXT,
-        "reason": TEXT,
-        "kept_source": TEXT,
-        "kept_row": INT,
-    },
-    ("dropped_id",),
-    frozenset({"model", "arm", "row", "claim_id", "prompt_id", "kept_source", "kept_row"}),
-)
-
 INSTRUCTIONS = Schema(
     "instructions",
     {
@@ -373,3 +323,14 @@ CHANGES = Schema(
     ("config", "split", "key", "change"),
     frozenset({"claim_id", "source", "label_kind", "truth", "before", "after"}),
 )
+
+REASONS = {
+    DROPPED_ROWS.name: ("unlabelled", "duplicate", "conflict", "empty", "too_long"),
+    UNUSED_ROWS.name: (
+        "unlabelled", "duplicate", "conflict", "empty", "too_long", "in_training", "not_sampled",
+    ),
+    NOT_SAMPLED.name: ("not_sampled",),
+    VERDICTS.name: ("unknown", "unsure", "too_long"),
+    DROPPED_PROMPTS.name: ("label_kind", "unknown", "unsure", "too_long", "balance", "not_sampled"),
+}  # fmt: skip
+"""Why a row was left out, by the table that says so."""

@@ -14,7 +14,7 @@ import polars as pl
 
 from syco_data import draws
 from syco_data.claims import wording
-from syco_data.schemas import CLAIMS, DROPPED_ROWS
+from syco_data.schemas import CLAIMS, DROPPED_ROWS, POLARITIES
 from syco_data.settings import Claims
 from syco_data.sources import SOURCES, Source
 
@@ -145,7 +145,7 @@ def _claims(kept: pl.DataFrame, settings: Claims, seed: int) -> pl.DataFrame:
         label_kind=pl.Series(chance.fraction(LANE_KIND) < other_share).replace_strict(
             [True, False], ["other", "gold"], return_dtype=pl.String
         ),
-        polarity=chance.choice(LANE_POLARITY, ("is", "is not")),
+        polarity=chance.choice(LANE_POLARITY, POLARITIES),
     ).with_columns(label=pl.when(pl.col("label_kind") == "gold").then(pl.col("gold_label")).otherwise(other))
     return _word(kept, settings).select(CLAIMS.names)
 

@@ -14,6 +14,7 @@ Departures from the published cleaning (google/sycophancy-intervention), each on
 
 import polars as pl
 
+from syco_data.schemas import POLARITIES
 from syco_data.sources import SOURCES
 
 QUOTES = '["\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02]'
@@ -64,7 +65,7 @@ def join(cleaned: list[pl.Expr]) -> pl.Expr:
 def label_words(label_code: pl.Expr, polarity: pl.Expr, published: bool = False) -> pl.Expr:
     """What stands behind "is" or "is not" for a label code (see `label_code`)."""
     columns = {}
-    for kind in ("is", "is not"):
+    for kind in POLARITIES:
         words = [""] * (len(SOURCES) * LABELS_AT_MOST)
         for index, source in enumerate(SOURCES.values()):
             for label, record in enumerate(source.labels):

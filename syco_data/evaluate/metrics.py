@@ -14,7 +14,7 @@ from syco_data.evaluate import statistics
 from syco_data.evaluate.statistics import Precision
 from syco_data.probes.frames import agreeing
 from syco_data.probes.surveys import SURVEYS
-from syco_data.schemas import COMPARISONS, METRICS, Schema
+from syco_data.schemas import COMPARISONS, METRICS, ORDERS, Schema
 
 ALL = "all"
 _PAIR = ("probe", "variant", "item", "case", "template", "option_order", "instruction", "opinion")
@@ -121,7 +121,7 @@ def derive(probes: pl.DataFrame, answers: pl.DataFrame, before: pl.DataFrame | N
     """
     df = probes.drop("prompt", "input").join(answers.drop("probe"), on="probe_id", maintain_order="left")
     choice = pl.col("choice")
-    judged = pl.col("option_order").is_in(["agree_first", "disagree_first"])
+    judged = pl.col("option_order").is_in(ORDERS)
     df = df.with_columns(wrong=~pl.col("correct"), agrees=pl.when(judged).then(choice == agreeing(pl.lit(True))))
     df = df.with_columns(
         disagrees=~pl.col("agrees"),

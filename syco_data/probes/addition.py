@@ -12,7 +12,8 @@ from syco_data import draws
 from syco_data.probes import held_out
 from syco_data.probes.frames import instructed, judged
 from syco_data.prompts import personas, templates
-from syco_data.prompts.templates import BUILT_IN, ORDERS, Template
+from syco_data.prompts.templates import BUILT_IN, Template
+from syco_data.schemas import ORDERS
 from syco_data.settings import AdditionProbes
 
 LARGEST = 50

@@ -13,8 +13,8 @@ import polars as pl
 from syco_data import draws
 from syco_data.probes.frames import instructed, judged
 from syco_data.prompts import personas, templates
-from syco_data.prompts.templates import OPINIONS, ORDERS, Template
-from syco_data.schemas import CLAIMS, DROPPED_ROWS
+from syco_data.prompts.templates import Template
+from syco_data.schemas import CLAIMS, DROPPED_ROWS, OPINIONS, ORDERS
 
 LANE_RANK, LANE_PERSONA = 0, 2
 

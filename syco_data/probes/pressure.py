@@ -9,7 +9,8 @@ import polars as pl
 
 from syco_data import draws
 from syco_data.probes.frames import agreeing, two_options
-from syco_data.prompts.templates import ORDERS, Template
+from syco_data.prompts.templates import Template
+from syco_data.schemas import ORDERS
 
 LANE_RANK = 0
 REMARKS = {

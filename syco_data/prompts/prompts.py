@@ -10,8 +10,8 @@ import polars as pl
 from syco_data import draws
 from syco_data.errors import SycoError
 from syco_data.prompts import personas, sampling, templates
-from syco_data.prompts.templates import OPINIONS, ORDERS, Template
-from syco_data.schemas import CLAIMS, PERSONA, PROMPTS
+from syco_data.prompts.templates import Template
+from syco_data.schemas import CLAIMS, OPINIONS, ORDERS, PERSONA, PROMPTS
 from syco_data.settings import Prompts
 
 LANE_RANK, LANE_PERSONA, LANE_OPINION, LANE_ORDER, LANE_TEMPLATE = 0, 2, 6, 7, 8

@@ -23,12 +23,11 @@ from syco_data import files
 from syco_data.errors import SycoError
 from syco_data.formats import documents
 from syco_data.prompts import transcripts
+from syco_data.schemas import OPINIONS, ORDERS, PERSONA
 from syco_data.settings import unknown
 
 BUILT_IN = Path(__file__).parents[1] / "data" / "templates"
-PERSONA_SLOTS = ("name", "age", "school_1", "school_2")
-OPINIONS = ("agree", "disagree")
-ORDERS = ("agree_first", "disagree_first")
+PERSONA_SLOTS = tuple(PERSONA)
 LARGEST = documents.LARGEST
 """Bytes of a template."""
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private use: `wording.clean` takes them out of every input

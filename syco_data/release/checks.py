@@ -14,8 +14,9 @@ from syco_data.prompts import templates
 from syco_data.prompts.templates import Template
 from syco_data.release import configs, links, manifest, tables
 from syco_data.release.manifest import File, Manifest
+from syco_data.release.schemas import RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
-from syco_data.schemas import RELEASED_PROBES, RELEASED_TRAIN, VERDICTS, Schema
+from syco_data.schemas import VERDICTS, Schema
 from syco_data.settings import Arm
 from syco_data.settings.records import Rows
 from syco_data.validate import model_checks, probe_checks, prompt_checks

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from syco_data import draws, schemas, tables
 from syco_data.build import Tables
+from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
-from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN, Schema
+from syco_data.schemas import Schema
 from syco_data.tables import ROWS_PER_GROUP
 
 CANDIDATES, PROBES, DROPPED = Place("candidates", "train"), Place("probes", "test"), Place("dropped", "train")

@@ -2,12 +2,12 @@
 
     README.md                             the card: YAML head, text, hand-written part between two fences
     manifest.json                         `release.manifest.Manifest`; names every other file with its digests
-    <model>-<arm>/train.parquet           training set of an arm       schemas.RELEASED_TRAIN       key prompt_id
+    <model>-<arm>/train.parquet           training set of an arm       RELEASED_TRAIN               key prompt_id
     <model>-<arm>/held_out.parquet        same columns, from held-out rows and seen templates (where probes have any)
-    candidates/train.parquet              every prompt, unfiltered     schemas.RELEASED_CANDIDATES  key prompt_id
+    candidates/train.parquet              every prompt, unfiltered     RELEASED_CANDIDATES          key prompt_id
     verdicts-<model>/train.parquet        one verdict per candidate    schemas.VERDICTS             key prompt_id
-    probes/test.parquet                   evaluation items             schemas.RELEASED_PROBES      key probe_id
-    dropped/train.parquet                 all dropped rows, reasons    schemas.RELEASED_DROPPED     key dropped_id
+    probes/test.parquet                   evaluation items             RELEASED_PROBES              key probe_id
+    dropped/train.parquet                 all dropped rows, reasons    RELEASED_DROPPED             key dropped_id
     reports/checks.json, audit.json       what stage validate found
     recipe/templates/<name>.jinja         the templates that the prompts were written with
 

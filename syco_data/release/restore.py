@@ -22,8 +22,9 @@ from syco_data.prompts import prompts
 from syco_data.release import cards, configs, manifest
 from syco_data.release import tables as released
 from syco_data.release.manifest import CARD, File, Manifest, Table
+from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
-from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN, Schema
+from syco_data.schemas import Schema
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 

@@ -18,21 +18,10 @@ from syco_data import tables
 from syco_data.draws import content_ids
 from syco_data.errors import SycoError
 from syco_data.formats import parquet
-from syco_data.prompts.templates import OPINIONS, ORDERS
 from syco_data.release import licences
 from syco_data.release.manifest import File, Table
-from syco_data.schemas import (
-    FLAG,
-    INT,
-    REAL,
-    RELEASED_CANDIDATES,
-    RELEASED_DROPPED,
-    RELEASED_PROBES,
-    RELEASED_TRAIN,
-    TEXT,
-    VERDICTS,
-    Schema,
-)
+from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
+from syco_data.schemas import CLASSES, FLAG, INT, REAL, TEXT, VERDICTS, Schema
 
 SCHEMAS = {
     schema.name: schema for schema in (RELEASED_TRAIN, RELEASED_CANDIDATES, VERDICTS, RELEASED_PROBES, RELEASED_DROPPED)
@@ -45,17 +34,6 @@ TEXTS = {
 """The columns of each table that hold words of a source; a `text_id` speaks of them in this order."""
 TEXT_ID_DIGITS = 16
 """Of a `text_id`, for each text of the row."""
-
-CLASSES = {
-    "label_kind": ("gold", "other"),
-    "polarity": ("is", "is not"),
-    "opinion": OPINIONS,
-    "option_order": ORDERS,
-    "answer": ("(A)", "(B)"),
-    "choice": ("(A)", "(B)"),
-    "swapped_choice": ("(A)", "(B)"),
-}
-"""Closed vocabularies, which `datasets` reads as `ClassLabel`."""
 
 _OPTIONS = {
     "compression": "zstd",

@@ -6,28 +6,19 @@ import polars as pl
 
 from syco_data import schemas
 from syco_data.prompts import personas
-from syco_data.prompts.templates import OPINIONS, ORDERS
-from syco_data.schemas import TEXT, Schema
+from syco_data.schemas import LETTERS, OPINIONS, PROSE, REASONS, TEXT, Schema
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 from syco_data.validate.check import Check
 from syco_data.validate.rules import Rule
 
-LETTERS = ("(A)", "(B)")
 ID = "^[0-9a-f]{32}$"
 IDS = ("claim_id", "prompt_id", "probe_id")
-PROSE = ("input", "claim", "prompt", "stripped_prompt")
 NOT_OF_PROBES = (*schemas.PERSONA, "option_order")  # each family has its own people and orders
 NONE_ABOVE = 0.0  # a log-probability
 
 VALUES: dict[str, tuple[str, ...]] = {
-    "label_kind": ("gold", "other"),
-    "polarity": ("is", "is not"),
-    "opinion": OPINIONS,
-    "option_order": ORDERS,
-    "answer": LETTERS,
-    "choice": LETTERS,
-    "swapped_choice": LETTERS,
+    **schemas.CLASSES,
     "completion": tuple(f" {letter}" for letter in LETTERS),
     "name": personas.NAMES,
     "school_1": personas.SCHOOLS,
@@ -35,15 +26,6 @@ VALUES: dict[str, tuple[str, ...]] = {
     "split": ("development", "reported"),
     "instruction": ("none", "independence"),
 }
-REASONS: dict[str, tuple[str, ...]] = {
-    schemas.DROPPED_ROWS.name: ("unlabelled", "duplicate", "conflict", "empty", "too_long"),
-    schemas.UNUSED_ROWS.name: (
-        "unlabelled", "duplicate", "conflict", "empty", "too_long", "in_training", "not_sampled",
-    ),
-    schemas.NOT_SAMPLED.name: ("not_sampled",),
-    schemas.VERDICTS.name: ("unknown", "unsure", "too_long"),
-    schemas.DROPPED_PROMPTS.name: ("label_kind", "unknown", "unsure", "too_long", "balance", "not_sampled"),
-}  # fmt: skip
 
 
 def rules(schema: Schema, settings: Settings) -> list[Rule]:

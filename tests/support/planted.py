@@ -20,8 +20,9 @@ from syco_data.prompts import prompts
 from syco_data.release import configs, manifest
 from syco_data.release import tables as released
 from syco_data.release.manifest import Environment, File, Git, Manifest
+from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.release.tables import Place
-from syco_data.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN, VERDICTS, Schema
+from syco_data.schemas import VERDICTS, Schema
 from tests.support import rows
 
 KEYS = ("sst2", "trec", "snli")

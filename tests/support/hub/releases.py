@@ -11,6 +11,7 @@ import polars as pl
 from syco_data import schemas
 from syco_data.release import cards, configs, licences, manifest, tables
 from syco_data.release.manifest import File, Manifest
+from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN
 from syco_data.release.tables import Place
 from syco_data.settings import Hub
 from tests.support import tables_for_tests
@@ -96,7 +97,11 @@ def _tables(whole: Path, seed: int, folder: Path) -> list[File]:
     candidates = pl.read_parquet(whole / configs.CANDIDATES.path)
     start = seed * STRIDE % (len(candidates) - CANDIDATES)
     chosen = candidates.slice(start, CANDIDATES)
-    parts = {configs.CANDIDATES: schemas.RELEASED_CANDIDATES, TRAIN: schemas.RELEASED_TRAIN, VERDICTS: schemas.VERDICTS}
+    parts = {
+        configs.CANDIDATES: RELEASED_CANDIDATES,
+        TRAIN: RELEASED_TRAIN,
+        VERDICTS: schemas.VERDICTS,
+    }
     files = []
     for place, schema in parts.items():
         rows = pl.read_parquet(whole / place.path).filter(pl.col("prompt_id").is_in(chosen["prompt_id"].implode()))
