@@ -1,6 +1,7 @@
-"""Stage code: for each stage the modules that it imports, with their digests.
+"""Stage code: all of params.yaml is checked, then for each stage the modules that it imports, with their digests.
 
-Every other stage depends on its own list: it runs again when one of its modules changed, and only then.
+Every other stage depends on its own list: it runs again when one of its modules changed, and only then. So this stage
+is the first of all, and DVC removes no output of another one before the settings are known to be good.
 """
 
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 from stages import run
 from stages.folders import CODE
 from syco_data import files, modules
-from syco_data.settings import Settings
+from syco_data.settings import Settings, revisions
 
 
-def main(_: Settings) -> None:
+def main(settings: Settings) -> None:
+    revisions.require_commits(settings)
     for script in sorted(Path("stages").glob("*.py")):
         if "\n    run(main)\n" in script.read_text(encoding="utf-8"):
             files.write(CODE / f"{script.stem}.txt", modules.listing(script, Path()))

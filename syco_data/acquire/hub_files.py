@@ -14,19 +14,19 @@ from syco_data.acquire import layouts
 from syco_data.acquire.examination import Fetched, SplitFiles
 from syco_data.errors import SycoError
 from syco_data.hub import faults, limits, retries
-from syco_data.hub.addresses import COMMIT
 from syco_data.hub.client import commit_id, sign_in
 from syco_data.hub.faults import Unreachable
 from syco_data.hub.retries import Misunderstood
 from syco_data.hub.snapshots import cache_of
 from syco_data.settings import Hub
+from syco_data.settings.revisions import COMMIT, LOCK
 from syco_data.sources import Source
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo, HfApi
 
 Result = TypeVar("Result")
-_LOGIN, _LOCK = "hf auth login", "python -m syco_data sources lock"
+_LOGIN = "hf auth login"
 
 
 def fetch(source: Source, revision: str, patience: Hub) -> Fetched:
@@ -47,11 +47,6 @@ def fetch(source: Source, revision: str, patience: Hub) -> Fetched:
         return Fetched(splits, tuple(map(local, layouts.cards(paths, source))), info.sha)
 
 
-def resolve(source: Source, revision: str, patience: Hub) -> str:
-    """The 40-hex commit that a branch, tag or ref of the source's repository points to now."""
-    return _info(source, revision, patience).sha
-
-
 def pinned(source: Source, revision: str) -> str:
     """The revision, if it is a commit; a name that can move is an error: rows must not change unnoticed."""
     if COMMIT.fullmatch(revision):
@@ -59,7 +54,7 @@ def pinned(source: Source, revision: str) -> str:
     raise SycoError(
         f"source '{source.key}': revision '{revision}' is a name that can move, origin 'hub' takes commits only. "
         "Nothing was written",
-        "Pin every source: python -m syco_data sources lock",
+        f"Pin it: {LOCK}",
     )
 
 
@@ -137,7 +132,10 @@ def _explained(source: Source, revision: str, folder: Path, error: Exception) ->
     if isinstance(error, errors.GatedRepoError):
         return SycoError(f"{at} is gated, and your account has no access", f"Ask for it on its page, then: {_LOGIN}")
     if isinstance(error, errors.RevisionNotFoundError):
-        return SycoError(f"{at} has no revision '{revision}'", f"Pin another: {_LOCK} {source.key} --revision main")
+        return SycoError(
+            f"{at} has no revision '{revision}'",
+            f"Correct sources.{source.key}.revision, then: {LOCK}",
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
         return SycoError(f"{at}: there is no such data set, or it is private ({code})", login)
     if code in (401, 403):

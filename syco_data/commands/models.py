@@ -42,7 +42,7 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
     for name in names or given.models:
         model = models.open(name, given)
         unchecked = _check(name, model.folder, model.style)
-        what = "commit" if models.is_on_hub(models.named(name, given)) else "digest of weights and configuration"
+        what = "commit" if models.named(name, given).is_on_hub else "digest of weights and configuration"
         typer.echo(
             f"{name}: complete; {what} {model.commit}, prompt style {model.style}, dtype {_dtype(name, model)}, "
             f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}"
@@ -113,7 +113,7 @@ def add(
             params["build"]["models"].clear()
         params["build"]["models"].append(name)
         checked = models.named(name, settings.parse(params))
-        if models.is_on_hub(checked):
+        if checked.is_on_hub:
             commit = models.latest_commit(name, models.on_hub(name, checked), chosen.hub)
             record["revision"] = commit
         elif source != "reference":
@@ -131,7 +131,7 @@ def lock(context: typer.Context, names: Names = None, time_limit: TimeLimit = No
     limits.start(context, time_limit, chosen.hub.total)
     for name in names or chosen.models:
         record = models.named(name, chosen)
-        if not models.is_on_hub(record):
+        if not record.is_on_hub:
             typer.echo(f"{name}: not on the Hub, nothing to pin")
             continue
         commit = models.latest_commit(name, models.on_hub(name, record), chosen.hub)

@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from syco_data.acquire.comparison import Comparison
-from syco_data.acquire.lock import Lock
 from syco_data.commands import output
 from syco_data.errors import printable
+from syco_data.hub.lock import Locked
 from syco_data.sources import PUBLISHED_POOL, SOURCES, Source
 
 _MEANING = {
@@ -122,8 +122,8 @@ def _finding_table(one: Comparison) -> Table:
     return table
 
 
-def print_locks(locks: Sequence[Lock]) -> None:
+def print_locks(locks: Sequence[Locked]) -> None:
     table = output.table("source", "was", "now")
     for one in locks:
-        table.add_row(one.source, one.before[:20] if one.changed else "(the same)", one.after)
+        table.add_row(one.key.split(".")[1], (one.before or "")[:20] if one.changed else "(the same)", one.after)
     output.show(table)

@@ -69,15 +69,15 @@ def lock(
     """Asks the Hub for the commit behind every revision and writes it into params.yaml."""
     from syco_data import settings
     from syco_data.acquire import acquire
-    from syco_data.acquire import lock as locking
     from syco_data.commands import source_tables
     from syco_data.errors import SycoError
+    from syco_data.hub.lock import lock_all
 
     if revision and not keys:
         raise SycoError("--revision needs the sources it is for", f"Name them: sources lock sst2 --revision {revision}")
     given = project.load()
     limits.start(context, time_limit, given.hub.total)
-    locks = locking.resolve(acquire.chosen(keys or (), given), given, revision)
-    locking.write(locks, settings.PARAMS)
+    only = [f"sources.{source.key}" for source in acquire.chosen(keys or (), given)]
+    locks = lock_all(settings.PARAMS, only, revision)
     source_tables.print_locks(locks)
     typer.echo(f"{sum(one.changed for one in locks)} of {len(locks)} revisions changed in {settings.PARAMS}")

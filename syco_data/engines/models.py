@@ -5,7 +5,6 @@ commit. Weights are safetensors and nothing else; no code that comes with a mode
 """
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +12,15 @@ from syco_data.engines import model_files
 from syco_data.engines.model_files import refused
 from syco_data.errors import SycoError
 from syco_data.hub import addresses, client, faults, limits, retries, snapshots
-from syco_data.hub.addresses import COMMIT
 from syco_data.settings import REFERENCE, Hub, Model, Settings, unknown
+from syco_data.settings.revisions import COMMIT, HUB_ID, LOCK
 
-HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
 DESCRIBING = ("config.json", "generation_config.json", model_files.ADAPTER, *TOKENIZER_FILES)
 DOWNLOADED = ("*.safetensors", "*.safetensors.index.json", *DESCRIBING)
-LOCK = "python -m syco_data models lock"
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def resolve(name: str, record: Model, reference: Path, patience: Hub, weights: b
     Without `weights` a model of the Hub is only named: its configuration and tokenizer are fetched, and no more.
     Raises `SycoError` for a missing model, a revision that is no commit, missing rights, an incomplete folder.
     """
-    on_hub = is_on_hub(record)
+    on_hub = record.is_on_hub
     folder = _folder(name, record, reference, patience, DOWNLOADED if weights else DESCRIBING)
     (check_complete if weights or not on_hub else check_described)(name, folder)
     config = model_files.read_json(label(name), folder / "config.json")
@@ -76,18 +73,6 @@ def named(name: str, settings: Settings) -> Model:
     return settings.models[name]
 
 
-def is_on_hub(record: Model) -> bool:
-    """Whether the record's source is a Hub id: neither `reference` nor a folder that is here."""
-    return record.source != "reference" and not _is_folder(record.source)
-
-
-def _is_folder(source: str) -> bool:
-    try:
-        return Path(source).expanduser().is_dir()
-    except (OSError, RuntimeError, ValueError):  # a name of 5,000 characters, ~nobody
-        return False
-
-
 def on_hub(name: str, record: Model) -> Model:
     """The record itself, if its source can be a Hub id."""
     if not HUB_ID.fullmatch(record.source):
@@ -105,14 +90,14 @@ def _folder(name: str, record: Model, reference: Path, patience: Hub, files: tup
                 f"model '{name}': the reference model is not built (there is no {reference})", "dvc repro reference"
             )
         return reference
-    if not is_on_hub(record):
+    if not record.is_on_hub:
         return Path(record.source).expanduser()
     on_hub(name, record)
     if record.revision is None or not COMMIT.fullmatch(record.revision):
         raise SycoError(
             f"model '{name}': revision {record.revision!r} of {record.source} is no commit (40 hex digits), "
             "so the model could change unnoticed",
-            f"Pin it: {LOCK} {name}",
+            f"Pin it: {LOCK}",
         )
     return _download(name, record, patience, files)
 
@@ -162,7 +147,7 @@ def _explained(name: str, record: Model, error: Exception, folder: Path) -> Syco
     if isinstance(error, errors.GatedRepoError) or code == 403:
         return SycoError(f"{what}: no access (403)", "Accept its terms on its Hub page, then: hf auth login")
     if isinstance(error, errors.RevisionNotFoundError):
-        mend = f"Correct it: models.{name}.revision in params.yaml (null: the newest), then: {LOCK} {name}"
+        mend = f"Correct it: models.{name}.revision in params.yaml (null: the newest), then: {LOCK}"
         return SycoError(f"{what}: there is no revision {record.revision!r}", mend)
     if isinstance(error, errors.RepositoryNotFoundError) or code in (401, 404):
         return SycoError(

@@ -147,6 +147,8 @@ def _task_file(task: Task, name: str, settings: Capability, folder: Path) -> str
         }
         kwargs = {"data_files": files, "cache_dir": str(folder / "cache")}
         spec |= {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": kwargs}
+    else:
+        spec["dataset_kwargs"] = {"revision": getattr(settings.revisions, task.suite)}
     target = folder / f"{task.prefix}{name}.yaml"
     target.write_text(yaml.safe_dump(spec), encoding="utf-8")
     return str(target)

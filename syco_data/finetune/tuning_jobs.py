@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from syco_data import files
-from syco_data.engines.models import ResolvedModel, is_on_hub
+from syco_data.engines.models import ResolvedModel
 from syco_data.finetune.checkpoints import Workspace
 from syco_data.finetune.model_cards import TuningRecord, prompts_digest
 from syco_data.finetune.training_rows import Prepared, RowCounts
@@ -82,7 +82,7 @@ def is_main() -> bool:
 def record(job: Job, settings: Settings, arm: str, metrics: Metrics, prompt_ids: pl.Series) -> TuningRecord:
     """What the card says of a run; a folder of the user's is not named, since its path is of this machine."""
     source = settings.models[job.model.name]
-    local = source.source != "reference" and not is_on_hub(source)
+    local = source.source != "reference" and not source.is_on_hub
     return TuningRecord(
         model=job.model.name,
         source="local" if local else source.source,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from syco_data import redaction
 from syco_data.errors import SycoError
+from syco_data.settings.revisions import COMMIT
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 NUMBER = re.compile(r"v?(\d{1,9}\.\d{1,9}\.\d{1,9})", re.ASCII)
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from syco_data.errors import SycoError
 from syco_data.hub import faults, retries
-from syco_data.hub.addresses import COMMIT, check_repository
+from syco_data.hub.addresses import check_repository
 from syco_data.hub.client import sign_in
 from syco_data.settings import Hub
+from syco_data.settings.revisions import COMMIT, LOCK
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def fetch(wanted: Wanted, patience: Hub) -> Path:
     if not COMMIT.fullmatch(wanted.revision):
         raise SycoError(
             f"{where}: revision '{wanted.revision}' is a name that can move, a commit of 40 digits is expected",
-            f"Set {wanted.group}.revision to the commit that the data set's page shows",
+            f"Pin it: {LOCK}",
         )
 
     def get() -> Path:

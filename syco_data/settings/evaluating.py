@@ -16,6 +16,7 @@ from syco_data.settings.records import (
     ItemsOrZero,
     PathText,
     Record,
+    Revision,
     Text,
     Tokens,
     local_path,
@@ -29,12 +30,20 @@ class Generation(Record):
     max_tokens: Tokens
 
 
+class CapabilityRevisions(Record):
+    """Commits of the data sets that the harness takes its questions from, for origin `hub`."""
+
+    mmlu: Revision
+    bbh: Revision
+
+
 class Capability(Record):
     """lm-evaluation-harness: `tasks` are names of `syco_data.evaluate.capability.TASKS`; an empty list runs none."""
 
     tasks: Annotated[tuple[Text, ...], Field(max_length=MOST_NAMES)]
     origin: Literal["directory", "hub"]
     directory: PathText | None
+    revisions: CapabilityRevisions
     subjects: Examples | None
     limit: Items | None
     max_tokens: Tokens

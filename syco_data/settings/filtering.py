@@ -19,6 +19,7 @@ from syco_data.settings.records import (
     Share,
     Text,
     Tokens,
+    local_path,
 )
 
 # A module of `engines` is an engine when it has an engine's functions: see `engines.modules`.
@@ -52,6 +53,14 @@ class Model(Record):
     revision: Revision | None
     prompt_style: Literal["plain", "chat", "auto"]
     dtype: Literal["float32", "bfloat16", "float16", "auto"]
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether `source` is a Hub id: neither `reference` nor a folder that is here."""
+        try:
+            return self.source != "reference" and not local_path(self.source).is_dir()
+        except (OSError, ValueError):  # a name of 5,000 characters
+            return True
 
 
 class TransformersEngine(Record):

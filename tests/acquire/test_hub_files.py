@@ -13,7 +13,9 @@ import yaml
 from syco_data import schemas, settings, tables
 from syco_data.acquire import acquire, hub_files
 from syco_data.errors import SycoError
+from syco_data.hub import lock
 from syco_data.settings import Hub
+from syco_data.settings.revisions import Named
 from syco_data.sources import SOURCES
 from tests.support import repositories
 from tests.support.hub.fixtures import OTHER, READER, ROOT, WRITER
@@ -49,6 +51,11 @@ def publish(hub, folder, source, pattern="data/{split}-00000-of-00001.parquet", 
         api.create_branch(source.hub_id, repo_type="dataset", branch=branch)
     done = api.upload_folder(repo_id=source.hub_id, repo_type="dataset", folder_path=made, revision=branch)
     return done.oid
+
+
+def commit_of(source, revision):
+    """The commit that a revision stands for, asked of the Hub."""
+    return lock.commit_of(Named("a revision", "dataset", source.hub_id, revision), revision, PATIENCE)
 
 
 def params(**revisions):
@@ -117,7 +124,7 @@ def test_shards_and_the_config_of_a_larger_repository(hub, tmp_path):
 
 def test_a_branch_of_the_hubs_own_conversion_is_resolved_and_read(hub, tmp_path):
     commit = publish(hub, tmp_path, TREC, "{config}/{split}/0000.parquet", branch="refs/convert/parquet")
-    assert hub_files.resolve(TREC, "refs/convert/parquet", PATIENCE) == commit
+    assert commit_of(TREC, "refs/convert/parquet") == commit
     assert found_rows(TREC, acquire.acquire(TREC, given(trec=commit)).rows) == expected_rows(TREC)
 
 
@@ -128,7 +135,7 @@ def test_a_pin_holds_when_upstream_moves_on(hub, tmp_path):
     repositories.save(tmp_path / "stanfordnlp__sst2/data/train-00000-of-00001.parquet", table)
     hub.api().upload_folder(repo_id=SST2.hub_id, repo_type="dataset", folder_path=tmp_path / "stanfordnlp__sst2")
     assert acquire.acquire(SST2, given(sst2=commit)).rows.equals(before.rows)
-    moved = hub_files.resolve(SST2, "main", PATIENCE)
+    moved = commit_of(SST2, "main")
     assert moved != commit
     with pytest.raises(SycoError, match="label names differ .*found: positive, negative; expected: negative|neg"):
         acquire.acquire(SST2, given(sst2=moved))
@@ -136,7 +143,7 @@ def test_a_pin_holds_when_upstream_moves_on(hub, tmp_path):
 
 def test_a_name_that_can_move_is_refused_before_anything_is_asked(hub):
     hub.clear_log()
-    with pytest.raises(SycoError, match="revision 'main' is a name that can move.*python -m syco_data sources lock"):
+    with pytest.raises(SycoError, match="revision 'main' is a name that can move.*python -m syco_data lock"):
         acquire.acquire(SST2, given())
     assert hub.log() == []
 
@@ -180,7 +187,7 @@ def test_no_answer_at_all_is_one_line(monkeypatch, tmp_path):
 
 REFUSALS = {
     "missing repository": ({"source": "rte"}, "there is no such data set, or it is private"),
-    "missing revision": ({"revision": "0" * 40}, f"has no revision '{'0' * 40}'.*sources lock sst2"),
+    "missing revision": ({"revision": "0" * 40}, f"has no revision '{'0' * 40}'.*python -m syco_data lock"),
     "wrong token": ({"token": "hf_wrong"}, "the token in use is refused .401..*hf auth login"),
     "private, no token": ({"private": True, "token": None}, "no such data set, or it is private .401..*hf auth login"),
     "private, another's token": ({"private": True, "token": OTHER}, "no such data set, or it is private .404."),

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from syco_data import __main__ as command_line
-from syco_data.acquire import hub_files
 from syco_data.errors import SycoError
+from syco_data.hub import lock
 from syco_data.sources import PUBLISHED_POOL, SOURCES
 from tests.support import repositories
 
@@ -143,13 +143,13 @@ def answers(monkeypatch, commits):
     """The Hub's resolver replaced by a table; the questions asked."""
     asked = []
 
-    def resolve(source, revision, patience):
-        asked.append((source.hub_id, revision))
+    def commit_of(named, revision, retry):
+        asked.append((named.repository, revision))
         if revision not in commits:
-            raise SycoError(f"source '{source.key}': no revision '{revision}'", "Pin another")
+            raise SycoError(f"{named.key}: no revision '{revision}'", "Pin another")
         return commits[revision]
 
-    monkeypatch.setattr(hub_files, "resolve", resolve)
+    monkeypatch.setattr(lock, "commit_of", commit_of)
     return asked
 
 
@@ -177,7 +177,7 @@ def test_a_lock_that_fails_for_one_source_changes_nothing(run, tmp_path, monkeyp
     answers(monkeypatch, {"main": "ab" * 20})
     before = (tmp_path / "params.yaml").read_bytes()
     code, _, err = run("lock")
-    assert code == 2 and "source 'trec': no revision 'refs/convert/parquet'" in err
+    assert code == 2 and "sources.trec.revision: no revision 'refs/convert/parquet'" in err
     assert (tmp_path / "params.yaml").read_bytes() == before
     code, _, err = run("lock", "--revision", "main")
     assert code == 2 and "--revision needs the sources it is for" in err

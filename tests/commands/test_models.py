@@ -75,7 +75,7 @@ def test_a_branch_is_resolved_once_and_written_down(hub, project, original):
     first = hub.api().model_info(REPO).sha
     assert stage(hub, project) == [
         "error: model 'mine': revision 'main' of alice/tiny is no commit (40 hex digits), so the model could change "
-        "unnoticed. Pin it: python -m syco_data models lock mine"
+        "unnoticed. Pin it: python -m syco_data lock"
     ]
     before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
     assert f"mine: main is {first}" in run("models", "lock")
@@ -176,7 +176,7 @@ def test_a_commit_that_is_not_there_is_one_line(hub, project):
     pin("0" * 40)
     assert stage(hub, project) == [
         f"error: model 'mine' (alice/tiny): there is no revision '{'0' * 40}'. Correct it: models.mine.revision in "
-        "params.yaml (null: the newest), then: python -m syco_data models lock mine"
+        "params.yaml (null: the newest), then: python -m syco_data lock"
     ]
 
 

@@ -88,7 +88,8 @@ def test_an_arm_that_was_added_and_a_source_that_was_removed_are_carried(project
 
 def test_a_pin_of_a_model_that_only_the_old_profile_has_is_not_lost(project):
     run("profile", "use", "paper")
-    edit(("revision: main # pin it: python -m syco_data models lock", f'revision: "{"1" * 40}"'))
+    branch = "Llama-3.1-8B-Instruct\n    revision: "
+    edit((f"{branch}main", f'{branch}"{"1" * 40}"'))
     run("profile", "use", "default")
     assert values()["models"]["llama_8b"]["revision"] == "1" * 40
     run("profile", "use", "paper")

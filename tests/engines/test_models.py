@@ -318,7 +318,7 @@ def test_neither_a_folder_nor_a_hub_id(source):
 
 @pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:12]])
 def test_a_revision_that_can_move_is_refused(revision):
-    with pytest.raises(SycoError, match=r"is no commit.*models lock mine"):
+    with pytest.raises(SycoError, match=r"is no commit.*python -m syco_data lock"):
         resolved("owner/name", revision=revision)
 
 

@@ -98,7 +98,7 @@ def commands(hub: RunningHub, *lines: tuple[str, ...], **more: str) -> subproces
 READS = {
     "pull": lambda folder, patience: pulling.pull(ONE, folder, patience),
     "load_release": lambda folder, patience: load_release(REPO, "1.0.0", patience=patience),
-    "sources": lambda folder, patience: hub_files.resolve(SOURCES["sst2"], "main", patience),
+    "sources": lambda folder, patience: hub_files.fetch(SOURCES["sst2"], "main", patience),
     "models add": lambda folder, patience: models.latest_commit("m", model(), patience),
     "models": lambda folder, patience: models.resolve("m", model(), folder, patience),
     "surveys": lambda folder, patience: snapshots.fetch(wanted(), patience),
@@ -395,7 +395,7 @@ def test_a_commit_of_another_form_is_not_believed(hub: RunningHub, published: Pa
     info = {"id": REPO, "sha": commit, "private": True, "siblings": []}
     hub.fail(Fault(".", body=json.dumps(info), times=1000))
     refused(Remote(REPO, "dataset", ONCE).state, "not understood")
-    refused(lambda: hub_files.resolve(SOURCES["sst2"], "main", ONCE), "not understood")
+    refused(lambda: hub_files.fetch(SOURCES["sst2"], "main", ONCE), "not understood")
     refused(lambda: models.latest_commit("m", model(), ONCE), "not understood")
 
 
