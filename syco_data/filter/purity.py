@@ -41,19 +41,24 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def least_margin(sides: pl.DataFrame, target: float) -> float | None:
-    """The smallest margin from which on purity is at least `target`; None where there is none.
+def least_margins(sides: pl.DataFrame, target: float) -> dict[str, float]:
+    """For each source the smallest margin from which on purity is at least `target`; it is missing where there is none.
 
-    `sides` has the margins that decide, in nats: `margin`, and `mirrored`, what it would be were the wrong option
-    right. One margin holds for a whole build: single sources have too few wrong answers to choose by.
+    `sides` has `source` and the margins that decide, in nats: `margin`, and `mirrored`, what it would be were the wrong
+    option right. Sources have margins of their own because a model may know everything of one and nothing of another:
+    a margin for all would be as large as the worst one needs.
     """
+    parts = sides.partition_by("source", as_dict=True)
+    margins = {source: _least_margin(part, target) for (source,), part in sorted(parts.items())}
+    return {source: margin for source, margin in margins.items() if margin is not None}
+
+
+def _least_margin(sides: pl.DataFrame, target: float) -> float | None:
     right, wrong = (
         sides.filter(pl.col(name) > 0).group_by(margin=name).agg(pl.len().cast(pl.Int64).alias(kind))
         for name, kind in (("margin", "right"), ("mirrored", "wrong"))
     )
     counts = right.join(wrong, on="margin", how="full", coalesce=True).fill_null(0).sort("margin", descending=True)
     from_here_on = counts.select("margin", pl.col("right", "wrong").cum_sum())
-    pure = from_here_on.filter(
-        (pl.col("right") >= LEAST) & (pl.col("wrong") <= (1 - target) * pl.col("right") + ROUNDING)
-    )
-    return pure["margin"].min()
+    few_wrong = pl.col("wrong") <= (1 - target) * pl.col("right") + ROUNDING
+    return from_here_on.filter(few_wrong & (pl.col("right") >= LEAST))["margin"].min()

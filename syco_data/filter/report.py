@@ -49,7 +49,7 @@ def details(figures: Summary, decided: Decided, collected: Collected, settings: 
     asking = ("ask", "calibrate", "rule", "purity", "cell_rows")
     return {
         **{name: getattr(settings, name) for name in asking},
-        "unsure": decided.unsure, "least_margin": decided.least,
+        "unsure": decided.unsure, "least_margins": decided.least,
         "median_margin": figures.median_margin, "chance_band": figures.chance_band,
         "dropped": figures.dropped, "rows_calibrated_by": decided.cells,
         "scoring_modes": dict(collected.scores.group_by("path").len().sort("path").iter_rows()),

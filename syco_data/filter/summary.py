@@ -1,6 +1,6 @@
 """Figures of one model's filtration: what it kept, how much of that it knew, and its habits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import polars as pl
@@ -23,7 +23,8 @@ class Kept:
     """Of a group of prompts: how many were kept, beside what guessing would keep.
 
     `accuracy` is the share of scored prompts answered right as they stand, `calibrated_accuracy` the same by the
-    calibrated margin (None without calibration); `purity` is None where nothing was decided.
+    calibrated margin (None without calibration); `purity` is None where nothing was decided, and for claims that are
+    all true or all false.
     """
 
     prompts: int
@@ -91,11 +92,9 @@ def summary(prompts: pl.DataFrame, decided: pl.DataFrame, settings: Filter) -> S
     """Metrics from prompts (`prompt_id`, `answer` and `GROUPS`) and their verdicts (`schemas.VERDICTS`)."""
     df = decided.join(prompts.select("prompt_id", "answer", *GROUPS), on="prompt_id", how="left")
     df = df.hstack(verdicts.sides(df, settings.rule))
-    least = max(_least(df, settings), 0.0)
-    # A right answer that was dropped as unsure has a wrong one of its kind that is left out too.
-    df = df.with_columns(
-        wrong=(pl.col("reason") == "unknown") & (pl.col("mirrored") > 0) & (pl.col("mirrored") >= least)
-    )
+    # Of wrong answers that are unsure none is counted, as no right one is kept.
+    at_margin = (pl.col("mirrored") > 0) & (pl.col("mirrored") >= _least(settings))
+    df = df.with_columns(wrong=((pl.col("reason") == "unknown") & at_margin).fill_null(False))
     scored = df["correct"].drop_nulls().len()
     dropped = df.group_by("reason").len().drop_nulls("reason").sort("reason")
     return Summary(
@@ -109,11 +108,11 @@ def summary(prompts: pl.DataFrame, decided: pl.DataFrame, settings: Filter) -> S
     )
 
 
-def _least(df: pl.DataFrame, settings: Filter) -> float:
-    """The margin that was needed: of `filter.purity`, the smallest that was kept."""
-    if settings.purity is None:
-        return settings.margin if settings.rule == "margin" else 0.0
-    return df.filter("known")["deciding"].min() or 0.0
+def _least(settings: Filter) -> pl.Expr:
+    """The margin that was needed: by `filter.purity`, the smallest that was kept of the source; null where none was."""
+    if settings.purity is not None:
+        return pl.col("deciding").filter(pl.col("known")).min().over("source")
+    return pl.lit(settings.margin if settings.rule == "margin" else 0.0)
 
 
 def _answers(df: pl.DataFrame) -> pl.DataFrame:
@@ -140,7 +139,10 @@ def _habits(answers: pl.DataFrame) -> Habits:
 
 def _by(df: pl.DataFrame, column: str, settings: Filter) -> dict[str, Kept]:
     parts = df.with_columns(pl.col(column).cast(pl.String)).partition_by(column, as_dict=True)
-    return {value: _kept(part, settings) for (value,), part in sorted(parts.items())}
+    groups = {value: _kept(part, settings) for (value,), part in sorted(parts.items())}
+    if column == "truth":  # where all claims are true, guesses that agree are right alone
+        groups = {value: replace(group, purity=None) for value, group in groups.items()}
+    return groups
 
 
 def _kept(df: pl.DataFrame, settings: Filter) -> Kept:
@@ -192,7 +194,7 @@ def refuse_useless(name: str, prompts: pl.DataFrame, decided: pl.DataFrame, figu
 def _why(figures: Summary, settings: Filter) -> str:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in figures.dropped.items())
     habits = figures.calibrated or figures.habits
-    purity_missed = f"; no margin gives purity {settings.purity}" if settings.purity is not None else ""
+    purity_missed = f"; no margin of any source gives purity {settings.purity}" if settings.purity is not None else ""
     return (
         f"asked for {settings.ask}, rule {settings.rule}, calibration {settings.calibrate}, {figures.accuracy:.1%} "
         f"right where guessing gives 50%, first option chosen in {habits.position_bias:.1%} of the answers, agreed in "

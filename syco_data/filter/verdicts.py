@@ -8,7 +8,8 @@ Rules (`filter.rule`), by what they decide on:
 - `margin`: right by at least `filter.margin` nats, of the calibrated margin where there is one.
 - `averaged`: the calibrated margin (`filter.calibrate`) is on the side of the right option.
 
-With `filter.purity` the margin has to be so large besides that this share of what is kept is known and not guessed.
+With `filter.purity` the margin has to be so large besides that this share of what is kept of its source is known and
+not guessed.
 A |margin| under `filter.unsure` is no answer, whatever the rule.
 """
 
@@ -26,15 +27,15 @@ from syco_data.settings import Filter
 
 @dataclass(frozen=True)
 class Decided:
-    """`table`: one row of `schemas.VERDICTS` per prompt. `least`: the margin that was needed, in nats.
+    """`table`: one row of `schemas.VERDICTS` per prompt.
 
-    `least` is None where no margin reaches `filter.purity`. `unsure`: the |margin| below which there was no answer, in
-    nats; `filter.unsure`, or the step that this model's margins come in where that is larger. `cells`: for each kind of
-    cell, how many rows were calibrated by it.
+    `least`: the margin that each source needed; sources without one that reaches `filter.purity` are not in it.
+    `unsure`: the |margin| below which there was no answer; `filter.unsure`, or the step that this model's margins come
+    in where that is larger. `cells`: for each kind of cell, how many rows were calibrated by it. Margins are in nats.
     """
 
     table: pl.DataFrame
-    least: float | None
+    least: dict[str, float]
     unsure: float
     cells: dict[str, int]
 
@@ -49,9 +50,10 @@ def decide(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> Decid
     raw = pl.concat([answered["margin"], answered["swapped_margin"]]).drop_nulls()
     settings = settings.model_copy(update={"unsure": max(settings.unsure, engines.resolution(raw.to_numpy()))})
     sided = answered.hstack(sides(answered, settings.rule))
-    least = settings.margin if settings.rule == "margin" else 0.0
     if settings.purity is not None:
-        least = purity.least_margin(_sure(sided, settings), settings.purity)
+        least = purity.least_margins(_sure(sided, settings), settings.purity)
+    else:
+        least = dict.fromkeys(sorted(set(asked["source"])), settings.margin if settings.rule == "margin" else 0.0)
     reason = _reason(sided, settings, least)
     table = sided.with_columns(known=reason.is_null(), reason=reason).select(VERDICTS.names)
     cells = answered["cell"].drop_nulls().value_counts().sort("cell")
@@ -129,14 +131,15 @@ def sides(answered: pl.DataFrame, rule: str) -> pl.DataFrame:
 
 def _sure(sided: pl.DataFrame, settings: Filter) -> pl.DataFrame:
     large = [pl.col(name) >= settings.unsure for name in ("deciding", "mirrored")]
-    return sided.filter(pl.any_horizontal(large)).select("mirrored", margin="deciding")
+    return sided.filter(pl.any_horizontal(large)).select("source", "mirrored", margin="deciding")
 
 
-def _reason(sided: pl.DataFrame, settings: Filter, least: float | None) -> pl.Series:
+def _reason(sided: pl.DataFrame, settings: Filter, least: dict[str, float]) -> pl.Series:
     """Why a prompt is dropped; null when the claim is known."""
     names = ["margin", "swapped_margin"] if settings.rule == "both_orders" else ["deciding"]
     unsure = pl.any_horizontal([pl.col(name).abs() < settings.unsure for name in names])
-    enough = pl.lit(False) if least is None else (pl.col("deciding") > 0) & (pl.col("deciding") >= least)
+    needed = pl.col("source").replace_strict(least, default=None, return_dtype=pl.Float64)
+    enough = ((pl.col("deciding") > 0) & (pl.col("deciding") >= needed)).fill_null(False)
     return sided.select(
         pl.when(pl.col("deciding").is_null())
         .then(pl.lit("too_long"))

@@ -23,9 +23,8 @@ def project(tmp_path, monkeypatch):
     text = text.replace("assess_rows: 400", "assess_rows: 30").replace("source: reference", f"source: {folder}")
     kept = "\n".join(f"  {key}: {{revision: main, licence: allow}}" for key in made.settings.sources)
     head, rest = text.split("\nsources:\n")
-    files.write(
-        tmp_path / "params.yaml", f"{head}\nsources:\n{kept}\n\nclaims:\n{rest.split('claims:', 1)[1]}".lstrip()
-    )
+    tail = rest.split("claims:", 1)[1]
+    files.write(tmp_path / "params.yaml", f"{head}\nsources:\n{kept}\n\nclaims:{tail}")
     real = engines.module("vllm")
     monkeypatch.setattr(engines, "modules", lambda: {"vllm": Stand(real), "transformers": Stand(real)})
 

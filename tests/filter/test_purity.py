@@ -32,14 +32,17 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 def sides(rows: list[tuple[float, int, int]]) -> pl.DataFrame:
     """So many right and wrong answers at each margin."""
     margins = [sign * margin for margin, right, wrong in rows for sign in [1] * right + [-1] * wrong]
-    return pl.DataFrame({"margin": margins}, schema={"margin": pl.Float64}).with_columns(mirrored=-pl.col("margin"))
+    frame = pl.DataFrame({"margin": margins}, schema={"margin": pl.Float64})
+    return frame.with_columns(mirrored=-pl.col("margin"), source=pl.lit("sst2"))
 
 
 def test_the_margin_is_the_smallest_and_equal_margins_stay_together():
     rows = sides([(3.0, 30, 0), (2.0, 30, 6), (1.0, 30, 30)])
-    assert [purity.least_margin(rows, target) for target in (0.95, 0.9, 0.6, 0.5)] == [3.0, 2.0, 1.0, 1.0]
+    assert [purity.least_margins(rows, target)["sst2"] for target in (0.95, 0.9, 0.6, 0.5)] == [3.0, 2.0, 1.0, 1.0]
+    other = sides([(5.0, 30, 0), (4.0, 30, 30)]).with_columns(source=pl.lit("cb"))
+    assert purity.least_margins(pl.concat([rows, other]), 0.9) == {"cb": 5.0, "sst2": 2.0}
 
 
 def test_a_few_lucky_answers_reach_nothing():
-    assert purity.least_margin(sides([(9.0, 19, 0), (1.0, 50, 60)]), 0.9) is None
-    assert purity.least_margin(sides([]), 0.5) is None
+    assert purity.least_margins(sides([(9.0, 19, 0), (1.0, 50, 60)]), 0.9) == {}
+    assert purity.least_margins(sides([]), 0.5) == {}
