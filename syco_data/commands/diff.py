@@ -47,7 +47,7 @@ def diff(
 ) -> None:
     """Compares two releases row by row. Exit code 0: the same, 1: different, 2: an error."""
     from syco_data.diff import diffing, exporting, html_page
-    from syco_data.hub.client import PATIENCE
+    from syco_data.hub.client import RETRY
 
     if level not in ("files", "rows"):
         raise SycoError(f"--level {level!r}: there is no such level", "Give files or rows")
@@ -57,7 +57,7 @@ def diff(
         raise SycoError("--rows needs the rows, and --level files does not read them", "Leave one of them out")
     _check_target("--html", html)
     _check_target("--rows", rows)
-    limits.start(context, time_limit, PATIENCE.total)
+    limits.start(context, time_limit, RETRY.total)
     with diffing.opened(a, b) as sides:
         found = diffing.compare(*sides, level)
         if examples and (json or html):

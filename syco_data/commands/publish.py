@@ -37,15 +37,15 @@ def publish(
     """
     from syco_data import settings
     from syco_data.commands import logs
-    from syco_data.hub.client import PATIENCE
+    from syco_data.hub.client import RETRY
     from syco_data.publish import publishing, uploads
 
     logs.start(verbose)
     if (kind is Kind.model) != (version is not None):
         raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
-    parcel = uploads.of_folder(folder, version) if version else uploads.proven_release(folder)
+    upload = uploads.of_folder(folder, version) if version else uploads.verified_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
-    patience = settings.load().hub if settings.PARAMS.exists() else PATIENCE
-    limits.start(context, time_limit, patience.total)
-    done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
+    retry = settings.load().hub if settings.PARAMS.exists() else RETRY
+    limits.start(context, time_limit, retry.total)
+    done = (publishing.dry_run if dry_run else publishing.publish)(upload, target, retry)
     typer.echo("\n".join(done.lines()))

@@ -20,11 +20,11 @@ def pull(
     """Downloads exactly one version of a release and verifies every file of it."""
     from syco_data.commands import logs
     from syco_data.hub.addresses import Address
-    from syco_data.hub.client import PATIENCE
+    from syco_data.hub.client import RETRY
     from syco_data.publish import pulling
 
     logs.start(verbose)
-    limits.start(context, time_limit, PATIENCE.total)
+    limits.start(context, time_limit, RETRY.total)
     done = pulling.pull(Address.parse(release), to)
     typer.echo(
         f"{done.folder}: {done.address}, commit {done.commit}, {counted(done.files, 'file')}, "

@@ -35,13 +35,13 @@ def push(
     data = tuned_on.of_release(record, root / "release", root / "publish" / "receipt.json")
     card = model_cards.render(record, data, _results(root, model, arm))
     target = publishing.Target(to, "model", private=not public)
-    patience = project.load().hub
-    limits.start(context, time_limit, patience.total)
+    retry = project.load().hub
+    limits.start(context, time_limit, retry.total)
     with TemporaryDirectory() as temporary:
         path = Path(temporary) / model_cards.CARD
         files.write(path, card)
-        parcel = uploads.of_folder(folder, version or data.version, {model_cards.CARD: path}, out_folders.CHECKPOINTS)
-        done = (publishing.dry_run if dry_run else publishing.publish)(parcel, target, patience)
+        upload = uploads.of_folder(folder, version or data.version, {model_cards.CARD: path}, out_folders.CHECKPOINTS)
+        done = (publishing.dry_run if dry_run else publishing.publish)(upload, target, retry)
     typer.echo("\n".join(done.lines()))
 
 

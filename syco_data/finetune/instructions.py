@@ -16,7 +16,7 @@ from syco_data import draws
 from syco_data.errors import SycoError, printable
 from syco_data.finetune import instruction_files
 from syco_data.formats import textfiles
-from syco_data.hub.client import PATIENCE
+from syco_data.hub.client import RETRY
 from syco_data.schemas import INSTRUCTIONS
 from syco_data.settings import Columns, Hub, Instructions
 from syco_data.sources import SOURCES
@@ -108,7 +108,7 @@ class Pool:
     dropped: pl.DataFrame
 
 
-def load(choice: Instructions, seed: int, retry: Hub = PATIENCE) -> Pool:
+def load(choice: Instructions, seed: int, retry: Hub = RETRY) -> Pool:
     """The instruction rows of the params' origin, at most `choice.rows`.
 
     Raises `SycoError` for a folder that is not there, holds no rows or files that are not read here, and for rows

@@ -1,6 +1,7 @@
 """How things on the Hub are called: repositories, commits, versions and their tags."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syco_data import redaction
@@ -65,3 +66,10 @@ class Address:
 def tag_of(version: str) -> str:
     """The tag under which a version stands on the Hub."""
     return f"v{version}"
+
+
+def versions(tags: Mapping[str, str]) -> dict[tuple[int, ...], str]:
+    """The commits of published versions, the greatest first: a tag of another form may stand on anything."""
+    numbers = {tuple(map(int, match[1].split("."))): commit for tag, commit in tags.items()
+               if (match := NUMBER.fullmatch(tag))}  # fmt: skip
+    return dict(sorted(numbers.items(), reverse=True))

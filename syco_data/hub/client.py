@@ -22,7 +22,7 @@ from syco_data.settings import Hub
 Answer = TypeVar("Answer")
 Kind = Literal["dataset", "model"]
 
-PATIENCE = Hub(attempts=5, first_wait=1.0, longest_wait=30.0, no_answer=60.0, total=21_600.0)
+RETRY = Hub(attempts=5, first_wait=1.0, longest_wait=30.0, no_answer=60.0, total=21_600.0)
 """For reading, which also happens where no params.yaml is; in seconds."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -44,7 +44,7 @@ class Blob:
     git_id: str
 
 
-def sign_in(patience: Hub = PATIENCE) -> str | None:
+def sign_in(retry: Hub = RETRY) -> str | None:
     """The user's token, checked to be one that can be sent at all; None when there is none.
 
     Raises `SycoError` where the login cache, or who else gives tokens, cannot be used.
@@ -55,7 +55,7 @@ def sign_in(patience: Hub = PATIENCE) -> str | None:
         _check_login_cache()
     try:
         # The client may ask the Hub for a token, or for a fresh one.
-        token = retries.ask(get_token, "sign in", patience, limits.deadline(patience.total))
+        token = retries.ask(get_token, "sign in", retry, limits.deadline(retry.total))
     except retries.faults() as error:
         raise SycoError(f"no token can be had: {short(error)}", SIGN_IN) from error
     # The HTTP client would quote a header that it cannot send, token and all.
@@ -83,12 +83,12 @@ def _check_login_cache() -> None:
 class Remote:
     """One repository; the methods raise `SycoError`, apart from `commit` and `create_tag` (see there)."""
 
-    def __init__(self, repository: str, kind: Kind, patience: Hub) -> None:
+    def __init__(self, repository: str, kind: Kind, retry: Hub) -> None:
         from huggingface_hub import HfApi
 
-        token = sign_in(patience)
-        self.repository, self.kind, self.patience = check_repository(repository), kind, patience
-        self.deadline = limits.deadline(patience.total)
+        token = sign_in(retry)
+        self.repository, self.kind, self.retry = check_repository(repository), kind, retry
+        self.deadline = limits.deadline(retry.total)
         self.signed_in = token is not None
         # False, not None: the client would look for a token again, past the check.
         self.api = HfApi(token=token or False)
@@ -104,7 +104,7 @@ class Remote:
         Whatever `call` asks of the client it asks by `ask`. `doing` names the step for people.
         """
         try:
-            return retries.persistent(call, self.patience, self.deadline, also)
+            return retries.persistent(call, self.retry, self.deadline, also)
         except SycoError:
             raise
         except retries.faults() as error:
@@ -115,7 +115,7 @@ class Remote:
 
         `folder` is where downloaded files arrive, to say what is there when the time is over.
         """
-        return retries.ask(call, doing, self.patience, self.deadline, folder)
+        return retries.ask(call, doing, self.retry, self.deadline, folder)
 
     def _answer(self, doing: str, call: Callable[[], Answer]) -> Answer:
         """One call, tried again where it helps."""
@@ -172,6 +172,15 @@ class Remote:
             return dict(map(_blob, files))
 
         return self.attempt("list files", look)
+
+    def listing(self, commit: str) -> dict[str, Blob]:
+        """The files of a commit; an empty listing is not believed at once: it would hide a card that holds words."""
+        return self.tree(commit) or self.tree(commit)
+
+    def url(self, revision: str) -> str:
+        """The page of the repository at a revision."""
+        kind = "datasets/" if self.kind == "dataset" else ""
+        return f"{self.api.endpoint}/{kind}{self.repository}/tree/{revision}"
 
     def file(self, commit: str, path: str, folder: Path) -> Path:
         """Downloads one file into a folder."""

@@ -22,7 +22,7 @@ class Wanted:
     patterns: tuple[str, ...]
 
 
-def fetch(wanted: Wanted, patience: Hub) -> Path:
+def fetch(wanted: Wanted, retry: Hub) -> Path:
     """Downloads the files into the Hub client's own cache and returns their folder.
 
     A commit is asked for by its full id, so what lies in the cache under it cannot be another one. Raises
@@ -39,10 +39,10 @@ def fetch(wanted: Wanted, patience: Hub) -> Path:
         return snapshot(wanted.repository, "dataset", wanted.revision, wanted.patterns)
 
     check_repository(wanted.repository)
-    sign_in(patience)
+    sign_in(retry)
     folder = cache_of(wanted.repository, "dataset")
     try:
-        found = retries.answer(get, f"download {wanted.repository}", patience, folder)
+        found = retries.answer(get, f"download {wanted.repository}", retry, folder)
     except SycoError:
         raise
     except retries.faults() as error:

@@ -17,7 +17,7 @@ from syco_data.errors import SycoError
 from syco_data.formats import documents
 from syco_data.hub import limits
 from syco_data.hub.addresses import Address
-from syco_data.hub.client import PATIENCE
+from syco_data.hub.client import RETRY
 from syco_data.hub.disks import SET_HOME
 from syco_data.publish import pulling
 from syco_data.publish.unfinished import WORK
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LARGEST_RECORD = 1 << 16
 
 
-def load_release(repo: str, version: str, config: str | None = None, patience: Hub = PATIENCE) -> "DatasetDict":
+def load_release(repo: str, version: str, config: str | None = None, retry: Hub = RETRY) -> "DatasetDict":
     """The splits of a config (None: the default one) of exactly that version, such as "1.2.0", or commit.
 
     Features, splits and rows are those that `datasets.load_dataset` makes of the release's folder; the rows are in
@@ -39,7 +39,7 @@ def load_release(repo: str, version: str, config: str | None = None, patience: H
     is not what was published.
     """
     address = Address.of(repo, version)
-    folder, found = _kept(address, patience)
+    folder, found = _kept(address, retry)
     if config is not None and config not in found.configs:
         raise SycoError(f"{address} has no config {config!r}; it has {', '.join(found.configs)}")
     try:
@@ -121,27 +121,27 @@ def store() -> Path:
     return Path(constants.HF_HOME) / "syco-data"
 
 
-def kept(address: Address, patience: Hub = PATIENCE) -> Path:
+def kept(address: Address, retry: Hub = RETRY) -> Path:
     """The folder of exactly that version below `store`.
 
     The first call downloads it; every later one reads the same files, verified again, and asks nobody.
     """
-    return _kept(address, patience)[0]
+    return _kept(address, retry)[0]
 
 
-def _kept(address: Address, patience: Hub) -> tuple[Path, Manifest]:
+def _kept(address: Address, retry: Hub) -> tuple[Path, Manifest]:
     folder = store() / address.repository.replace("/", "--") / address.version
-    with _usable(folder), limits.within(patience.total):
+    with _usable(folder), limits.within(retry.total):
         if not _is_complete(folder):
-            _bring(address, folder, patience)
-        return folder, _verified(address, folder, patience)
+            _bring(address, folder, retry)
+        return folder, _verified(address, folder, retry)
 
 
 def _is_complete(folder: Path) -> bool:
     return (folder / manifest.NAME).exists() and not (folder / WORK).exists()
 
 
-def _bring(address: Address, folder: Path, patience: Hub) -> None:
+def _bring(address: Address, folder: Path, retry: Hub) -> None:
     """Pulls the version, unless another process has done so meanwhile."""
     from filelock import Timeout
     from huggingface_hub.utils import WeakFileLock
@@ -149,17 +149,17 @@ def _bring(address: Address, folder: Path, patience: Hub) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_name(f"{folder.name}.lock")
     try:
-        with WeakFileLock(lock, timeout=max(0.0, limits.deadline(patience.total).left)):
+        with WeakFileLock(lock, timeout=max(0.0, limits.deadline(retry.total).left)):
             if not _is_complete(folder):
-                _note(pulling.pull(address, folder, patience))
+                _note(pulling.pull(address, folder, retry))
     except Timeout as error:
         raise SycoError(
-            f"another process has been fetching {address} for {patience.total:,.0f} s (it holds {lock})",
+            f"another process has been fetching {address} for {retry.total:,.0f} s (it holds {lock})",
             "Wait until it has ended, or end it",
         ) from error
 
 
-def _verified(address: Address, folder: Path, patience: Hub) -> Manifest:
+def _verified(address: Address, folder: Path, retry: Hub) -> Manifest:
     """The manifest of a complete version whose every file is what was pulled."""
     identity, recorded = manifest.identity(folder), _recorded(folder)
     if recorded is not None and recorded != identity:
@@ -173,14 +173,14 @@ def _verified(address: Address, folder: Path, patience: Hub) -> Manifest:
     if not address.is_commit and done.found.version != address.version:
         raise _damaged(folder, f"it holds version {done.found.version}, not {address}")
     if recorded is None:
-        _confirm(address, folder, patience)
+        _confirm(address, folder, retry)
     return done.found
 
 
-def _confirm(address: Address, folder: Path, patience: Hub) -> None:
+def _confirm(address: Address, folder: Path, retry: Hub) -> None:
     """Compares a version with the Hub where its digest was not noted: by an earlier program, or the note is damaged."""
     try:
-        done = pulling.pull(address, folder, patience)
+        done = pulling.pull(address, folder, retry)
     except SycoError as error:
         raise SycoError(
             f"{folder} has no readable {_record(folder).name} beside it, so that the Hub has to be asked: {error.what}",

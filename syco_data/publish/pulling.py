@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from syco_data.errors import SycoError
 from syco_data.hub import disks, limits
 from syco_data.hub.addresses import Address, tag_of
-from syco_data.hub.client import PATIENCE, Blob, Remote
+from syco_data.hub.client import RETRY, Blob, Remote
 from syco_data.publish import unfinished
 from syco_data.publish.unfinished import WORK
-from syco_data.publish.uploads import Item, Parcel, of_release
+from syco_data.publish.uploads import Item, Upload, of_release
 from syco_data.release import manifest, verification
 from syco_data.release.manifest import Manifest
 from syco_data.release.verification import Verified
@@ -41,15 +41,15 @@ class Pulled:
     rows: int
 
 
-def pull(address: Address, folder: Path, patience: Hub = PATIENCE) -> Pulled:
+def pull(address: Address, folder: Path, retry: Hub = RETRY) -> Pulled:
     """Downloads a version into a new or empty folder; an interrupted download is gone on with.
 
     Raises `SycoError` where the version or its repository is not there, a file is missing, wrong or tampered
     with, the folder holds something else or another pull writes to it, or the disk is full. Nothing is written
     outside the folder.
     """
-    with disks.writing(folder), limits.within(patience.total):
-        remote = Remote(address.repository, "dataset", patience)
+    with disks.writing(folder), limits.within(retry.total):
+        remote = Remote(address.repository, "dataset", retry)
         commit = _commit_of(remote, address)
         tree = _tree(remote, address, commit)
         if not (folder / WORK).exists() and _is_there(address, folder, tree):
@@ -77,12 +77,12 @@ def _fetch(remote: Remote, address: Address, commit: str, tree: Mapping[str, Blo
         if os.path.lexists(path):
             unfinished.remove(path)
     wanted = _manifest_at(remote, address, commit, tree, here)
-    parcel = of_release(here)
-    _check_own(folder, address, parcel)
-    _sift(here, parcel)
+    upload = of_release(here)
+    _check_own(folder, address, upload)
+    _sift(here, upload)
     _take_back(folder, here, wanted)
     _download(remote, commit, wanted, here)
-    done = _verified_download(address, here, parcel)
+    done = _verified_download(address, here, upload)
     _settle(here, folder, wanted)
     return done
 
@@ -101,22 +101,22 @@ def _commit_of(remote: Remote, address: Address) -> str:
 
 
 def _tree(remote: Remote, address: Address, commit: str) -> dict[str, Blob]:
-    tree = remote.tree(commit) or remote.tree(commit)
+    tree = remote.listing(commit)
     if not tree:
         raise SycoError(f"{address}: the Hub lists no file of commit {commit}", "Run the same command later")
     return tree
 
 
 def _no_data_set(remote: Remote, address: Address) -> SycoError:
-    if Remote(address.repository, "model", remote.patience).state() is not None:
+    if Remote(address.repository, "model", remote.retry).state() is not None:
         return SycoError(f"{address.repository} is a model repository, not one of data sets", "Give a data set's name")
     hint = "Compare with: hf auth whoami" if remote.signed_in else "A private one needs `hf auth login` or HF_TOKEN"
     return SycoError(f"{remote.name} is not there, or you may not see it", hint)
 
 
-def _check_own(folder: Path, address: Address, parcel: Parcel) -> None:
+def _check_own(folder: Path, address: Address, upload: Upload) -> None:
     """Refuses what stands beside the remains of an interrupted pull, unless that pull has put it there itself."""
-    wanted = {item.path: item for item in parcel.items}
+    wanted = {item.path: item for item in upload.items}
     folders = {parent.as_posix() for path in wanted for parent in PurePosixPath(path).parents}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -179,10 +179,10 @@ def _manifest_at(remote: Remote, address: Address, commit: str, tree: Mapping[st
     return wanted
 
 
-def _sift(here: Path, parcel: Parcel) -> None:
+def _sift(here: Path, upload: Upload) -> None:
     """Removes what an interrupted pull has left in the place of a file and is not that file."""
     unfinished.remove(here / _CLIENT)
-    wanted = {item.path: item for item in parcel.items}
+    wanted = {item.path: item for item in upload.items}
     for name, item in wanted.items():
         for place in (*reversed(PurePosixPath(name).parents), PurePosixPath(name)):
             path = here / place
@@ -239,9 +239,9 @@ def _download_file(remote: Remote, commit: str, path: str, here: Path) -> None:
         raise
 
 
-def _verified_download(address: Address, here: Path, parcel: Parcel) -> Verified:
+def _verified_download(address: Address, here: Path, upload: Upload) -> Verified:
     """Raises for the first wrong file; wrong ones leave the working folder, to be fetched anew next time."""
-    wrong = [item for item in parcel.items if not _is_item(here / item.path, item)]
+    wrong = [item for item in upload.items if not _is_item(here / item.path, item)]
     for item in wrong:
         unfinished.remove(here / item.path)
     if wrong:
@@ -270,9 +270,9 @@ def _settle(here: Path, folder: Path, wanted: Manifest) -> None:
     unfinished.close(here.parent)
 
 
-def manifest_of(address: Address, folder: Path, patience: Hub = PATIENCE) -> Manifest:
+def manifest_of(address: Address, folder: Path, retry: Hub = RETRY) -> Manifest:
     """Downloads the manifest of a version into a folder, and nothing else of it."""
-    with disks.writing(folder), limits.within(patience.total):
-        remote = Remote(address.repository, "dataset", patience)
+    with disks.writing(folder), limits.within(retry.total):
+        remote = Remote(address.repository, "dataset", retry)
         commit = _commit_of(remote, address)
         return _manifest_at(remote, address, commit, _tree(remote, address, commit), folder)

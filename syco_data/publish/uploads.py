@@ -39,22 +39,22 @@ class Item:
 
 @dataclass(frozen=True)
 class Differences:
-    """What a commit has to change: `new` and `changed` items, and `surplus` paths to delete."""
+    """What a commit has to change: `new` and `changed` items, and `to_delete` paths to delete."""
 
     new: tuple[Item, ...]
     changed: tuple[Item, ...]
-    surplus: tuple[str, ...]
+    to_delete: tuple[str, ...]
 
     @property
     def none(self) -> bool:
-        return not (self.new or self.changed or self.surplus)
+        return not (self.new or self.changed or self.to_delete)
 
     def first(self) -> str:
-        return next(iter([*(item.path for item in (*self.new, *self.changed)), *self.surplus]))
+        return next(iter([*(item.path for item in (*self.new, *self.changed)), *self.to_delete]))
 
 
 @dataclass(frozen=True)
-class Parcel:
+class Upload:
     """One version: `digest` names its content for good (for a release, the sha256 of its manifest)."""
 
     version: str
@@ -83,25 +83,25 @@ class Parcel:
         return files.read_text(sources[0], cards.LARGEST) if sources else ""
 
 
-def proven_release(folder: Path) -> Parcel:
+def verified_release(folder: Path) -> Upload:
     """A release folder, proven to be what its manifest says."""
     verification.require(folder)
     return of_release(folder)
 
 
-def of_release(folder: Path) -> Parcel:
+def of_release(folder: Path) -> Upload:
     """A release folder, as its manifest describes it."""
     made = manifest.read(folder)
     itself = Item(
         manifest.NAME, folder / manifest.NAME, (folder / manifest.NAME).stat().st_size, manifest.identity(folder)
     )
     items = [Item(file.path, folder / file.path, file.bytes, file.sha256) for file in made.files]
-    return Parcel(made.version, itself.sha256, (*items, itself))
+    return Upload(made.version, itself.sha256, (*items, itself))
 
 
 def of_folder(
     folder: Path, version: str, instead: Mapping[str, Path] = MappingProxyType({}), without: str | None = None
-) -> Parcel:
+) -> Upload:
     """Any other folder, such as a tuned model: every file that is not hidden; `version` is like 1.2.0.
 
     `without` names a subfolder that is left out, whatever lies there.
@@ -120,7 +120,7 @@ def of_folder(
     if not items:
         raise SycoError(f"{folder} holds nothing to publish")
     listing = "".join(f"{item.sha256}  {item.path}\n" for item in items)
-    return Parcel(version, hashlib.sha256(listing.encode()).hexdigest(), tuple(items))
+    return Upload(version, hashlib.sha256(listing.encode()).hexdigest(), tuple(items))
 
 
 def _below(folder: Path, without: str | None) -> Iterator[str]:
@@ -158,6 +158,5 @@ def git_id(path: Path) -> str:
 
 
 def card_changes(before: str, after: str) -> list[str]:
-    """The changed lines of a card, without the unchanged ones around them."""
-    lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0))
-    return [line for line in lines[2:] if not line.startswith("@@")]
+    """The change of a card as a unified diff, without the names of files."""
+    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:]

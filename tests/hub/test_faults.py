@@ -96,12 +96,12 @@ def commands(hub: RunningHub, *lines: tuple[str, ...], **more: str) -> subproces
 
 
 READS = {
-    "pull": lambda folder, patience: pulling.pull(ONE, folder, patience),
-    "load_release": lambda folder, patience: load_release(REPO, "1.0.0", patience=patience),
-    "sources": lambda folder, patience: hub_files.fetch(SOURCES["sst2"], "main", patience),
-    "models add": lambda folder, patience: models.latest_commit("m", model(), patience),
-    "models": lambda folder, patience: models.resolve("m", model(), folder, patience),
-    "surveys": lambda folder, patience: snapshots.fetch(wanted(), patience),
+    "pull": lambda folder, retry: pulling.pull(ONE, folder, retry),
+    "load_release": lambda folder, retry: load_release(REPO, "1.0.0", retry=retry),
+    "sources": lambda folder, retry: hub_files.fetch(SOURCES["sst2"], "main", retry),
+    "models add": lambda folder, retry: models.latest_commit("m", model(), retry),
+    "models": lambda folder, retry: models.resolve("m", model(), folder, retry),
+    "surveys": lambda folder, retry: snapshots.fetch(wanted(), retry),
 }
 
 
@@ -138,8 +138,8 @@ def test_a_pull_that_hangs_in_the_middle_is_one_line(
 
 def test_what_has_arrived_is_told_when_the_time_is_over(hub: RunningHub, published: Path, tmp_path: Path) -> None:
     hub.fail(Fault(PAYLOAD, delay=60, times=100))
-    patience = SHORT.model_copy(update={"no_answer": 60.0})
-    line = refused(lambda: pulling.pull(ONE, tmp_path / "to", patience), "the time limit of 1.5 s is over", within=8)
+    retry = SHORT.model_copy(update={"no_answer": 60.0})
+    line = refused(lambda: pulling.pull(ONE, tmp_path / "to", retry), "the time limit of 1.5 s is over", within=8)
     assert "; here by now: " in line and " whole files, " in line
 
 
@@ -162,10 +162,10 @@ def test_a_call_that_lasts_is_spoken_of_now_and_then(monkeypatch, caplog) -> Non
 
 
 def test_bytes_that_come_slowly_are_no_silence(hub: RunningHub, published: Path, tmp_path: Path) -> None:
-    patience = SHORT.model_copy(update={"total": 60.0})
+    retry = SHORT.model_copy(update={"total": 60.0})
     hub.fail(Fault("/refs", drip=0.02))
     began = time.monotonic()
-    assert pulling.pull(ONE, tmp_path / "to", patience).files == 8
+    assert pulling.pull(ONE, tmp_path / "to", retry).files == 8
     assert time.monotonic() - began > 2 * SHORT.no_answer
 
 
@@ -443,7 +443,7 @@ def test_a_traceback_of_a_library_call_holds_no_token(hub: RunningHub, monkeypat
     body = json.dumps({"error": f"no {ODD[0]}"})
     hub.fail(Fault(".", status=503, body=body, headers={"X-HF-Warning": f"x; {ODD[0]}"}, times=100))
     with caplog.at_level(logging.DEBUG), pytest.raises(SycoError) as caught:
-        load_release(REPO, "1.0.0", patience=ONCE)
+        load_release(REPO, "1.0.0", retry=ONCE)
     shown = "".join(traceback.format_exception(caught.value))
     assert "SECRETpart" not in shown and "HfHubHTTPError" in shown
 

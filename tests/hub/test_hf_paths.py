@@ -53,8 +53,8 @@ rows = [list(row.values()) for row in loaded.select_columns(["prompt_id", "opini
 def test_a_version_is_read_by_its_path(hub: RunningHub, tmp_path: Path, reader: str, transport: str) -> None:
     small = Small(seed=95_000)
     for folder, made in (("1", small), ("2", small.later("1.1.0"))):
-        parcel = uploads.of_release(made.write(tmp_path / folder))
-        publishing.publish(parcel, publishing.Target("alice/claims", "dataset", private=True), QUICK)
+        upload = uploads.of_release(made.write(tmp_path / folder))
+        publishing.publish(upload, publishing.Target("alice/claims", "dataset", private=True), QUICK)
     environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
     command = [sys.executable, "-c", READ + READERS[reader] + SHOW, PATH]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

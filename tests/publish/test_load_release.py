@@ -37,7 +37,7 @@ def kept(hub: RunningHub, release: Path) -> Path:
 
 
 def load(config: str | None = None):
-    return loading.load_release(REPO, "1.0.0", config, patience=QUICK)
+    return loading.load_release(REPO, "1.0.0", config, retry=QUICK)
 
 
 # The same as `datasets` gives
@@ -50,7 +50,7 @@ def test_features_splits_and_rows_are_those_of_load_dataset(hub: RunningHub, tmp
     made = manifest.read(release)
     publish(release)
     for config in (None, *made.configs):
-        ours = loading.load_release(REPO, made.version, config, patience=QUICK)
+        ours = loading.load_release(REPO, made.version, config, retry=QUICK)
         theirs = load_dataset(str(release), config, cache_dir=str(tmp_path / "arrow"))
         assert list(ours) == list(theirs)
         for split, rows in theirs.items():
@@ -65,7 +65,7 @@ def test_rows_of_other_releases_have_other_fingerprints(hub: RunningHub, tmp_pat
     names = []
     for folder, repository in (("1", "alice/ones"), ("2", "alice/others")):
         publish(Small(seed=next(SEEDS)).write(tmp_path / folder), repository)
-        rows = loading.load_release(repository, "1.0.0", patience=QUICK)["train"]
+        rows = loading.load_release(repository, "1.0.0", retry=QUICK)["train"]
         assert loading.load_release(repository, "1.0.0")["train"]._fingerprint == rows._fingerprint
         names.append(rows._fingerprint)
     assert len(set(names)) == 2
@@ -219,7 +219,7 @@ def test_a_version_that_another_process_fetches_is_waited_for_within_the_limit_o
     lock.parent.mkdir(parents=True)
     with WeakFileLock(lock):
         hurry = QUICK.model_copy(update={"total": 0.2})
-        refused(lambda: loading.load_release(REPO, "1.0.0", patience=hurry), "another process", str(lock))
+        refused(lambda: loading.load_release(REPO, "1.0.0", retry=hurry), "another process", str(lock))
     assert load()["train"].num_rows > 0
 
 

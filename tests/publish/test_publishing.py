@@ -16,8 +16,7 @@ from syco_data import settings
 from syco_data.errors import SycoError
 from syco_data.hub.addresses import Address
 from syco_data.hub.client import Remote
-from syco_data.publish import publishing
-from syco_data.publish import uploads as parcels
+from syco_data.publish import card_check, plans, publishing, uploads
 from syco_data.publish.publishing import Receipt, Target
 from syco_data.release import cards
 from tests.support.hub.fixtures import OTHER, READER, ROOT, WRITER, RunningHub
@@ -33,7 +32,7 @@ NO_HUB = "http://127.0.0.1:9"
 
 
 def send(folder: Path, target: Target = TARGET) -> Receipt:
-    return publishing.publish(parcels.proven_release(folder), target, QUICK)
+    return publishing.publish(uploads.verified_release(folder), target, QUICK)
 
 
 def titles(hub: RunningHub) -> list[str]:
@@ -72,7 +71,7 @@ def test_a_new_repository_is_private_and_holds_exactly_the_release(hub: RunningH
     assert info.private and info.sha == receipt.commit
     assert tags(hub) == {"v1.0.0": receipt.commit}
     assert titles(hub) == ["Version 1.0.0", "initial commit"]
-    assert receipt.manifest == parcels.of_release(release).digest
+    assert receipt.manifest == uploads.of_release(release).digest
     ours = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.is_file()}
     assert {sibling.rfilename for sibling in info.siblings} == ours | {".gitattributes"}
     assert json.loads(receipt.to_json())["commit"] == receipt.commit
@@ -81,8 +80,14 @@ def test_a_new_repository_is_private_and_holds_exactly_the_release(hub: RunningH
 def test_the_same_version_again_writes_nothing(hub: RunningHub, release: Path) -> None:
     first = send(release)
     hub.clear_log()
-    assert send(release) == first
-    assert hub.writes() == [] and hub.log()
+    again = send(release)
+    assert again == first and hub.writes() == [] and hub.log()
+    page = f"{hub.url}/datasets/{REPO}/tree/v1.0.0"
+    assert first.lines() == [f"{REPO} v1.0.0: published; commit {first.commit}, manifest {first.manifest}", page]
+    assert again.lines()[0].startswith(f"{REPO} v1.0.0: already there, nothing written; commit ")
+    assert again.to_json() == first.to_json()
+    plan = publishing.dry_run(uploads.of_release(release), TARGET, QUICK)
+    assert plan.lines()[1:] == ["  already there, nothing would be written"]
 
 
 def test_the_next_version_is_one_more_commit(hub: RunningHub, tmp_path: Path) -> None:
@@ -94,6 +99,15 @@ def test_the_next_version_is_one_more_commit(hub: RunningHub, tmp_path: Path) ->
     hub.clear_log()
     assert send(tmp_path / "1") == first  # an old version, published again, stays where it is
     assert hub.writes() == []
+
+
+def test_a_dry_run_shows_the_change_of_the_card_in_a_screenful():
+    change = (*(f"+line {number}" for number in range(40)), "+" + "x" * 500)
+    lines = plans.Plan(REPO, "1.0.0", "v1.0.0", "0" * 64, (plans.Operation("add", "README.md", 1),), change).lines()
+    assert lines[2] == "  one commit, 1 operation, 1 byte"
+    assert lines[3] == "  card: +line 0" and lines[-1] == "  card: ... and 17 more lines" and len(lines) <= 30
+    [_, _, line] = plans.Plan(None, "1.0.0", "v1.0.0", "0" * 64, (), ("+\x1b[31m" + "x" * 500,)).lines()
+    assert line.startswith("  card: +\\x1b[31mxxx") and line.endswith(" ...") and len(line) < 200
 
 
 def test_files_that_a_version_no_longer_has_are_deleted(hub: RunningHub, release: Path) -> None:
@@ -168,10 +182,10 @@ def test_a_broken_card_is_refused_before_the_upload(hub: RunningHub, release: Pa
     card = release / "README.md"
     broken = card.read_text(encoding="utf-8").replace("license:", "license: [")
     card.write_text(broken, encoding="utf-8")
-    parcel = parcels.of_release(release)
+    upload = uploads.of_release(release)
     hub.api().create_repo(**DATASET, private=True)
     hub.clear_log()
-    refused(lambda: publishing.publish(parcel, TARGET, QUICK), "YAML")
+    refused(lambda: publishing.publish(upload, TARGET, QUICK), "YAML")
     assert hub.writes() == []
 
 
@@ -223,17 +237,17 @@ def edit_card(hub: RunningHub, change) -> None:
 @pytest.mark.parametrize("card", ["---\nlicense: other\n---\n", "---\r\nlicense: mit\r\n---\r\n\r\n<!-- To do -->\r\n"])
 def test_a_repository_made_on_the_website_is_published_to(hub: RunningHub, release: Path, card: str, kind: str) -> None:
     website(hub, card, kind)
-    parcel = parcels.proven_release(release) if kind == "dataset" else parcels.of_folder(release, "1.0.0")
+    upload = uploads.verified_release(release) if kind == "dataset" else uploads.of_folder(release, "1.0.0")
     target = Target(REPO, kind, private=True)
-    assert publishing.dry_run(parcel, target, QUICK).operations
-    assert publishing.publish(parcel, target, QUICK).tag == "v1.0.0"
+    assert publishing.dry_run(upload, target, QUICK).operations
+    assert publishing.publish(upload, target, QUICK).tag == "v1.0.0"
 
 
 def test_a_stub_of_push_to_hub_is_replaced(hub: RunningHub, release: Path) -> None:
     from datasets import Dataset
 
     Dataset.from_dict({"text": ["a", "b"]}).push_to_hub(REPO, private=True, token=WRITER)
-    plan = publishing.dry_run(parcels.proven_release(release), TARGET, QUICK)
+    plan = publishing.dry_run(uploads.verified_release(release), TARGET, QUICK)
     assert {("delete", "data/train-00000-of-00001.parquet"), ("change", "README.md")} <= {
         (one.operation, one.path) for one in plan.operations
     }
@@ -245,7 +259,7 @@ def refused_alike(release: Path, *words: str, target: Target = TARGET) -> str:
     lines = []
     for call in (publishing.dry_run, publishing.publish):
         with pytest.raises(SycoError) as error:
-            call(parcels.proven_release(release), target, QUICK)
+            call(uploads.verified_release(release), target, QUICK)
         lines.append(str(error.value))
     assert lines[0] == lines[1]
     assert all(word in lines[0] for word in words), lines[0]
@@ -312,7 +326,7 @@ def test_files_that_no_version_brought_are_named_before_they_are_deleted(
     release, words = small.write(tmp_path / "1"), "and stay in the history: 2 (first: my/thesis.txt)"
     for call in (publishing.dry_run, publishing.publish):
         caplog.clear()
-        call(parcels.of_release(release), TARGET, QUICK)
+        call(uploads.of_release(release), TARGET, QUICK)
         assert words in caplog.text
     caplog.clear()
     edit_card(hub, lambda card: card.replace("license: other", "license: mit"))
@@ -328,23 +342,18 @@ def test_an_empty_listing_hides_no_words(hub: RunningHub, release: Path, monkeyp
 
 
 def test_a_large_card_on_the_hub_is_not_read(hub: RunningHub, release: Path) -> None:
-    website(hub, "x" * (publishing._LARGEST + 1))
-    refused_alike(release, f"README.md has {publishing._LARGEST + 1:,} bytes", "Delete README.md on the Hub")
+    website(hub, "x" * (card_check.LARGEST + 1))
+    refused_alike(release, f"README.md has {card_check.LARGEST + 1:,} bytes", "Delete README.md on the Hub")
 
 
-def test_a_dry_run_says_what_publishing_says(
-    hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_dry_run_says_what_publishing_says(hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = Small(seed=next(SEEDS))
     send(small.write(tmp_path / "1"))
     other = Small(seed=next(SEEDS)).write(tmp_path / "2")
     refused_alike(other, "tag v1.0.0 exists with other content")
     hub.api().create_repo("alice/open", repo_type="dataset", private=False)
     refused_alike(other, "is public", target=Target("alice/open", "dataset", private=True))
-    for call in (publishing.dry_run, publishing.publish):
-        caplog.clear()
-        call(parcels.of_release(tmp_path / "1"), Target(REPO, "dataset", private=False), QUICK)
-        assert "is private and stays so" in caplog.text
+    refused_alike(other, "is private, and a public one was asked for", target=Target(REPO, "dataset", private=False))
     monkeypatch.delenv("HF_TOKEN")
     refused_alike(other, "no token was found")
 
@@ -363,9 +372,9 @@ def test_a_model_card_whose_head_is_no_head_is_refused_before_anything_is_asked(
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "README.md").write_text(f"---\n{head}\n---\n# Tuned\n", encoding="utf-8")
-    parcel, target = parcels.of_folder(folder, "1.0.0"), Target("alice/tuned", "model", private=True)
+    upload, target = uploads.of_folder(folder, "1.0.0"), Target("alice/tuned", "model", private=True)
     for call in (publishing.dry_run, publishing.publish):
-        refused(lambda call=call: call(parcel, target, QUICK), "README.md", "YAML")
+        refused(lambda call=call: call(upload, target, QUICK), "README.md", "YAML")
     assert hub.log() == []
 
 
@@ -429,7 +438,7 @@ def test_passing_answers_to_the_two_writes_are_overcome(
 def test_a_commit_whose_answer_is_lost_at_the_last_try_is_recognised(hub: RunningHub, release: Path) -> None:
     hub.fail(Fault("/commit/main$", lose_response=True))
     once = settings.Hub(attempts=1, first_wait=0.01, longest_wait=0.01)
-    receipt = publishing.publish(parcels.of_release(release), TARGET, once)
+    receipt = publishing.publish(uploads.of_release(release), TARGET, once)
     assert tags(hub) == {"v1.0.0": receipt.commit} and titles(hub) == ["Version 1.0.0", "initial commit"]
 
 
@@ -579,11 +588,11 @@ def test_the_token_comes_from_the_login_cache_too(
 
 CRASH = """
 import sys
-from syco_data.release import cards; from syco_data.publish import uploads as parcels
+from syco_data.release import cards; from syco_data.publish import uploads
 from syco_data.__main__ import main
 def broken(self, tree):
     raise KeyError("a fault of our own")
-parcels.Parcel.differences = broken
+uploads.Upload.differences = broken
 main()
 """
 
@@ -662,7 +671,7 @@ def test_a_dry_run_shows_what_changes_since_the_version_before(tmp_path: Path) -
     chosen = settings.Publish(repository=None, private=True)
     plan = publishing.as_configured(after, chosen, before, QUICK)
     assert {operation.operation for operation in plan.operations} == {"change"}
-    assert plan.card == ("-# Version 1.0.0", "+# Version 1.1.0")
+    assert [line for line in plan.card if line[0] in "+-"] == ["-# Version 1.0.0", "+# Version 1.1.0"]
 
 
 def test_a_dry_run_against_a_repository_reads_only(hub: RunningHub, tmp_path: Path) -> None:
@@ -679,7 +688,7 @@ def test_a_dry_run_of_a_version_that_is_there_says_so(hub: RunningHub, tmp_path:
     send(small.write(tmp_path / "1"))
     send(small.later("1.1.0").write(tmp_path / "2"))
     hub.api().delete_tag(tag="v1.1.0", **DATASET)
-    for folder, words in (("1", "nothing to do: it is there"), ("2", "the tag alone would be set")):
+    for folder, words in (("1", "already there, nothing would be written"), ("2", "the tag alone would be set")):
         done = run(hub, "publish", str(tmp_path / folder), "--to", REPO, "--dry-run")
         assert done.returncode == 0 and words in done.stdout and "operations" not in done.stdout
 

@@ -414,7 +414,7 @@ from syco_data.errors import SycoError
 from tests.support.hub.releases import QUICK
 print(load_release(sys.argv[1], "v1.0.0", "verdicts-tiny")["train"]["prompt_id"][0])
 try:
-    print(load_release(sys.argv[1], "1.1.0", patience=QUICK))
+    print(load_release(sys.argv[1], "1.1.0", retry=QUICK))
 except SycoError as error:
     print("refused:", error)
 print(load_dataset(sys.argv[1], revision="v1.1.0", split="train")["prompt_id"][0])
@@ -449,14 +449,14 @@ def test_load_release_gives_the_version_asked_for_also_offline_and_never_another
     assert kept == first_id(one, "verdicts-tiny")
     assert refusal.startswith("refused:") and "connection failed" in refusal
     assert trap == first_id(one) != first_id(two)
-    assert loading.load_release(REPO, "1.1.0", patience=QUICK)["train"]["prompt_id"][0] == first_id(two)
+    assert loading.load_release(REPO, "1.1.0", retry=QUICK)["train"]["prompt_id"][0] == first_id(two)
 
 
 def test_a_whole_release_loads_with_the_types_of_its_card(hub: RunningHub) -> None:
     release = tables_for_tests.shared_release()
     made = manifest.read(release)
     publish(release)
-    loaded = loading.load_release(REPO, made.version, "tiny-balanced", patience=QUICK)
+    loaded = loading.load_release(REPO, made.version, "tiny-balanced", retry=QUICK)
     assert {split: rows.num_rows for split, rows in loaded.items()} == {
         file.table.split: file.table.rows for file in made.tables if file.table.config == "tiny-balanced"
     }
@@ -467,7 +467,7 @@ def test_a_whole_release_loads_with_the_types_of_its_card(hub: RunningHub) -> No
 
 def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
     publish(release)
-    loading.load_release(REPO, "1.0.0", patience=QUICK)
+    loading.load_release(REPO, "1.0.0", retry=QUICK)
     hub.clear_log()
     assert loading.load_release(REPO, "1.0.0")["train"]["prompt_id"][0] == first_id(release)
     assert hub.log() == []
@@ -480,14 +480,14 @@ def test_two_repositories_with_one_version_are_kept_apart(hub: RunningHub, tmp_p
     ones, others = (Small(seed=next(SEEDS)).write(tmp_path / name) for name in ("ones", "others"))
     for release, repository in ((ones, "alice/ones"), (others, "alice/others")):
         publish(release, repository)
-        loaded = loading.load_release(repository, "1.0.0", patience=QUICK)
+        loaded = loading.load_release(repository, "1.0.0", retry=QUICK)
         assert loaded["train"]["prompt_id"][0] == first_id(release)
     assert first_id(ones) != first_id(others)
 
 
 def test_load_release_names_a_file_that_was_changed_or_lost_since(hub: RunningHub, release: Path) -> None:
     publish(release)
-    loading.load_release(REPO, "1.0.0", patience=QUICK)
+    loading.load_release(REPO, "1.0.0", retry=QUICK)
     (kept,) = (hub.home / "syco-data").rglob(ROWS_FILE)
     kept.write_bytes(kept.read_bytes()[:-1] + b"X")
     refused(lambda: loading.load_release(REPO, "1.0.0"), ROWS_FILE, "sha256 differs")
@@ -502,7 +502,7 @@ def test_load_release_does_not_take_one_version_for_another(
     one = loading.kept(ONE, QUICK)
     shutil.copytree(one, one.with_name("2.0.0"))
     monkeypatch.setenv("HF_ENDPOINT", NO_HUB)
-    refused(lambda: loading.load_release(REPO, "2.0.0", patience=QUICK), "holds version 1.0.0", "@2.0.0", "Remove")
+    refused(lambda: loading.load_release(REPO, "2.0.0", retry=QUICK), "holds version 1.0.0", "@2.0.0", "Remove")
     assert loading.kept(ONE, QUICK) == one
 
 

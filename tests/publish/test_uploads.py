@@ -92,10 +92,10 @@ def test_brackets_and_blanks_are_no_odd_names(model: Path) -> None:
 
 def test_another_card_takes_the_place_of_the_folders(model: Path, tmp_path: Path) -> None:
     (tmp_path / "card.md").write_text("# Of a release\n", encoding="utf-8")
-    parcel = uploads.of_folder(model, "1.0.0", {"README.md": tmp_path / "card.md"})
-    assert parcel.card() == "# Of a release\n"
-    assert [item.path for item in parcel.items] == ["README.md", "inner/weights.safetensors"]
-    assert parcel.digest != uploads.of_folder(model, "1.0.0").digest
+    upload = uploads.of_folder(model, "1.0.0", {"README.md": tmp_path / "card.md"})
+    assert upload.card() == "# Of a release\n"
+    assert [item.path for item in upload.items] == ["README.md", "inner/weights.safetensors"]
+    assert upload.digest != uploads.of_folder(model, "1.0.0").digest
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"\xff\xfe#\x00", "UTF-16"), (b"x" * (3 << 20), "at most")])

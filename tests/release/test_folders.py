@@ -85,7 +85,7 @@ def linked(request: pytest.FixtureRequest, small: Path, tmp_path: Path) -> Path:
 def test_links_into_the_cache_of_dvc_are_followed(linked: Path, small: Path) -> None:
     folder = linked / "data/release"
     assert problems(folder) == {}
-    assert uploads.proven_release(folder).digest == manifest.identity(small)
+    assert uploads.verified_release(folder).digest == manifest.identity(small)
     assert diffing.diff_releases(small, folder).same
     done = syco(linked, "verify", "data/release")
     assert done.returncode == 0 and "all verified" in done.stdout, done.stderr

@@ -109,21 +109,21 @@ class Matrix:
         return requests_in(self.hub.log(), self.name)
 
     def case(self, request: Request, way: str, fault: dict) -> Outcome:
-        parcel, target = self.fresh()
+        upload, target = self.fresh()
         form = request.form.replace("<repository>", re.escape(target.repository))
         outcome = Outcome(request.form, way)
         self.hub.clear_log()
         self.hub.fail(Fault(f"^{form}$", skip=request.before, **fault))
         try:
-            self.publish(parcel, target)
+            self.publish(upload, target)
         except SycoError as error:
             outcome.error = str(error)
         outcome.hit = any(entry.fault for entry in self.hub.log())
         self.hub.fail()
         if outcome.error:
             outcome.left_behind = self._titles(target)
-            self.publish(parcel, target)
-        self._look(outcome, parcel, target)
+            self.publish(upload, target)
+        self._look(outcome, upload, target)
         return outcome
 
     def _titles(self, target: publishing.Target) -> list[str]:
@@ -132,15 +132,15 @@ class Matrix:
         there = api.repo_exists(**repo)
         return [commit.title for commit in api.list_repo_commits(**repo)] if there else []
 
-    def _look(self, outcome: Outcome, parcel: uploads.Parcel, target: publishing.Target) -> None:
+    def _look(self, outcome: Outcome, upload: uploads.Upload, target: publishing.Target) -> None:
         api, repo = self.hub.api(), {"repo_id": target.repository, "repo_type": target.kind}
         outcome.commits = self._titles(target)
         head = api.repo_info(**repo).sha
-        outcome.tag_is_right = {t.name: t.target_commit for t in api.list_repo_refs(**repo).tags} == {parcel.tag: head}
+        outcome.tag_is_right = {t.name: t.target_commit for t in api.list_repo_refs(**repo).tags} == {upload.tag: head}
         tree = publishing.Remote(target.repository, target.kind, QUICK).tree(head)
-        outcome.files_are_right = parcel.differences(tree).none
+        outcome.files_are_right = upload.differences(tree).none
 
-    def fresh(self) -> tuple[uploads.Parcel, publishing.Target]:
+    def fresh(self) -> tuple[uploads.Upload, publishing.Target]:
         """Another release, and a repository that is not there yet."""
         self.cases += 1
         folder = Small(seed=self.cases).write(self.work / str(self.cases))
@@ -150,8 +150,8 @@ class Matrix:
     def name(self) -> str:
         return f"alice/case-{self.cases}"
 
-    def publish(self, parcel: uploads.Parcel, target: publishing.Target) -> None:
-        publishing.publish(parcel, target, QUICK)
+    def publish(self, upload: uploads.Upload, target: publishing.Target) -> None:
+        publishing.publish(upload, target, QUICK)
 
 
 def form_of(name: str, repository: str) -> str:

@@ -85,8 +85,8 @@ class Matrix:
         XET_CONNECTION_INFO_CACHE.clear()
         return self.work / f"pulled-{self.cases}"
 
-    def pull(self, target: Path, patience: Hub = QUICK) -> None:
-        pulling.pull(ONE, target, patience)
+    def pull(self, target: Path, retry: Hub = QUICK) -> None:
+        pulling.pull(ONE, target, retry)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
