@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from syco_data import files, ownership, probes, settings, tables
 from syco_data.claims import claims
 from syco_data.errors import SycoError
-from syco_data.hub.client import PATIENCE
+from syco_data.hub.client import RETRY
 from syco_data.prompts import prompts
 from syco_data.release import cards, configs, manifest
 from syco_data.release import tables as released
@@ -79,7 +79,7 @@ def recipe(found: Manifest, folder: Path, places: Places) -> Settings:
         raise SycoError(f"the manifest's settings cannot be read: {error}", "Get the release again") from error
     chosen = settings.parse_groups(values, "the manifest's settings")
     _check_sizes(chosen, found)
-    return chosen.model_copy(update={"hub": PATIENCE})
+    return chosen.model_copy(update={"hub": RETRY})
 
 
 def _check_sizes(chosen: Settings, found: Manifest) -> None:
