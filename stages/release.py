@@ -17,14 +17,14 @@ STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "sele
 
 
 def main(settings: Settings) -> None:
-    made = release.Build(
+    made = release.FinishedBuild(
         tables=build_tables(settings),
         reports=CHECKS,
         provenance={key: provenance.read(RAW / key / "provenance.json") for key in settings.participating()},
         models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
         git=environment.commit_of(Path(), code()),
     )
-    release.build(made, settings, RELEASE, diffing.bump)
+    release.write_release(made, settings, RELEASE, diffing.bump)
 
 
 def code() -> set[str]:

@@ -24,7 +24,7 @@ def check(build: Tables, settings: Settings, reported: Path, docs: Path) -> Chec
     with expectations.Pages(docs) as pages:
         templates = prompts.training_templates(settings.prompts)
         checked = validation.check_build(build, templates, settings, pages.table)
-        findings.write(checked, reported)
+        findings.write_reports(checked, reported)
         pages.finish(checked)
     return checked
 

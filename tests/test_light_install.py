@@ -79,7 +79,7 @@ def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
 
     free = tmp_path / "free"
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.build(made.build, made.settings, free, diffing.bump)
+    release.write_release(made.build, made.settings, free, diffing.bump)
     for arguments, code in (
         (["verify", free], 0),
         (["restore", free, "--to", tmp_path / "whole"], 0),

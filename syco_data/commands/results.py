@@ -1,6 +1,5 @@
 """`results`: the rates that evaluation left of a model's arms, side by side, as a Markdown table."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from syco_data import settings
 from syco_data.commands import completion, project
 from syco_data.errors import SycoError
+from syco_data.formats import documents
 
 EVALUATED = Path("data/reports/evaluate")
 BASE = "base"
@@ -55,9 +55,9 @@ def results(
 def _rates(path: Path) -> Rates:
     """PROBE.METRIC -> rate, low, high."""
     try:
-        probes = json.loads(path.read_text(encoding="utf-8"))
+        probes = documents.read_json(path, documents.LARGEST_REPORT)
         return {f"{probe}.{metric}": rate for probe, metrics in probes.items() for metric, rate in metrics.items()}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, SycoError, AttributeError) as error:
         raise SycoError(f"{path} cannot be read: {error}", "Evaluate the model: dvc repro evaluate") from error
 
 

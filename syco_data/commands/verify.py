@@ -28,8 +28,8 @@ def verify(
         typer.echo(f"Not of the release, and harmless: {names}. Remove it, or leave it", err=True)
     if not done.problems:
         # The manifest, too, is a file: `pull` counts alike.
-        files = counted(len(done.found.files) + 1, "file")
-        typer.echo(f"{folder}: version {done.found.version}, {files}, {counted(done.rows, 'row')}, all verified")
+        files = counted(len(done.release.files) + 1, "file")
+        typer.echo(f"{folder}: version {done.release.version}, {files}, {counted(done.rows, 'row')}, all verified")
         return
     table = output.table("file", "what is wrong")
     for problem in done.problems:

@@ -24,9 +24,9 @@ _FROM_OTHERS = ("duplicate", "conflict")
 TEXTS = ("claim", "prompt", "stripped_prompt", "input")
 _FATE = {"id": pl.String, "change": pl.String, "cause": pl.String, "detail": pl.String}
 _CLAIM_FATE = {
-    **_FATE, "asked_anew": pl.Boolean, "claimed_anew": pl.Boolean, "prompt_id_a": pl.String, "prompt_id_b": pl.String
+    **_FATE, "asked_again": pl.Boolean, "claimed_again": pl.Boolean, "prompt_id_a": pl.String, "prompt_id_b": pl.String
 }  # fmt: skip
-_VERDICT_FATE = {**_FATE, "known_differs": pl.Boolean}
+VERDICT_FATE = {**_FATE, "known_differs": pl.Boolean}
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Sides:
 class Fates:
     """What became of the rows of earlier tables, by their ids: `change`, `cause`, `detail` of those that differ.
 
-    `claims` (`id`: claim_id) also say whether the question that is scored is another one (`asked_anew`), whether
-    the claim is (`claimed_anew`), and the prompt's id on both sides. `verdicts` by model (`id`: claim_id) say
+    `claims` (`id`: claim_id) also say whether the question that is scored is another one (`asked_again`), whether
+    the claim is (`claimed_again`), and the prompt's id on both sides. `verdicts` by model (`id`: claim_id) say
     whether `known` differs (`known_differs`). `probes` have `id`: probe_id.
     """
 
@@ -65,7 +65,7 @@ def candidates(changes: Changes, sides: Sides) -> pl.DataFrame:
         worded=changes.differs("claim"),
         position=changes.differs("row"),
     )
-    return decide(_with_absence(rows, changes, sides), [*_existence(sides), *_change_rules(changes, sides)])
+    return decide(_with_absence(rows, changes, sides), [*existence_rules(sides), *_change_rules(changes, sides)])
 
 
 def _with_template(changes: Changes, sides: Sides) -> pl.DataFrame:
@@ -86,7 +86,7 @@ def _change_rules(changes: Changes, sides: Sides) -> list[Rule]:
     """Rules for rows that both sides have, in the order of the graph."""
     differences = sides.differences
     drawn = (
-        differences.words("seed", "claims.other_share", "claims.compat") or "label kind, polarity or label drawn anew"
+        differences.words("seed", "claims.other_share", "claims.compat") or "label kind, polarity or label drawn again"
     )
     wording = differences.words("claims.double_negatives", "claims.compat") or "the wording of the label"
     gold = pl.format("gold label {} -> {}", "gold_label_a", "gold_label_b")
@@ -123,8 +123,8 @@ _PERSONA_WORDS = {"persona": "another persona", "opinion": "another opinion", "o
 
 
 def _licences(differences: Differences) -> str | None:
-    found = [r.words for name, r in differences.revised("source").items() if name.endswith(" licence")]
-    return "; ".join(found) or None
+    words = [r.words for name, r in differences.revised("source").items() if name.endswith(" licence")]
+    return "; ".join(words) or None
 
 
 def _with_absence(rows: pl.DataFrame, changes: Changes, sides: Sides) -> pl.DataFrame:
@@ -135,9 +135,9 @@ def _with_absence(rows: pl.DataFrame, changes: Changes, sides: Sides) -> pl.Data
     claim_ids, sources, numbers = (changes.either(name) for name in ("claim_id", "source", "row"))
     rows = rows.with_columns(id=claim_ids, source=sources, row=numbers).with_row_index("place")
     absent = {"added": sides.dropped_a, "removed": sides.dropped_b}
-    found = [_absence(rows.filter(pl.col("change") == change), view) for change, view in absent.items()]
-    said = pl.concat(found)
-    return rows.join(said, on="place", how="left", maintain_order="left")
+    parts = [_absence(rows.filter(pl.col("change") == change), view) for change, view in absent.items()]
+    absence = pl.concat(parts)
+    return rows.join(absence, on="place", how="left", maintain_order="left")
 
 
 _ABSENCE = {"place": pl.UInt32, "unsampled": pl.Boolean, "reason": pl.String, "kept_source": pl.String}
@@ -146,15 +146,15 @@ _ABSENCE = {"place": pl.UInt32, "unsampled": pl.Boolean, "reason": pl.String, "k
 def _absence(rows: pl.DataFrame, dropped: View | None) -> pl.DataFrame:
     if dropped is None or rows.is_empty():
         return pl.DataFrame(schema=_ABSENCE)
-    said = dropped.read(["stage", "source", "row", "claim_id", "reason", "kept_source"])
-    sampling = said.filter(pl.col("stage") == "prompts").select(id="claim_id", unsampled=pl.lit(True)).unique()
-    cleaning = said.filter(pl.col("stage") == "claims").select("source", "row", "reason", "kept_source")
+    entries = dropped.read(["stage", "source", "row", "claim_id", "reason", "kept_source"])
+    sampling = entries.filter(pl.col("stage") == "prompts").select(id="claim_id", unsampled=pl.lit(True)).unique()
+    cleaning = entries.filter(pl.col("stage") == "claims").select("source", "row", "reason", "kept_source")
     cleaning = cleaning.unique(["source", "row"], maintain_order=True)
     joined = rows.join(sampling, on="id", how="left").join(cleaning, on=["source", "row"], how="left")
     return joined.select("place", pl.col("unsampled").fill_null(False), "reason", "kept_source")
 
 
-def _existence(sides: Sides) -> list[Rule]:
+def existence_rules(sides: Sides) -> list[Rule]:
     """Rules for claims that one side alone has: upstream, cleaning or sampling."""
     differences = sides.differences
     alone = pl.col("change") != "changed"
@@ -173,14 +173,14 @@ def _existence(sides: Sides) -> list[Rule]:
         Rule(
             "upstream row",
             alone & upstream & pl.col("reason").is_not_null(),
-            _said("the source changed; dropped as {}"),
+            _with_reason("the source changed; dropped as {}"),
         ),
         Rule("upstream row", alone & upstream, pl.format("the rows of {} changed", "source")),
-        Rule("upstream row", alone & beside, _said("rows of another source changed; dropped as {}")),
+        Rule("upstream row", alone & beside, _with_reason("rows of another source changed; dropped as {}")),
     ]
     if sides.dropped_a is None or sides.dropped_b is None:
         # Without its reasons a release cannot tell a claim that was not sampled from one that was not made.
-        rules += _optional("sampling", alone, differences.words(*SAMPLING))
+        rules += optional("sampling", alone, differences.words(*SAMPLING))
     if words := differences.words(*EXISTENCE) or differences.code:
         rules.append(Rule("cleaning rule", alone, words))
     return rules
@@ -190,89 +190,23 @@ def _one_sided_words() -> pl.Expr:
     return pl.format("source {} is in one release only", "source")
 
 
-def _said(words: str) -> pl.Expr:
+def _with_reason(words: str) -> pl.Expr:
     return pl.format(words, pl.col("reason").fill_null("?"))
 
 
 def claim_fates(changes: Changes, decided: pl.DataFrame) -> pl.DataFrame:
     """What the tables after the candidates need to know of them (see `Fates`)."""
     drawn = changes.differs("gold_label", "label_kind", "label", "polarity", "truth")
-    anew = changes.differs("stripped_prompt") | drawn
+    again = changes.differs("stripped_prompt") | drawn
     ids = changes.values("prompt_id")
     return pl.DataFrame(
-        {"id": changes.either("claim_id"), "change": changes.frame["change"], "asked_anew": anew, "claimed_anew": drawn}
+        {
+            "id": changes.either("claim_id"),
+            "change": changes.frame["change"],
+            "asked_again": again,
+            "claimed_again": drawn,
+        }
     ).hstack([*decided.get_columns(), *ids.get_columns()])
-
-
-def verdicts(changes: Changes, claim_ids: pl.Series, model: str, sides: Sides, fates: Fates) -> pl.DataFrame:
-    """`cause` and `detail` of verdicts; `claim_ids` of these rows."""
-    rows = _with_fate(changes.frame.select("change").with_columns(id=claim_ids), fates.claims, "claim")
-    scored = [name for name in changes.columns if name != "prompt_id"]
-    rows = rows.with_columns(scores=changes.differs(*scored), logprobs=changes.differs(*_LOGPROBS))
-    differs = pl.col("change") == "changed"
-    inherited = pl.col("claim_asked_anew") | ~pl.col("scores") | ~differs
-    return decide(
-        rows,
-        [
-            Rule(pl.col("claim_cause"), pl.col("claim_cause").is_not_null() & inherited, pl.col("claim_detail")),
-            Rule("verdict", differs & pl.col("logprobs"), verdict_words(model, sides)),
-            Rule("verdict", differs, sides.differences.words("engines", "filter") or verdict_words(model, sides)),
-            *_table_rules(sides, f"models.{model}", "engines", "filter"),
-        ],
-    )
-
-
-_LOGPROBS = ("logprob_a", "logprob_b", "swapped_logprob_a", "swapped_logprob_b")
-
-
-def verdict_words(model: str, sides: Sides) -> str:
-    """Which model gave the two verdicts, or what else differs between the two runs."""
-    if words := sides.differences.model(model):
-        return words
-    engine = [r.words for kind in ("package", "environment") for r in sides.differences.revised(kind).values()]
-    said = sides.differences.words("engines", "filter", f"models.{model}") or "; ".join(engine)
-    return f"model {model} is the same; {said or 'its scores moved'}"
-
-
-def _with_fate(rows: pl.DataFrame, fate: pl.DataFrame, prefix: str) -> pl.DataFrame:
-    """Joins what became of the same id in an earlier table, its columns prefixed."""
-    renamed = fate.rename({name: f"{prefix}_{name}" for name in fate.columns if name != "id"})
-    return rows.join(renamed.unique("id", maintain_order=True), on="id", how="left", maintain_order="left")
-
-
-def selected(changes: Changes, model: str, arm: str, claim_ids: pl.Series, sides: Sides, fates: Fates) -> pl.DataFrame:
-    """`cause` and `detail` of rows of a training set, or of the prompts that its arm dropped."""
-    rows = _with_fate(changes.frame.select("change").with_columns(id=claim_ids), fates.claims, "claim")
-    judged = fates.verdicts.get(model, pl.DataFrame(schema=_VERDICT_FATE))
-    rows = _with_fate(rows, judged, "verdict")
-    came_or_went = pl.col("claim_change") != "changed"
-    moved = changes.frame["change"] != "changed"
-    rows = rows.with_columns(moved=moved | changes.differs("reason"))
-    has_claim, filtered = pl.col("claim_cause").is_not_null(), pl.lit(_filtered(arm, sides))
-    other_id = pl.col("claim_prompt_id_a") != pl.col("claim_prompt_id_b")
-    rule = sides.differences.words(f"arms.{arm}", "select") or CROWDED
-    return decide(
-        rows,
-        [
-            Rule(
-                pl.col("claim_cause"), came_or_went | (has_claim & pl.col("claim_claimed_anew")), pl.col("claim_detail")
-            ),
-            Rule(pl.col("claim_cause"), has_claim & ~pl.col("moved"), pl.col("claim_detail")),
-            Rule(pl.col("verdict_cause"), pl.col("verdict_known_differs") & filtered, pl.col("verdict_detail")),
-            # A new id is a new place in the order in which an arm takes rows.
-            Rule(pl.col("claim_cause"), has_claim & other_id, pl.col("claim_detail")),
-            Rule("arm rule", pl.col("moved"), rule),
-        ],
-    )
-
-
-CROWDED = "what the arm takes depends on the other rows (balance, size)"
-
-
-def _filtered(arm: str, sides: Sides) -> bool:
-    """Whether verdicts count in an arm, on either side; an arm that the settings do not know may well filter."""
-    found = [side.settings.get("arms", {}).get(arm, {}) for side in (sides.a, sides.b)]
-    return any(record.get("filtered", True) for record in found)
 
 
 def probes(changes: Changes, sides: Sides) -> pl.DataFrame:
@@ -290,60 +224,21 @@ def probes(changes: Changes, sides: Sides) -> pl.DataFrame:
     crowded = "other claims took the place" if differences.upstream or differences.one_sided else None
     rules = [
         Rule("settings only", alone & pl.col("source").is_in(differences.one_sided), _one_sided_words()),
-        *_optional("settings only", alone, differences.words("probes", "build")),
+        *optional("settings only", alone, differences.words("probes", "build")),
         Rule("upstream row", alone & upstream, pl.format("the rows of {} changed", "source")),
         Rule("template", alone & pl.col("template").is_in(rewritten), pl.format("template {} rewritten", "template")),
-        *_optional("cleaning rule", alone & pl.col("source").is_not_null(), differences.words(*EXISTENCE)),
-        *_optional("sampling", alone, differences.words("seed")),
-        *_optional("sampling", alone, crowded),
+        *optional("cleaning rule", alone & pl.col("source").is_not_null(), differences.words(*EXISTENCE)),
+        *optional("sampling", alone, differences.words("seed")),
+        *optional("sampling", alone, crowded),
         Rule("label", changed & upstream & pl.col("judged"), pl.format("the rows of {} changed", "source")),
-        *_optional("claim draw", changed & pl.col("judged"), differences.words("seed", "claims.other_share")),
-        *_optional("label", changed & pl.col("judged"), differences.words("claims.double_negatives", "claims.compat")),
+        *optional("claim draw", changed & pl.col("judged"), differences.words("seed", "claims.other_share")),
+        *optional("label", changed & pl.col("judged"), differences.words("claims.double_negatives", "claims.compat")),
         *_prompt_rules(differences),
-        *_optional("settings only", changed, differences.words("probes")),
+        *optional("settings only", changed, differences.words("probes")),
     ]  # fmt: skip
     return decide(rows, rules)
 
 
-def held_out(changes: Changes, sides: Sides, fates: Fates) -> pl.DataFrame:
-    """`cause` and `detail` of held-out rows beside a training set: they are probes under another name."""
-    rows = _with_fate(
-        changes.frame.select("change").with_columns(id=changes.either("prompt_id")), fates.probes, "probe"
-    )
-    own = probes(changes, sides).rename({"cause": "own_cause", "detail": "own_detail"})
-    known = Rule(pl.col("probe_cause"), pl.col("probe_cause").is_not_null(), pl.col("probe_detail"))
-    return decide(
-        rows.hstack(own.get_columns()), [known, Rule(pl.col("own_cause"), pl.lit(True), pl.col("own_detail"))]
-    )
-
-
-def dropped_rows(changes: Changes, stage: str, sides: Sides, fates: Fates) -> pl.DataFrame:
-    """`cause` and `detail` of rows and claims that were dropped before there was a prompt or a probe."""
-    rows = changes.frame.select("change").with_columns(
-        source=changes.either("source"), reason=changes.either("reason"), id=changes.either("claim_id")
-    )
-    rows = _with_fate(rows, fates.claims, "claim")
-    # Its own reason says why a row left; a row that is dropped on both sides is decided like one that left.
-    rows = rows.with_columns(unsampled=pl.lit(False), change=pl.lit("added"))
-    inherited = Rule(pl.col("claim_cause"), pl.col("claim_cause").is_not_null(), pl.col("claim_detail"))
-    if stage != "probes":
-        return decide(rows, [inherited, *_existence(sides)])
-    chosen = _optional("settings only", pl.lit(True), sides.differences.words("probes"))
-    others = sides.differences.upstream or sides.differences.one_sided or sides.differences.words(*EXISTENCE, "prompts")
-    fresh = _optional("sampling", pl.lit(True), "other claims took the place" if others else None)
-    return decide(rows, [*_existence(sides)[:1], *chosen, *_existence(sides)[1:], *fresh])
-
-
-def one_sided(changes: Changes, sides: Sides) -> pl.DataFrame:
-    """`cause` and `detail` where a whole table is on one side only."""
-    rules = _table_rules(sides, "build", "models", "arms", "probes", "release")
-    return decide(changes.frame, rules)
-
-
-def _table_rules(sides: Sides, *keys: str) -> list[Rule]:
-    return _optional("settings only", pl.lit(True), sides.differences.words(*keys))
-
-
-def _optional(cause: str, when: pl.Expr, words: str | None) -> list[Rule]:
+def optional(cause: str, when: pl.Expr, words: str | None) -> list[Rule]:
     """A rule that needs differing settings to stand on."""
     return [] if words is None else [Rule(cause, when, words)]

@@ -30,7 +30,7 @@ class Changes:
         views = {"a": self.a, "b": self.b}
         held = {side: view for side, view in views.items() if view is not None and name in view.columns}
         kind = next(iter(held.values())).kind(name) if held else pl.String()
-        found = []
+        columns = []
         for side in views:
             index = self.frame[f"index_{side}"]
             values = (
@@ -38,8 +38,8 @@ class Changes:
                 if side in held
                 else pl.repeat(None, len(index), dtype=kind, eager=True)
             )
-            found.append(values.alias(f"{name}_{side}"))
-        return pl.DataFrame(found)
+            columns.append(values.alias(f"{name}_{side}"))
+        return pl.DataFrame(columns)
 
     def either(self, name: str) -> pl.Series:
         """A column as it is in B, or in A where B has no such row."""
@@ -99,11 +99,11 @@ def described(changes: Changes, candidates: dict[str, View | None]) -> pl.DataFr
 
 def _place_of(ids: pl.Series, pool: View) -> pl.Series:
     """Where each prompt stands among the candidates; null where there is none."""
-    asked = pl.DataFrame({"key": ids.hash()}).with_row_index("row").filter(ids.is_not_null())
+    rows_with_id = pl.DataFrame({"key": ids.hash()}).with_row_index("row").filter(ids.is_not_null())
     there = pl.DataFrame({"key": pool.keys("prompt_id")}).with_row_index("place")
-    found = asked.join(there, on="key").select("row", "place")
+    places = rows_with_id.join(there, on="key").select("row", "place")
     rows = pl.DataFrame({"row": pl.int_range(len(ids), dtype=pl.UInt32, eager=True)})
-    return rows.join(found, on="row", how="left", maintain_order="left")["place"]
+    return rows.join(places, on="row", how="left", maintain_order="left")["place"]
 
 
 DESCRIPTION = {"claim_id": pl.String, "source": pl.String, "label_kind": pl.String, "truth": pl.Boolean}
@@ -134,8 +134,8 @@ def decide(rows: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """`cause` and `detail` of each row; what no rule explains is `unexplained`."""
     cause, detail = pl.lit("unexplained"), pl.lit("nothing in the columns or the manifests explains it")
     for rule in reversed(rules):
-        said = pl.lit(rule.detail) if isinstance(rule.detail, str) else rule.detail
+        words = pl.lit(rule.detail) if isinstance(rule.detail, str) else rule.detail
         named = pl.lit(rule.cause) if isinstance(rule.cause, str) else rule.cause
         holds = rule.when.fill_null(False)
-        cause, detail = pl.when(holds).then(named).otherwise(cause), pl.when(holds).then(said).otherwise(detail)
+        cause, detail = pl.when(holds).then(named).otherwise(cause), pl.when(holds).then(words).otherwise(detail)
     return rows.with_columns(cause=cause, detail=detail).select("cause", "detail")

@@ -2,7 +2,7 @@
 
 Two levels: `files` compares manifests alone and downloads no data; `rows` matches the rows of every table on stable
 ids, compares them column by column and gives every row that differs one cause (`diff_causes`). Everything that a
-row level reads has first been proven to be what the manifests name, so equal digests stand for equal rows.
+row level reads has first been verified against the manifests, so equal digests stand for equal rows.
 """
 
 import tempfile
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from syco_data.diff import attribution, changed_rows, endpoints, matching, recipes, tallies
+from syco_data.diff import attribution, changed_rows, endpoints, inheritance, matching, recipes, tallies
 from syco_data.diff.attribution import Fates, Sides
 from syco_data.diff.changed_rows import Changes
 from syco_data.diff.endpoints import Side
@@ -23,7 +23,7 @@ from syco_data.diff.recipes import Differences
 from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level, Revision
 from syco_data.diff.records import Side as SideRecord
 from syco_data.errors import SycoError
-from syco_data.release.manifest import CARD, File, Manifest, Table
+from syco_data.release.manifest import CARD, File, Manifest, TableRecord
 
 MEANING = ("answer", "completion", "right", "options", "truth", "text_id")
 """Columns of a kept row that say what it asks and what is right."""
@@ -51,7 +51,7 @@ class Comparison:
 def diff_releases(a: str | Path, b: str | Path, level: Level = "rows") -> Diff:
     """What changed from release `a` to `b`: folders, OWNER/NAME@VERSION or git revisions of this project.
 
-    Raises `SycoError` where a side cannot be found, read or proven.
+    Raises `SycoError` where a side cannot be found, read or verified.
     """
     with opened(str(a), str(b)) as sides:
         return compare(*sides, level).diff
@@ -96,8 +96,8 @@ def compare(a: Side, b: Side, level: Level) -> Comparison:
 
 
 def _side(side: Side) -> SideRecord:
-    found = side.manifest
-    return SideRecord(name=side.name, version=found.version, manifest=side.identity, text=found.text)
+    release = side.manifest
+    return SideRecord(name=side.name, version=release.version, manifest=side.identity, text=release.text)
 
 
 def _revisions(a: Side, b: Side, differences: Differences, files: list[FileChange]) -> list[Revision]:
@@ -117,9 +117,9 @@ def _step(a: Side, b: Side, tables: list[Compared]) -> str:
     return "none" if _built_from(a.manifest) == _built_from(b.manifest) else "patch"
 
 
-def _built_from(found: Manifest) -> dict:
+def _built_from(release: Manifest) -> dict:
     """The manifest without what only follows from the version number."""
-    values = found.model_dump(by_alias=True, exclude={"version", "change", "previous"})
+    values = release.model_dump(by_alias=True, exclude={"version", "change", "previous"})
     values["files"] = [file for file in values["files"] if file["path"] != CARD]
     values["settings"] = {**values["settings"], "release": {**values["settings"].get("release", {}), "version": None}}
     return values
@@ -127,18 +127,18 @@ def _built_from(found: Manifest) -> dict:
 
 def _files(a: Manifest, b: Manifest) -> list[FileChange]:
     files_a, files_b = ({file.path: file for file in side.files} for side in (a, b))
-    found = []
+    changes = []
     for path in sorted({*files_a, *files_b}):
         one, other = files_a.get(path), files_b.get(path)
         if one and other and one.sha256 == other.sha256:
             if one != other:
-                said = f"{path} is the same file in {a.version} and {b.version}, and their manifests disagree on it"
-                raise SycoError(said, endpoints.VERIFY)
+                what = f"{path} is the same file in {a.version} and {b.version}, and their manifests disagree on it"
+                raise SycoError(what, endpoints.VERIFY)
             continue
         change = "added" if one is None else "removed" if other is None else "changed"
         bytes_a, bytes_b = (file.bytes if file else None for file in (one, other))
-        found.append(FileChange(path=path, change=change, bytes_a=bytes_a, bytes_b=bytes_b))
-    return found
+        changes.append(FileChange(path=path, change=change, bytes_a=bytes_a, bytes_b=bytes_b))
+    return changes
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,9 @@ class _Pair:
 def _pairs(a: Manifest, b: Manifest) -> list[_Pair]:
     """Every table, candidates first, then verdicts: the order in which one explains the next."""
     places = [{(file.table.config, file.table.split): file for file in side.tables} for side in (a, b)]
-    found = [_Pair(places[0].get(place), places[1].get(place)) for place in sorted({*places[0], *places[1]})]
+    pairs = [_Pair(places[0].get(place), places[1].get(place)) for place in sorted({*places[0], *places[1]})]
     order = {CANDIDATES: 0, "verdicts": 1, "released/probes": 2, "released/train": 3}
-    return sorted(found, key=lambda pair: order.get(pair.any.table.schema_name, 4))
+    return sorted(pairs, key=lambda pair: order.get(pair.any.table.schema_name, 4))
 
 
 def _shallow(a: Manifest, b: Manifest) -> Iterator[Config]:
@@ -176,17 +176,17 @@ def _rows(a: Side, b: Side, differences: Differences) -> list[Compared]:
 
 
 def _open(a: Side, b: Side, pairs: list[_Pair]) -> dict[tuple[str, str], View]:
-    """Views by side ("a", "b") and path, each file proven; both sides at once, as hashing leaves a core idle."""
-    wanted = [(name, side, file) for pair in pairs for name, side, file in (("a", a, pair.a), ("b", b, pair.b)) if file]
+    """Views by side ("a", "b") and path, each file verified; both sides at once, as hashing leaves a core idle."""
+    files = [(name, side, file) for pair in pairs for name, side, file in (("a", a, pair.a), ("b", b, pair.b)) if file]
     for side in (a, b):
         # The first file of a side fetches the others: once, not from two threads.
-        for path in [file.path for _, owner, file in wanted if owner is side][:1]:
+        for path in [file.path for _, owner, file in files if owner is side][:1]:
             side.locate(path)
     with ThreadPoolExecutor(2) as pool:
-        paths = list(pool.map(lambda item: item[1].open(item[2]), wanted))
+        paths = list(pool.map(lambda item: item[1].open(item[2]), files))
     return {
         (name, file.path): View(side.name, path, file.table, SHARED if file.table.schema_name == CANDIDATES else OWN)
-        for (name, side, file), path in zip(wanted, paths, strict=True)
+        for (name, side, file), path in zip(files, paths, strict=True)
     }
 
 
@@ -201,8 +201,8 @@ class _Walk:
         self._manifests = (a.manifest, b.manifest)
 
     def _of_schema(self, side: str, schema: str) -> View | None:
-        found = (view for (owner, _), view in self._views.items() if owner == side and view.table.schema_name == schema)
-        return next(found, None)
+        views = (view for (owner, _), view in self._views.items() if owner == side and view.table.schema_name == schema)
+        return next(views, None)
 
     def table(self, pair: _Pair) -> Compared:
         a, b = (file and self._views[side, file.path] for side, file in (("a", pair.a), ("b", pair.b)))
@@ -223,14 +223,14 @@ class _Walk:
         if a.table.schema_name != b.table.schema_name:
             kinds = f"'{a.table.schema_name}' on one side and '{b.table.schema_name}' on the other"
             place = f"{a.table.config}/{a.table.split}"
-            raise SycoError(f"{place} is {kinds}: no row has its like", "Compare the manifests alone: --level files")
+            raise SycoError(f"{place} is {kinds}: rows cannot be matched", "Compare the manifests alone: --level files")
         if pair.a.sha256 == pair.b.sha256:
             return changed_rows.unchanged(a, b)
         moved = None
         if a.table.schema_name in TRANSLATED and "prompt_id_a" in self._fates.claims.columns:
             ids = self._fates.claims.select("prompt_id_a", "prompt_id_b").drop_nulls()
             moved = ids.filter(pl.col("prompt_id_a") != pl.col("prompt_id_b"))
-        withheld = [_withheld(found, view.table) for found, view in zip(self._manifests, (a, b), strict=True)]
+        withheld = [_withheld(release, view.table) for release, view in zip(self._manifests, (a, b), strict=True)]
         return changed_rows.of(matching.match(a, b, withheld[0] == withheld[1], moved))
 
     def _decide(self, file: File, changes: Changes, claim_ids: pl.Series) -> pl.DataFrame:
@@ -239,7 +239,7 @@ class _Walk:
         if changes.frame.is_empty():
             return pl.DataFrame(schema={"cause": pl.String, "detail": pl.String})
         if changes.a is None or changes.b is None:
-            return attribution.one_sided(changes, sides)
+            return inheritance.one_sided(changes, sides)
         if table.schema_name == CANDIDATES:
             decided = attribution.candidates(changes, sides)
             fates.claims = attribution.claim_fates(changes, decided)
@@ -252,13 +252,13 @@ class _Walk:
             return decided
         if table.schema_name == "released/train" and table.split == "train":
             model, arm = _model_and_arm(table.config, sides)
-            return attribution.selected(changes, model, arm, claim_ids, sides, fates)
+            return inheritance.selected(changes, model, arm, claim_ids, sides, fates)
         if table.schema_name == "released/train":
-            return attribution.held_out(changes, sides, fates)
+            return inheritance.held_out(changes, sides, fates)
         return self._decide_dropped(changes, claim_ids)
 
     def _decide_verdicts(self, model: str, changes: Changes, ids: pl.Series) -> pl.DataFrame:
-        decided = attribution.verdicts(changes, ids, model, self._sides, self._fates)
+        decided = inheritance.verdicts(changes, ids, model, self._sides, self._fates)
         fate = decided.with_columns(id=ids, change=changes.frame["change"], known_differs=changes.differs("known"))
         self._fates.verdicts[model] = fate
         return decided
@@ -273,9 +273,9 @@ class _Walk:
             mine = Changes(changes.a, changes.b, changes.columns, changes.frame[part["order"]])
             if stage == "select":
                 ids = claim_ids[part["order"]]
-                causes = attribution.selected(mine, model, arm, ids, self._sides, self._fates)
+                causes = inheritance.selected(mine, model, arm, ids, self._sides, self._fates)
             else:
-                causes = attribution.dropped_rows(mine, stage, self._sides, self._fates)
+                causes = inheritance.dropped_rows(mine, stage, self._sides, self._fates)
             decided.append(causes.with_columns(order=part["order"]))
         return pl.concat(decided).sort("order").drop("order")
 
@@ -285,12 +285,12 @@ def _by_id(changes: Changes, decided: pl.DataFrame, name: str, side: str) -> pl.
     return decided.with_columns(ids, changes.frame["change"]).filter(pl.col("id").is_not_null())
 
 
-def _withheld(found: Manifest, table: Table) -> set[str]:
+def _withheld(release: Manifest, table: TableRecord) -> set[str]:
     """Sources whose texts a table does not show; a restored one shows those of every source, whatever its licence."""
     if table.withheld_rows == 0:
         return set()
     return {
-        name for name, record in found.sources.items() if found.text == "none" or record.get("release") == "no_text"
+        name for name, record in release.sources.items() if release.text == "none" or record.get("release") == "no_text"
     }
 
 

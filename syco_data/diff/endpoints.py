@@ -36,7 +36,7 @@ class Side:
     locate: Callable[[str], Path]
 
     def open(self, file: File) -> Path:
-        """A file, proven to be the one that the manifest names."""
+        """A file, verified against the manifest."""
         path = self.locate(file.path)
         if path.stat().st_size != file.bytes or manifests.digest_of(path) != file.sha256:
             with path.open("rb") as content:
@@ -50,12 +50,12 @@ class Side:
     def _check_table(self, path: Path, file: File) -> None:
         """Raises where the file is not the table of the manifest, or unfolds to more than a table can."""
         try:
-            fault = next(tables.header(path, file).faults(file.table), None)
+            wrong = next(tables.header(path, file).errors(file.table), None)
             parquet.check(path, tables.name_of(file), tables.limits(file))
         except SycoError as error:
             raise SycoError(f"{self.name}: {error.what}", VERIFY) from error
-        if fault:
-            raise SycoError(f"{self.name}: {file.path}: {fault}", VERIFY)
+        if wrong:
+            raise SycoError(f"{self.name}: {file.path}: {wrong}", VERIFY)
 
 
 def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
@@ -72,7 +72,7 @@ def open_side(name: str, workspace: Path, project: Path = Path()) -> Side:
     if is_revision(name, project):
         return git_side(name, project, workspace)
     raise SycoError(
-        f"{name!r} is no folder, no OWNER/NAME@VERSION and no git revision of this project",
+        f"{name!r} is neither a folder, nor OWNER/NAME@VERSION, nor a git revision of this project",
         "Name two releases, such as: python -m syco_data diff HEAD~1 data/release",
     )
 
@@ -103,7 +103,7 @@ def hub_side(address: "Address", workspace: Path) -> Side:
 
     work = workspace / str(address).replace("/", "--")
     work.mkdir(parents=True, exist_ok=True)
-    found = pulling.manifest_of(address, work)
+    manifest = pulling.manifest_of(address, work)
     whole: list[Path] = []
 
     def locate(path: str) -> Path:
@@ -111,7 +111,7 @@ def hub_side(address: "Address", workspace: Path) -> Side:
             whole.append(loading.kept(address))
         return whole[0] / path
 
-    return Side(str(address), found, manifests.identity(work), locate)
+    return Side(str(address), manifest, manifests.identity(work), locate)
 
 
 def git_side(revision: str, project: Path, workspace: Path) -> Side:

@@ -60,10 +60,10 @@ def _values(changes: Changes, side: str) -> pl.Series:
         return pl.repeat(None, len(frame), dtype=pl.String, eager=True)
     here = frame.filter(pl.col(f"index_{side}").is_not_null())
     named = {flags: changes.column_names(flags) for flags in here["flags"].unique()}
-    wanted = (
+    columns_read = (
         view.columns if (here["change"] != "changed").any() else sorted({n for names in named.values() for n in names})
     )
-    rows = view.rows(here[f"index_{side}"], wanted).hstack(here.select("place", "change", "flags").rename(_OWN))
+    rows = view.rows(here[f"index_{side}"], columns_read).hstack(here.select("place", "change", "flags").rename(_OWN))
     encoded = [pl.DataFrame(schema={"place": pl.UInt32, "json": pl.String})]
     for (change, flags), part in rows.group_by(_OWN["change"], _OWN["flags"], maintain_order=True):
         columns = named[flags] if change == "changed" else view.columns
@@ -87,13 +87,13 @@ def with_examples(comparison: Comparison, each: int) -> Comparison:
 
 def _examples(table: Compared, each: int) -> list[Example]:
     """Ids are hashes, so that the rows that come first are as good as drawn."""
-    chosen = table.changes.frame.sort("key").group_by("cause", "change", maintain_order=True).head(each)
-    chosen = chosen.sort("cause", "change", "key")
-    if chosen.is_empty():
+    rows = table.changes.frame.sort("key").group_by("cause", "change", maintain_order=True).head(each)
+    rows = rows.sort("cause", "change", "key")
+    if rows.is_empty():
         return []
-    changes = Changes(table.changes.a, table.changes.b, table.changes.columns, chosen)
-    sides = {side: _texts(view, chosen[f"index_{side}"]) for side, view in (("a", changes.a), ("b", changes.b))}
-    return [_example(row, i, changes, sides, table.record) for i, row in enumerate(chosen.iter_rows(named=True))]
+    changes = Changes(table.changes.a, table.changes.b, table.changes.columns, rows)
+    sides = {side: _texts(view, rows[f"index_{side}"]) for side, view in (("a", changes.a), ("b", changes.b))}
+    return [_example(row, i, changes, sides, table.record) for i, row in enumerate(rows.iter_rows(named=True))]
 
 
 def _texts(view: View | None, positions: pl.Series) -> list[dict]:

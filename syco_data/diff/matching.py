@@ -17,7 +17,7 @@ import polars as pl
 from syco_data.errors import SycoError
 from syco_data.formats import parquet
 from syco_data.release import tables
-from syco_data.release.manifest import Table
+from syco_data.release.manifest import TableRecord
 
 JOINED_ON = {"released/train": ("claim_id",), "released/candidates": ("claim_id",)}
 """Ids that survive new draws, by schema: each input has one claim and at most one prompt. Others: the own key."""
@@ -47,7 +47,7 @@ class View:
 
     side: str
     path: Path
-    table: Table
+    table: TableRecord
     keep: tuple[str, ...] = ()
     _keys: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     _kept: dict[str, pl.Series] = field(default_factory=dict, repr=False, compare=False)
@@ -69,13 +69,13 @@ class View:
 
     def rows(self, positions: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """The rows at these positions, in their order; a null position gives a row of nulls."""
-        wanted = positions.drop_nulls().unique().sort()
+        unique = positions.drop_nulls().unique().sort()
         scan = pl.scan_parquet(self.path.absolute(), glob=False, row_index_name=POSITION, parallel="prefiltered")
-        found = scan.head((wanted.max() or 0) + 1).filter(pl.col(POSITION).is_in(wanted.implode()))
-        rows = self._collect(found.select(POSITION, *columns))
-        asked = positions.cast(pl.UInt32).alias(POSITION).to_frame()
+        read = scan.head((unique.max() or 0) + 1).filter(pl.col(POSITION).is_in(unique.implode()))
+        rows = self._collect(read.select(POSITION, *columns))
+        order = positions.cast(pl.UInt32).alias(POSITION).to_frame()
         rows = rows.with_columns(pl.col(POSITION).cast(pl.UInt32))
-        return asked.join(rows, on=POSITION, how="left", maintain_order="left").drop(POSITION)
+        return order.join(rows, on=POSITION, how="left", maintain_order="left").drop(POSITION)
 
     def gathered(self, names: Sequence[str], positions: np.ndarray, index: str) -> pl.DataFrame:
         """Some columns of the rows at these positions, and the positions as column `index`."""
@@ -168,15 +168,6 @@ class Matched:
         mask = sum(1 << self.columns.index(name) for name in names if name in self.columns)
         return (self.flags[self.changed] & np.uint64(mask)) != 0
 
-    def column_counts(self) -> dict[str, int]:
-        """Changed rows by column, for columns that differ anywhere."""
-        counts = {name: int(self.differs(name).sum()) for name in self.columns}
-        return {name: count for name, count in counts.items() if count}
-
-    def names_of(self, flags: int) -> list[str]:
-        """The columns that a row's flags name."""
-        return [name for j, name in enumerate(self.columns) if flags >> j & 1]
-
 
 def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None = None) -> Matched:
     """Matches and compares two tables.
@@ -202,15 +193,15 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
 
 
 def _joined_on(a: View, b: View) -> tuple[str, ...]:
-    wanted = JOINED_ON.get(a.table.schema_name, tuple(a.table.key))
+    names = JOINED_ON.get(a.table.schema_name, tuple(a.table.key))
     # A claim has many rows in a held-out split: there the row's own id counts.
     if a.table.split != "train":
-        wanted = tuple(a.table.key)
-    missing = [name for name in wanted if name not in a.columns or name not in b.columns]
+        names = tuple(a.table.key)
+    missing = [name for name in names if name not in a.columns or name not in b.columns]
     if missing:
         place = f"{b.table.config}/{b.table.split}"
         raise SycoError(f"{place}: {missing[0]!r} is not a column of both {a.side} and {b.side}: nothing to join on")
-    return wanted
+    return names
 
 
 def _pair(a: View, b: View, names: Sequence[str]) -> Pairs:
@@ -234,9 +225,9 @@ def on_both(function: Callable, a: object, b: object) -> tuple:
 def _positions(orders: tuple[np.ndarray, np.ndarray], sorted_a: np.ndarray, sorted_b: np.ndarray) -> Pairs:
     """Pairs of equal keys; `orders` sort the keys of each side, of which none is there twice."""
     place = np.searchsorted(sorted_b, sorted_a)
-    found = np.take(sorted_b, place, mode="clip") == sorted_a if len(sorted_b) else np.zeros(len(sorted_a), bool)
+    is_pair = np.take(sorted_b, place, mode="clip") == sorted_a if len(sorted_b) else np.zeros(len(sorted_a), bool)
     partner = np.full(len(sorted_a), -1, np.int64)
-    partner[orders[0][found]] = orders[1][place[found]]
+    partner[orders[0][is_pair]] = orders[1][place[is_pair]]
     both_a = np.flatnonzero(partner >= 0)
     both_b = partner[both_a]
     alone_b = np.ones(len(sorted_b), bool)
@@ -273,17 +264,17 @@ def _pair_rest(a: View, b: View, pairs: Pairs, moved_ids: pl.DataFrame | None) -
         renamed = moved_ids.rename({"prompt_id_a": "prompt_id"})
         rest_a = rest_a.join(renamed, on="prompt_id").drop("prompt_id").rename({"prompt_id_b": "prompt_id"})
     rest_a, rest_b = (rest.filter(~rest.select(names).is_duplicated()) for rest in (rest_a, rest_b))
-    found = rest_a.join(rest_b, on=names, nulls_equal=True).select("index_a", "index_b")
-    return _with(pairs, found)
+    more = rest_a.join(rest_b, on=names, nulls_equal=True).select("index_a", "index_b")
+    return _with(pairs, more)
 
 
-def _with(pairs: Pairs, found: pl.DataFrame) -> Pairs:
-    more_a, more_b = found["index_a"].to_numpy(), found["index_b"].to_numpy()
+def _with(pairs: Pairs, more: pl.DataFrame) -> Pairs:
+    more_a, more_b = more["index_a"].to_numpy(), more["index_b"].to_numpy()
     both_a, both_b = np.concatenate([pairs.both_a, more_a]), np.concatenate([pairs.both_b, more_b])
     order = np.argsort(both_a, kind="stable")
     only_a = np.setdiff1d(pairs.only_a, more_a, assume_unique=True)
     only_b = np.setdiff1d(pairs.only_b, more_b, assume_unique=True)
-    return Pairs(both_a[order], both_b[order], only_a, only_b, moved=len(found) > 0 or pairs.moved)
+    return Pairs(both_a[order], both_b[order], only_a, only_b, moved=len(more) > 0 or pairs.moved)
 
 
 def _mark_columns(matched: Matched, names: list[str]) -> None:
@@ -300,11 +291,11 @@ def _mark_columns(matched: Matched, names: list[str]) -> None:
 
 def _folded(hashed: pl.DataFrame) -> np.ndarray:
     """64 bits per row. Each step can be undone, so that rows which differ in one column always differ here."""
-    found = np.zeros(len(hashed), np.uint64)
+    bits = np.zeros(len(hashed), np.uint64)
     for values in hashed.iter_columns():
-        found *= _ODD
-        found += values.to_numpy()
-    return found
+        bits *= _ODD
+        bits += values.to_numpy()
+    return bits
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)

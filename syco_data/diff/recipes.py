@@ -27,14 +27,14 @@ class Differences:
     def words(self, *prefixes: str) -> str | None:
         """The settings below these keys that differ, in words; None when none does."""
         # A key that one side spells as null and the other leaves out decides nothing.
-        chosen = [s for s in self.settings if not (s.a is None and s.b is None)]
-        found = [s.words for s in chosen if any(f"{s.key}.".startswith(f"{prefix}.") for prefix in prefixes)]
-        return "; ".join(found) or None
+        settings = [s for s in self.settings if not (s.a is None and s.b is None)]
+        texts = [s.words for s in settings if any(f"{s.key}.".startswith(f"{prefix}.") for prefix in prefixes)]
+        return "; ".join(texts) or None
 
     def model(self, name: str) -> str | None:
         """What differs in the record of one model, in words."""
-        found = [item.words for key, item in self.revised("model").items() if key == name or key.startswith(f"{name} ")]
-        return "; ".join(found) or None
+        words = [item.words for key, item in self.revised("model").items() if key == name or key.startswith(f"{name} ")]
+        return "; ".join(words) or None
 
     def revised(self, kind: str) -> dict[str, Revision]:
         return {revision.name: revision for revision in self.revisions if revision.kind == kind}
@@ -53,8 +53,8 @@ class Differences:
     @property
     def code(self) -> str | None:
         """The commits of the two programs, where they differ."""
-        found = self.revised("commit")
-        return found["program"].words if "program" in found else None
+        commits = self.revised("commit")
+        return commits["program"].words if "program" in commits else None
 
 
 def differences(a: Manifest, b: Manifest) -> Differences:
@@ -86,14 +86,14 @@ def _leaves(key: str, a: Any, b: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _spelled(value: Any) -> str:
-    """A value as JSON has it: a flag is no number there, and a number no text."""
+    """A value as JSON has it: a flag is not a number there, and a number is not text."""
     return MISSING if value is _ABSENT else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _both(a: Any, b: Any) -> str:
     """Two values that differ, in words that differ."""
-    said = [MISSING if value is _ABSENT else say(value) for value in (a, b)]
-    return " -> ".join(said if said[0] != said[1] else map(_spelled, (a, b)))
+    words = [MISSING if value is _ABSENT else say(value) for value in (a, b)]
+    return " -> ".join(words if words[0] != words[1] else map(_spelled, (a, b)))
 
 
 def say(value: Any) -> str:
@@ -111,23 +111,23 @@ def say(value: Any) -> str:
 
 def _sources(a: Manifest, b: Manifest) -> list[Revision]:
     """Per source: its presence, and separately what identifies its rows, how they may be shown, and all else."""
-    found = []
+    revisions = []
     for name in sorted({*a.sources, *b.sources}):
         one, other = a.sources.get(name), b.sources.get(name)
         if one is None or other is None:
-            found.append(
+            revisions.append(
                 _revision("source", name, "absent" if one is None else "used", "used" if one is None else "absent")
             )
             continue
         if one.get("content_digest") != other.get("content_digest"):
-            found.append(_revision("source", f"{name} rows", _rows(one), _rows(other)))
+            revisions.append(_revision("source", f"{name} rows", _rows(one), _rows(other)))
         elif one.get("revision") != other.get("revision"):
-            found.append(_revision("source", f"{name} revision", one.get("revision"), other.get("revision")))
+            revisions.append(_revision("source", f"{name} revision", one.get("revision"), other.get("revision")))
         if one.get("release") != other.get("release"):
-            found.append(_revision("source", f"{name} licence", one.get("release"), other.get("release")))
+            revisions.append(_revision("source", f"{name} licence", one.get("release"), other.get("release")))
         named = {key for key in ("content_digest", "revision", "release") if one.get(key) != other.get(key)}
-        found += _fields("source", name, one, other, named)
-    return found
+        revisions += _fields("source", name, one, other, named)
+    return revisions
 
 
 def _fields(kind: str, name: str, a: dict[str, Any], b: dict[str, Any], named: Collection[str]) -> Iterator[Revision]:
@@ -135,10 +135,10 @@ def _fields(kind: str, name: str, a: dict[str, Any], b: dict[str, Any], named: C
     rest = ({key: value for key, value in side.items() if key not in named} for side in (a, b))
     for key, *sides in _leaves("", *rest):
         # "licence" alone says how the rows of a source may be shown.
-        said = f"{name} {'licence of upstream' if (kind, key) == ('source', 'licence') else key}"
+        field = f"{name} {'licence of upstream' if (kind, key) == ('source', 'licence') else key}"
         one, other = (None if value is _ABSENT or value is None else say(value) for value in sides)
         brief = one and other and short(one) != short(other)
-        yield _revision(kind, said, one, other, None if brief else _both(*sides))
+        yield _revision(kind, field, one, other, None if brief else _both(*sides))
 
 
 def _rows(record: dict[str, Any]) -> str:
@@ -149,11 +149,11 @@ def _rows(record: dict[str, Any]) -> str:
 def _models(a: Manifest, b: Manifest) -> list[Revision]:
     """Per model: what it is named by, and each other field of its record, as its device and engine."""
     names = ({name: model_words(record) for name, record in side.models.items()} for side in (a, b))
-    found = {revision.name: [revision] for revision in _pairs("model", *names)}
+    by_name = {revision.name: [revision] for revision in _pairs("model", *names)}
     for name in sorted({*a.models} & {*b.models}):
-        named = _NAMING if name in found else ()
-        found.setdefault(name, []).extend(_fields("model", name, a.models[name], b.models[name], named))
-    return [revision for name in sorted(found) for revision in found[name]]
+        named = _NAMING if name in by_name else ()
+        by_name.setdefault(name, []).extend(_fields("model", name, a.models[name], b.models[name], named))
+    return [revision for name in sorted(by_name) for revision in by_name[name]]
 
 
 def model_words(record: dict[str, Any]) -> str:
@@ -174,8 +174,8 @@ def _commit(a: Manifest, b: Manifest) -> list[Revision]:
     words = [
         f"{side.git.commit}{' with edits' if side.git.dirty else ''}" if side.git.commit else None for side in (a, b)
     ]
-    found = _pairs("commit", *({"program": word} if word else {} for word in words))
-    return found or list(_fields("commit", "program", a.git.model_dump(), b.git.model_dump(), ()))
+    revisions = _pairs("commit", *({"program": word} if word else {} for word in words))
+    return revisions or list(_fields("commit", "program", a.git.model_dump(), b.git.model_dump(), ()))
 
 
 def _stamps(a: Manifest, b: Manifest) -> list[Revision]:
@@ -194,15 +194,15 @@ def _stamps(a: Manifest, b: Manifest) -> list[Revision]:
 
 def other_bytes(a: str, b: str) -> Revision:
     """Two manifests, by their digests, that say the same in other bytes."""
-    return _revision("release", "manifest", a, b, said=f"{short(a)} -> {short(b)} (the same, written differently)")
+    return _revision("release", "manifest", a, b, change=f"{short(a)} -> {short(b)} (the same, written differently)")
 
 
 def _pairs(kind: str, a: dict[str, str], b: dict[str, str]) -> list[Revision]:
     return [_revision(kind, name, a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
 
 
-def _revision(kind: str, name: str, a: str | None, b: str | None, said: str | None = None) -> Revision:
-    words = f"{kind} {name}: {said or f'{short(a)} -> {short(b)}'}"
+def _revision(kind: str, name: str, a: str | None, b: str | None, change: str | None = None) -> Revision:
+    words = f"{kind} {name}: {change or f'{short(a)} -> {short(b)}'}"
     return Revision(kind=kind, name=name, a=a, b=b, words=words)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from syco_data.diff.changed_rows import Changes
 from syco_data.diff.matching import JOINED_ON, View, on_both
 from syco_data.diff.records import CauseCount, Config, Counts, Group, Shift
-from syco_data.release.manifest import Table
+from syco_data.release.manifest import TableRecord
 
 GROUPED_BY = ("source", "label_kind", "truth")
 SHARES = {
@@ -23,7 +23,7 @@ SHARES = {
 """Column -> what a share of it is called, and the value that is counted."""
 
 
-def record(a: Table | None, b: Table | None, change: str) -> Config:
+def record(a: TableRecord | None, b: TableRecord | None, change: str) -> Config:
     """What the manifests alone say of a table; rows are counted by `deep`."""
     table = b or a
     columns_a, columns_b = (list(side.columns) if side else [] for side in (a, b))
@@ -38,8 +38,8 @@ def record(a: Table | None, b: Table | None, change: str) -> Config:
 
 def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str, View | None]) -> Config:
     """The record of a table whose rows have been compared; `changes.frame` has causes and `GROUPED_BY`."""
-    found = on_both(lambda side: cells_of(*side), (a, candidates["a"]), (b, candidates["b"]))
-    cells = dict(zip("ab", found, strict=True))
+    counted = on_both(lambda side: cells_of(*side), (a, candidates["a"]), (b, candidates["b"]))
+    cells = dict(zip("ab", counted, strict=True))
     counts = _counts(changes.frame, a.table.rows if a else 0)
     shallow = record(a and a.table, b and b.table, "changed" if counts.differing else "same")
     if shallow.columns_added or shallow.columns_removed:
@@ -57,13 +57,13 @@ def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str,
     )
 
 
-def joined_on(table: Table) -> list[str]:
+def joined_on(table: TableRecord) -> list[str]:
     return list(JOINED_ON.get(table.schema_name, table.key) if table.split == "train" else table.key)
 
 
 def _counts(frame: pl.DataFrame, rows_a: int) -> Counts:
-    found = {change: int((frame["change"] == change).sum()) for change in ("added", "removed", "changed")}
-    return Counts(**found, unchanged=rows_a - found["removed"] - found["changed"])
+    rows = {change: int((frame["change"] == change).sum()) for change in ("added", "removed", "changed")}
+    return Counts(**rows, unchanged=rows_a - rows["removed"] - rows["changed"])
 
 
 def cells_of(view: View | None, candidates: View | None) -> pl.DataFrame | None:
@@ -90,15 +90,15 @@ def cells_of(view: View | None, candidates: View | None) -> pl.DataFrame | None:
 def _groups(frame: pl.DataFrame, cells: dict[str, pl.DataFrame | None]) -> Iterator[Group]:
     """Counts by value; a row that is alike counts where all other rows of side A leave it."""
     for column in GROUPED_BY:
-        totals = {side: _totals(found, column) for side, found in cells.items()}
+        totals = {side: _totals(side_cells, column) for side, side_cells in cells.items()}
         if not (totals["a"] or totals["b"]):
             continue
         tallies = {(str(value).lower() if isinstance(value, bool) else value, change): rows
                    for value, change, rows in frame.group_by(column, "change").len().iter_rows()}  # fmt: skip
         for value in sorted({*totals["a"], *totals["b"]}):
-            found = {change: tallies.get((value, change), 0) for change in ("added", "removed", "changed")}
-            alike = totals["b"].get(value, 0) - found["added"] - found["changed"]
-            yield Group(column=column, value=value, counts=Counts(**found, unchanged=alike))
+            rows_of = {change: tallies.get((value, change), 0) for change in ("added", "removed", "changed")}
+            alike = totals["b"].get(value, 0) - rows_of["added"] - rows_of["changed"]
+            yield Group(column=column, value=value, counts=Counts(**rows_of, unchanged=alike))
 
 
 def _totals(cells: pl.DataFrame | None, column: str) -> dict[str, int]:
@@ -132,11 +132,11 @@ def _shift(
     cells: dict[str, pl.DataFrame | None], column: str, what: str, value: object, of: str, where: pl.Expr
 ) -> Iterator[Shift]:
     sides = {}
-    for side, found in cells.items():
-        if found is None or column not in found.columns:
+    for side, side_cells in cells.items():
+        if side_cells is None or column not in side_cells.columns:
             sides[side] = (None, 0)
             continue
-        rows = found.filter(where & pl.col(column).is_not_null())
+        rows = side_cells.filter(where & pl.col(column).is_not_null())
         total = int(rows["len"].sum())
         counted = int(rows.filter(pl.col(column) == value)["len"].sum())
         sides[side] = (counted / total if total else None, total)
@@ -145,16 +145,18 @@ def _shift(
                     rows_a=sides["a"][1], rows_b=sides["b"][1])  # fmt: skip
 
 
-def _kept(cells: dict[str, pl.DataFrame | None], candidates: dict[str, View | None], table: Table) -> Iterator[Shift]:
+def _kept(
+    cells: dict[str, pl.DataFrame | None], candidates: dict[str, View | None], table: TableRecord
+) -> Iterator[Shift]:
     """For a training set: which share of the candidates it holds, over all and by source."""
     if table.schema_name != "released/train" or table.split != "train":
         return
     pools = {side: cells_of_sources(view) for side, view in candidates.items()}
-    taken = {side: _totals(found, "source") for side, found in cells.items()}
+    taken = {side: _totals(counts, "source") for side, counts in cells.items()}
     names = sorted({*pools["a"], *pools["b"]})
-    for of, chosen in [("all", names), *((f"source {name}", [name]) for name in names)]:
-        rows = {side: sum(pool.get(name, 0) for name in chosen) for side, pool in pools.items()}
-        kept = {side: sum(found.get(name, 0) for name in chosen) for side, found in taken.items()}
+    for of, sources in [("all", names), *((f"source {name}", [name]) for name in names)]:
+        rows = {side: sum(pool.get(name, 0) for name in sources) for side, pool in pools.items()}
+        kept = {side: sum(counts.get(name, 0) for name in sources) for side, counts in taken.items()}
         share = {side: kept[side] / rows[side] if rows[side] and cells[side] is not None else None for side in "ab"}
         yield Shift(what="share of candidates", of=of, share_a=share["a"], share_b=share["b"],
                     rows_a=rows["a"], rows_b=rows["b"])  # fmt: skip

@@ -39,15 +39,15 @@ def headline(diff: Diff) -> str:
         return f"{sides}: {len(diff.files)} files and {tables} tables differ (rows were not compared)"
     if not rows.total():
         return f"{sides}: no row differs; {_what_else(diff)} ({diff.change})"
-    said = f"{rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"
-    return f"{sides}: {said} ({diff.change})"
+    counts = f"{rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"
+    return f"{sides}: {counts} ({diff.change})"
 
 
 def _what_else(diff: Diff) -> str:
     own = [revision for revision in diff.revisions if revision.kind == "release"]
     others = [revision for revision in diff.revisions if revision.kind != "release"]
     parts = [("settings", diff.settings), ("revisions", others), ("files", diff.files)]
-    counted = [f"{len(found)} {name}" for name, found in parts if found]
+    counted = [f"{len(changes)} {name}" for name, changes in parts if changes]
     return ", ".join([*counted, *(f"the {_OWN.get(revision.name, revision.name)}" for revision in own)])
 
 
@@ -70,8 +70,8 @@ def warning(diff: Diff) -> str | None:
 def show(diff: Diff, console: Console) -> None:
     """Prints the comparison."""
     console.print(Text(printable(headline(diff)), style="bold"), soft_wrap=True)
-    if said := warning(diff):
-        console.print(Text(said, style="bold white on red"))
+    if alarm := warning(diff):
+        console.print(Text(alarm, style="bold white on red"))
     for part in _parts(diff):
         console.print(part)
 
@@ -151,10 +151,10 @@ def by_group(config: Config) -> list[str]:
     """For each of source, label kind and truth, one line of the counts that differ."""
     lines = []
     for column in ("source", "label_kind", "truth"):
-        found = [group for group in config.groups if group.column == column and group.counts.differing]
-        if found:
-            said = ", ".join(f"{group.value} {short_counts(group.counts)}" for group in found)
-            lines.append(f"by {column.replace('_', ' ')}: {said}")
+        groups = [group for group in config.groups if group.column == column and group.counts.differing]
+        if groups:
+            counts = ", ".join(f"{group.value} {short_counts(group.counts)}" for group in groups)
+            lines.append(f"by {column.replace('_', ' ')}: {counts}")
     return lines
 
 
@@ -190,8 +190,8 @@ def shares(shift: Shift) -> list[str]:
 def markdown(diff: Diff) -> str:
     """For a pull request: no text of a row, so that nothing in it needs more than its own escapes."""
     lines = [f"### Data: {_plain(headline(diff))}", ""]
-    if said := warning(diff):
-        lines += [f"> **{said}**", ""]
+    if alarm := warning(diff):
+        lines += [f"> **{alarm}**", ""]
     lines += _list("Settings and revisions", [change.words for change in (*diff.settings, *diff.revisions)])
     if diff.level == "files":
         lines += _list("Files", [f"{file.change} {file.path}" for file in diff.files])
@@ -224,8 +224,8 @@ def _grid(headings: list[str], rows: list[list[str]]) -> list[str]:
 def _plain(text: str) -> str:
     """Text that Markdown and HTML show as it is, on one line."""
     escaped = printable(" ".join(text.split()))
-    for sign, said in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("-&gt;", "→")):
-        escaped = escaped.replace(sign, said)
+    for sign, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("-&gt;", "→")):
+        escaped = escaped.replace(sign, code)
     for sign in "\\`*_[]|#!":
         escaped = escaped.replace(sign, f"\\{sign}")
     return escaped

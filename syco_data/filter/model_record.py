@@ -1,6 +1,5 @@
 """What the verdicts of a model belong to, as a small file beside them: the model's commit, the engine, the device."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from syco_data import files
 from syco_data.engines.store import Space
 from syco_data.errors import SycoError
+from syco_data.formats import documents
 from syco_data.settings import Filter, Model
 
 NAME = "model.json"
@@ -27,8 +27,8 @@ def read(folder: Path) -> dict[str, Any]:
     """The record that lies beside a model's verdicts."""
     path = folder / NAME
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return documents.read_json(path, documents.LARGEST_REPORT)
+    except (OSError, SycoError) as error:
         raise SycoError(f"{path} cannot be read: {error}", "Build it: dvc repro filter") from error
 
 

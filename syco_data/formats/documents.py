@@ -16,6 +16,7 @@ from syco_data import files
 from syco_data.errors import SycoError
 
 LARGEST = 1 << 20  # bytes of a YAML document that a person writes
+LARGEST_REPORT = 64 << 20  # bytes of a JSON file that a stage writes
 DEEPEST = 32  # levels of mappings and lists
 VALUES = 100_000  # of a YAML document, aliases written out
 LONGEST_NUMBER = 100  # characters

@@ -170,11 +170,11 @@ def _verified(address: Address, folder: Path, retry: Hub) -> Manifest:
         raise _damaged(folder, error.what) from error
     if done.problems:
         raise _damaged(folder, done.fault())
-    if not address.is_commit and done.found.version != address.version:
-        raise _damaged(folder, f"it holds version {done.found.version}, not {address}")
+    if not address.is_commit and done.release.version != address.version:
+        raise _damaged(folder, f"it holds version {done.release.version}, not {address}")
     if recorded is None:
         _confirm(address, folder, retry)
-    return done.found
+    return done.release
 
 
 def _confirm(address: Address, folder: Path, retry: Hub) -> None:

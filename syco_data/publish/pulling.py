@@ -58,7 +58,7 @@ def pull(address: Address, folder: Path, retry: Hub = RETRY) -> Pulled:
             unfinished.check(folder)
             with unfinished.alone(folder) as work:
                 done = _completed(remote, address, commit, tree, work)
-    return Pulled(address, commit, folder, len(done.found.files) + 1, done.rows)
+    return Pulled(address, commit, folder, len(done.release.files) + 1, done.rows)
 
 
 def _completed(remote: Remote, address: Address, commit: str, tree: Mapping[str, Blob], work: Path) -> Verified:

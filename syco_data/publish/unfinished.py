@@ -101,7 +101,7 @@ def _busy(work: Path) -> SycoError:
 def _open(lock: Path) -> int | None:
     """The lock's descriptor; None where its folder is gone."""
     if os.path.lexists(lock) and not stat.S_ISREG(lock.lstat().st_mode):
-        raise _not_ours(lock.parent, f"{lock.name} in it is no plain file")
+        raise _not_ours(lock.parent, f"{lock.name} in it is not a plain file")
     try:
         return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except FileNotFoundError:

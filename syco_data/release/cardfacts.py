@@ -7,6 +7,7 @@ from pathlib import Path
 from syco_data import schemas, tables
 from syco_data.build import Tables
 from syco_data.filter import summary as filtration
+from syco_data.formats import documents
 from syco_data.release.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.release.manifest import Manifest
 from syco_data.settings import Filter, Settings, SurveyProbes
@@ -46,10 +47,10 @@ def guessing(settings: Filter) -> str:
 
 def audit(path: Path) -> tuple[tuple[AuditLine, ...], dict[str, tuple[str, ...]]]:
     """The lines of the shortcut audit's report, and the leaks in words by finding."""
-    found = json.loads(path.read_text(encoding="utf-8"))
+    report = documents.read_json(path, documents.LARGEST_REPORT)
     lines = tuple(
         AuditLine(config=f"{arm['model']}-{arm['arm']}", **{name: one[name] for name in AUDIT_COLUMNS})
-        for arm in found["arms"]
+        for arm in report["arms"]
         for one in arm["features"]
     )
     leaks = {

@@ -105,7 +105,7 @@ def render(facts: Facts) -> str:
 
 
 def joined(values: dict, body: str) -> str:
-    """A card from its head and its text; the head is proven readable."""
+    """A card from its head and its text; its head is checked."""
     head_text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
     card = f"---\n{head_text}---\n\n" + body.lstrip("\n")
     check(card)
@@ -146,8 +146,8 @@ def _training(facts: Facts) -> list[str]:
 
 def _of(facts: Facts, config: str) -> list[File]:
     """A config's files, the training split first."""
-    chosen = [file for file in facts.files if file.table.config == config]
-    return sorted(chosen, key=lambda file: file.table.split != "train")
+    files = [file for file in facts.files if file.table.config == config]
+    return sorted(files, key=lambda file: file.table.split != "train")
 
 
 def _config(facts: Facts, name: str) -> dict:
@@ -156,10 +156,10 @@ def _config(facts: Facts, name: str) -> dict:
 
 
 def _info(facts: Facts, name: str) -> dict:
-    chosen = _of(facts, name)
-    size = sum(file.bytes for file in chosen)
-    splits = [{"name": f.table.split, "num_bytes": f.bytes, "num_examples": f.table.rows} for f in chosen]
-    schema = tables.SCHEMAS[chosen[0].table.schema_name]
+    files = _of(facts, name)
+    size = sum(file.bytes for file in files)
+    splits = [{"name": f.table.split, "num_bytes": f.bytes, "num_examples": f.table.rows} for f in files]
+    schema = tables.SCHEMAS[files[0].table.schema_name]
     features = [_feature(schema, column) for column in schema.names]
     return {"config_name": name, "features": features, "splits": splits, "download_size": size, "dataset_size": size}
 

@@ -23,14 +23,14 @@ from syco_data.validate import model_checks, probe_checks, prompt_checks
 from syco_data.validate.check import CANDIDATE_COLUMNS, Check, nothing_lost, prompt_number, train_number, training_rows
 
 
-def of_release(folder: Path, found: Manifest) -> Iterator[Check]:
+def of_release(folder: Path, release: Manifest) -> Iterator[Check]:
     """Every check of a release; `table` is the path of the file that it speaks of."""
     candidates = tables.scan(folder / configs.CANDIDATES.path)
-    for check in prompt_checks.of_texts(candidates, forms(folder, found)):
+    for check in prompt_checks.of_texts(candidates, forms(folder, release)):
         yield Check(check.name, configs.CANDIDATES.path, check.description, check.offenders)
-    yield from _row_numbers(folder, found)
-    there = {file.path for file in found.tables}
-    for file in found.tables:
+    yield from _row_numbers(folder, release)
+    there = {file.path for file in release.tables}
+    for file in release.tables:
         rows = tables.scan(folder / file.path)
         if file.table.schema_name == RELEASED_TRAIN.name and file.table.split == "train":
             yield from model_checks.of_training(file.path, rows, candidates)
@@ -60,9 +60,9 @@ def _nothing_lost(folder: Path, file: File, rows: pl.LazyFrame, candidates: pl.L
     return nothing_lost(file.path, "prompt_id", candidates, rows, mine)
 
 
-def forms(folder: Path, found: Manifest) -> Mapping[str, Template]:
+def forms(folder: Path, release: Manifest) -> Mapping[str, Template]:
     """The templates that lie in the release."""
-    return {name: form(folder, name) for name in found.templates}
+    return {name: form(folder, name) for name in release.templates}
 
 
 def template_path(name: str) -> str:
@@ -123,12 +123,12 @@ class _Asked(_Part):
     arms: dict[str, dict[str, Any]]
 
 
-def _row_numbers(folder: Path, found: Manifest) -> Iterator[Check]:
+def _row_numbers(folder: Path, release: Manifest) -> Iterator[Check]:
     """The numbers of the candidates and of every training set."""
     try:
-        asked = _Asked.model_validate(found.settings)
-        sets = _training_sets(found, asked.build)
-        arms = {name: _arm(asked.arms.get(name, {})) for name in asked.build.arms}
+        groups = _Asked.model_validate(release.settings)
+        sets = _training_sets(release, groups.build)
+        arms = {name: _arm(groups.arms.get(name, {})) for name in groups.build.arms}
     except ValidationError as error:
         first = error.errors()[0]
         what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -138,16 +138,16 @@ def _row_numbers(folder: Path, found: Manifest) -> Iterator[Check]:
         yield _broken("there is a training set for every model and arm of the settings, and no other", str(error))
         return
     candidates = tables.scan(folder / configs.CANDIDATES.path)
-    yield prompt_number(configs.CANDIDATES.path, candidates, asked.prompts.rows)
-    for model in asked.build.models:
-        rows = _training_rows(model, folder, arms, asked.select.rows)
+    yield prompt_number(configs.CANDIDATES.path, candidates, groups.prompts.rows)
+    for model in groups.build.models:
+        rows = _training_rows(model, folder, arms, groups.select.rows)
         for path in sets[model]:
             yield train_number(path, tables.scan(folder / path), rows)
 
 
-def _training_sets(found: Manifest, build: _Build) -> dict[str, list[str]]:
+def _training_sets(release: Manifest, build: _Build) -> dict[str, list[str]]:
     """The paths of the training sets by model; `ValueError` where a table is missing or there is one too many."""
-    there = {(file.table.config, file.table.schema_name) for file in found.tables if file.table.split == "train"}
+    there = {(file.table.config, file.table.schema_name) for file in release.tables if file.table.split == "train"}
     trained = sum(schema == RELEASED_TRAIN.name for _, schema in there)
     if trained != len(build.models) * len(build.arms):  # before long lists of a stranger are multiplied
         raise ValueError(f"{trained} sets for {len(build.models)} models and {len(build.arms)} arms")
@@ -155,7 +155,7 @@ def _training_sets(found: Manifest, build: _Build) -> dict[str, list[str]]:
         if (f"{model}-{arm}", RELEASED_TRAIN.name) not in there:
             raise ValueError(f"none for model {model!r} and arm {arm!r}")
     for model in build.models:
-        if _verdicts(model).path not in {file.path for file in found.tables}:
+        if _verdicts(model).path not in {file.path for file in release.tables}:
             raise ValueError(f"no verdicts of model {model!r}")
     return {model: [Place(f"{model}-{arm}", "train").path for arm in build.arms] for model in build.models}
 

@@ -21,7 +21,7 @@ CANDIDATES, PROBES, DROPPED = Place("candidates", "train"), Place("probes", "tes
 
 
 @dataclass(frozen=True)
-class Part:
+class ReleaseTable:
     """One table of a release, not yet read: its place, its schema and its rows."""
 
     place: Place
@@ -29,19 +29,19 @@ class Part:
     chunks: Iterator[pl.DataFrame]
 
 
-def parts(build: Tables) -> Iterator[Part]:
+def parts(build: Tables) -> Iterator[ReleaseTable]:
     """Every table of a release; empty held-out splits are left out."""
     for (model, arm), path in build.train.items():
         config = f"{model}-{arm}"
-        yield Part(Place(config, "train"), RELEASED_TRAIN, train(path, build.prompts))
+        yield ReleaseTable(Place(config, "train"), RELEASED_TRAIN, train(path, build.prompts))
         beside = held_out(build.probes)
         if len(beside):
-            yield Part(Place(config, "held_out"), RELEASED_TRAIN, iter([beside]))
-    yield Part(CANDIDATES, RELEASED_CANDIDATES, candidates(build.prompts, build.claims))
+            yield ReleaseTable(Place(config, "held_out"), RELEASED_TRAIN, iter([beside]))
+    yield ReleaseTable(CANDIDATES, RELEASED_CANDIDATES, candidates(build.prompts, build.claims))
     for model, path in build.verdicts.items():
-        yield Part(Place(f"verdicts-{model}", "train"), schemas.VERDICTS, chunks(path, schemas.VERDICTS))
-    yield Part(PROBES, RELEASED_PROBES, probes(build.probes))
-    yield Part(DROPPED, RELEASED_DROPPED, iter([dropped(build)]))
+        yield ReleaseTable(Place(f"verdicts-{model}", "train"), schemas.VERDICTS, chunks(path, schemas.VERDICTS))
+    yield ReleaseTable(PROBES, RELEASED_PROBES, probes(build.probes))
+    yield ReleaseTable(DROPPED, RELEASED_DROPPED, iter([dropped(build)]))
 
 
 def chunks(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
@@ -55,8 +55,8 @@ def chunks(path: Path, schema: Schema) -> Iterator[pl.DataFrame]:
 def candidates(prompts: Path, claims: Path) -> Iterator[pl.DataFrame]:
     """`RELEASED_CANDIDATES`: every prompt with what its claim was made of."""
     used = tables.scan(prompts, schemas.PROMPTS).select("claim_id")
-    wanted = tables.scan(claims, schemas.CLAIMS).select("claim_id", "row", "gold_label", "label", "claim")
-    made_of = wanted.join(used, on="claim_id", how="semi").collect()
+    parts = tables.scan(claims, schemas.CLAIMS).select("claim_id", "row", "gold_label", "label", "claim")
+    made_of = parts.join(used, on="claim_id", how="semi").collect()
     for chunk in chunks(prompts, schemas.PROMPTS):
         joined = chunk.join(made_of, on="claim_id", how="left", maintain_order="left", validate="1:1")
         yield with_text_id(joined, RELEASED_CANDIDATES).select(RELEASED_CANDIDATES.names)
@@ -64,9 +64,9 @@ def candidates(prompts: Path, claims: Path) -> Iterator[pl.DataFrame]:
 
 def train(path: Path, prompts: Path) -> Iterator[pl.DataFrame]:
     """`RELEASED_TRAIN`: an arm's rows with the draws behind them."""
-    wanted = [name for name in RELEASED_TRAIN.names if name in schemas.PROMPTS.columns and name != "prompt"]
+    names = [name for name in RELEASED_TRAIN.names if name in schemas.PROMPTS.columns and name != "prompt"]
     rows = tables.scan(path, schemas.TRAIN).select("prompt_id")
-    drawn = tables.scan(prompts, schemas.PROMPTS).select(wanted).join(rows, on="prompt_id", how="semi").collect()
+    drawn = tables.scan(prompts, schemas.PROMPTS).select(names).join(rows, on="prompt_id", how="semi").collect()
     for chunk in chunks(path, schemas.TRAIN):
         joined = chunk.drop("source").join(drawn, on="prompt_id", how="left", maintain_order="left", validate="1:1")
         yield with_text_id(joined, RELEASED_TRAIN).select(RELEASED_TRAIN.names)
@@ -74,13 +74,13 @@ def train(path: Path, prompts: Path) -> Iterator[pl.DataFrame]:
 
 def held_out(path: Path) -> pl.DataFrame:
     """`RELEASED_TRAIN`: held-out claims as training prompts would ask them (an opinion, a seen template)."""
-    asked = (
+    as_training = (
         (pl.col("probe") == "held_out")
         & pl.col("opinion").is_in(["agree", "disagree"])
         & pl.col("seen_template")
         & (pl.col("instruction") == "none")
     )
-    rows = tables.scan(path, schemas.PROBES).filter(asked).collect()
+    rows = tables.scan(path, schemas.PROBES).filter(as_training).collect()
     rows = rows.with_columns(prompt_id="probe_id", claim_id="item", completion="right").sort("prompt_id")
     return with_text_id(rows, RELEASED_TRAIN).select(RELEASED_TRAIN.names)
 
@@ -105,8 +105,8 @@ def dropped(build: Tables) -> pl.DataFrame:
 
 
 def _tagged(df: pl.DataFrame, stage: str, model: str | None, arm: str | None) -> pl.DataFrame:
-    wanted = RELEASED_DROPPED.columns
+    columns = RELEASED_DROPPED.columns
     tags = {"stage": stage, "model": model, "arm": arm}
     df = df.with_columns(pl.lit(value, dtype=pl.String).alias(name) for name, value in tags.items())
-    missing = [name for name in wanted if name not in df.columns and name != "dropped_id"]
-    return df.with_columns(pl.lit(None, dtype=wanted[name]).alias(name) for name in missing)
+    missing = [name for name in columns if name not in df.columns and name != "dropped_id"]
+    return df.with_columns(pl.lit(None, dtype=columns[name]).alias(name) for name in missing)

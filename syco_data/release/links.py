@@ -20,7 +20,7 @@ HINT = (
 def file(folder: Path, path: str) -> Path:
     """The regular file at `path` of a folder, behind its link where it is one.
 
-    Raises `SycoError` for a link that is not followed and for what is no file, and `FileNotFoundError`.
+    Raises `SycoError` for a link that is not followed and for what is not a file, and `FileNotFoundError`.
     """
     place = folder / path
     for step in [place, *place.parents[: path.count("/")]]:
@@ -29,7 +29,7 @@ def file(folder: Path, path: str) -> Path:
     if not place.exists():
         raise FileNotFoundError(f"{place} is missing")
     if not place.is_file():
-        raise SycoError(f"{place} is no plain file")
+        raise SycoError(f"{place} is not a plain file")
     return place.resolve() if place.is_symlink() else place
 
 

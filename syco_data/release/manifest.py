@@ -35,7 +35,7 @@ def safe_path(path: str) -> str:
     """A path inside a release folder; anything that could lead out of it is refused."""
     parts = path.split("/")
     if not all(_SEGMENT.match(part) for part in parts) or path == NAME or str(PurePosixPath(path)) != path:
-        raise ValueError(f"{path!r} is no plain path inside a release")
+        raise ValueError(f"{path!r} is not a plain path inside a release")
     return path
 
 
@@ -70,7 +70,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Table(_Part):
+class TableRecord(_Part):
     """What a Parquet file of a release holds."""
 
     config: str
@@ -84,7 +84,7 @@ class Table(_Part):
     withheld_rows: Count
 
     @model_validator(mode="after")
-    def _agree(self) -> "Table":
+    def _agree(self) -> "TableRecord":
         if not self.key or len(set(self.key)) != len(self.key) or not set(self.key) <= self.columns.keys():
             raise ValueError(f"the key {self.key} does not name columns of the table")
         if self.withheld_rows > self.rows:
@@ -96,7 +96,7 @@ class File(_Part):
     path: SafePath
     bytes: Count
     sha256: Hex
-    table: Table | None
+    table: TableRecord | None
 
     @model_validator(mode="after")
     def _in_place(self) -> "File":
@@ -176,7 +176,7 @@ def _content(folder: Path) -> bytes:
     try:
         return files.read(links.file(folder, NAME), LARGEST)
     except FileNotFoundError as error:
-        raise SycoError(f"{folder} is no release: it has no {NAME}", hint) from error
+        raise SycoError(f"{folder} is not a release: it has no {NAME}", hint) from error
 
 
 def is_pointer(content: bytes) -> bool:
@@ -189,17 +189,17 @@ def parse(content: bytes) -> Manifest:
     if is_pointer(content):
         raise SycoError("this is a Git LFS pointer, and not the file", "Get the files: git lfs pull")
     values = _values(content)
-    found = values.get("schema") if isinstance(values, dict) else None
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise SycoError("this is no manifest of a release: it has no number under 'schema'")
-    if found < SCHEMA:
+    number = values.get("schema") if isinstance(values, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise SycoError("this is not a manifest of a release: it has no number under 'schema'")
+    if number < SCHEMA:
         raise SycoError(
-            f"the manifest has schema {found}, which an earlier version of this program wrote; this one reads {SCHEMA}",
+            f"the manifest has schema {number}, of an earlier version of this program; this one reads {SCHEMA}",
             "Build the release again, or read it with the version that wrote it",
         )
-    if found > SCHEMA:
+    if number > SCHEMA:
         raise SycoError(
-            f"the manifest has schema {found}, this program reads up to {SCHEMA}",
+            f"the manifest has schema {number}, this program reads up to {SCHEMA}",
             "Install a newer one: pip install --upgrade syco-data",
         )
     try:
@@ -247,6 +247,12 @@ def _check_depth(value: Any, levels: int) -> None:
 def digest_of(path: Path) -> str:
     """sha256 of a file's bytes."""
     return files.sha256(path)
+
+
+def file_record(folder: Path, path: str, table: TableRecord | None = None) -> File:
+    """What the manifest says of a file that lies in a release folder."""
+    written = folder / path
+    return File(path=path, bytes=written.stat().st_size, sha256=digest_of(written), table=table)
 
 
 def identity(folder: Path) -> str:

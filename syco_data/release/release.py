@@ -41,7 +41,6 @@ manifest.json, keys sorted, schema 2 (all digests hex):
                   anything else changes nothing here, so that a release stays the same bytes.
 """
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -76,7 +75,7 @@ Compare = Callable[[Path, Path], str]
 
 
 @dataclass(frozen=True)
-class Build:
+class FinishedBuild:
     """A finished build: tables, reports of stage validate, provenance by source, model records by name."""
 
     tables: Tables
@@ -87,7 +86,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Step:
+class VersionStep:
     """The version of a release and how it follows from the one before."""
 
     version: str
@@ -95,15 +94,15 @@ class Step:
     previous: Previous | None
 
 
-def build(made: Build, settings: Settings, target: Path, compare: Compare) -> Manifest:
+def write_release(build: FinishedBuild, settings: Settings, target: Path, compare: Compare) -> Manifest:
     """Writes a release of a finished build to `target`, whole or not at all, and returns its manifest."""
-    grants = licences.grants(settings, made.provenance)
+    grants = licences.grants(settings, build.provenance)
     with ownership.replacing(target, "Move it away, then: dvc repro release", _own_files) as draft:
-        _require_passed(made.reports)
-        found = _write_files(made, settings, grants, draft)
-        step = _step(found, settings, draft, compare)
+        _require_passed(build.reports)
+        draft_manifest = _write_files(build, settings, grants, draft)
+        step = _step(settings, draft, compare)
         if step.change != "none":
-            return _finish(found, made, settings, grants, step, draft)
+            return _finish(draft_manifest, build, settings, grants, step, draft)
         before = Path(settings.release.previous)
         shutil.rmtree(draft)
         _copy_release(before, draft)
@@ -123,32 +122,30 @@ def _require_passed(reports: Path) -> None:
     """A stage that failed leaves its report behind; nothing is released of it."""
     path = reports / "checks.json"
     if not path.is_file():
-        raise SycoError(
-            f"release: there is no {path}, so nobody knows whether this build is sound", "dvc repro validate"
-        )
-    if not json.loads(path.read_text(encoding="utf-8"))["passed"]:
+        raise SycoError(f"release: there is no {path}, so this build was not checked", "dvc repro validate")
+    if not documents.read_json(path, documents.LARGEST_REPORT)["passed"]:
         raise SycoError("release: the checks of this build failed, so it is not released", "dvc repro validate")
 
 
-def _write_files(made: Build, settings: Settings, grants: licences.Grants, draft: Path) -> Manifest:
+def _write_files(build: FinishedBuild, settings: Settings, grants: licences.Grants, draft: Path) -> Manifest:
     """Everything but the card, and a manifest of it that has no version yet."""
-    _check_names(made.tables)
-    files = []
-    for part in configs.parts(made.tables):
-        table = released.write(part.chunks, part.schema, part.place, draft, grants.withheld)
-        files.append(_file(draft, part.place.path, table))
+    _check_names(build.tables)
+    entries = []
+    for part in configs.parts(build.tables):
+        table = released.write_table(part.chunks, part.schema, part.place, draft, grants.withheld)
+        entries.append(manifest.file_record(draft, part.place.path, table))
     for name in REPORTS:
-        files.append(_copy(made.reports / name, draft, f"reports/{name}"))
+        entries.append(_copy(build.reports / name, draft, f"reports/{name}"))
     recipe = _write_templates(settings, draft)
-    files += recipe
-    found = Manifest(
+    entries += recipe
+    draft_manifest = Manifest(
         schema=manifest.SCHEMA, version="0.0.0", change="first", previous=None, text=grants.extent,
-        files=sorted(files, key=lambda file: file.path), settings=portable(settings),
-        sources={key: _source(grant) for key, grant in grants.by_source.items()}, models=made.models,
-        templates={Path(file.path).stem: file.sha256 for file in recipe}, environment=environment(), git=made.git,
+        files=sorted(entries, key=lambda file: file.path), settings=portable(settings),
+        sources={key: _source(grant) for key, grant in grants.by_source.items()}, models=build.models,
+        templates={Path(file.path).stem: file.sha256 for file in recipe}, environment=environment(), git=build.git,
     )  # fmt: skip
-    _write(draft / manifest.NAME, found.to_json())
-    return found
+    files.write(draft / manifest.NAME, draft_manifest.to_json())
+    return draft_manifest
 
 
 def _check_names(tables: Tables) -> None:
@@ -156,46 +153,51 @@ def _check_names(tables: Tables) -> None:
     folders = [f"{model}-{arm}" for model, arm in tables.train] + [f"verdicts-{model}" for model in tables.verdicts]
     if twice := manifest.same_names(folders):
         raise SycoError(
-            f"release: {' and '.join(twice)} differ in case alone, and would be one folder on many disks",
+            f"release: {' and '.join(twice)} differ only in upper and lower case, one folder on many disks",
             "Rename a model or an arm in params.yaml",
         )
 
 
 def _finish(
-    found: Manifest, made: Build, settings: Settings, grants: licences.Grants, step: Step, draft: Path
+    draft_manifest: Manifest,
+    build: FinishedBuild,
+    settings: Settings,
+    grants: licences.Grants,
+    step: VersionStep,
+    draft: Path,
 ) -> Manifest:
     """Card and final manifest, now that the version is known."""
     before = manifest.read(Path(settings.release.previous)) if settings.release.previous else None
-    audit, leaks = cardfacts.audit(made.reports / "audit.json")
+    audit, leaks = cardfacts.audit(build.reports / "audit.json")
     facts = cards.Facts(
         version=step.version,
         change=step.change,
         previous=before.version if before else None,
-        changes=cardfacts.changes(before, found) if before else (),
-        files=tuple(found.tables),
+        changes=cardfacts.changes(before, draft_manifest) if before else (),
+        files=tuple(draft_manifest.tables),
         grants=grants,
-        sources=cardfacts.source_counts(made.tables, list(grants.by_source)),
-        keep_rates=cardfacts.keep_rates(made.tables, settings.filter),
+        sources=cardfacts.source_counts(build.tables, list(grants.by_source)),
+        keep_rates=cardfacts.keep_rates(build.tables, settings.filter),
         guessing=cardfacts.guessing(settings.filter),
         audit=audit,
         leaks=leaks,
         folds=settings.checks.audit.folds,
         confidence=settings.checks.audit.confidence,
-        built=cardfacts.built(settings, made.git.commit, made.models),
+        built=cardfacts.built(settings, build.git.commit, build.models),
         surveys=cardfacts.surveys(settings.probes.surveys),
         default=f"{settings.build.models[0]}-{settings.build.arms[0]}",
     )
     by_hand = _by_hand(settings)
-    _write(draft / CARD, cards.render(facts if by_hand is None else replace(facts, hand_written=by_hand)))
-    whole = found.model_copy(
+    files.write(draft / CARD, cards.render(facts if by_hand is None else replace(facts, hand_written=by_hand)))
+    whole = draft_manifest.model_copy(
         update={
             "version": step.version,
             "change": step.change,
             "previous": step.previous,
-            "files": sorted([*found.files, _file(draft, CARD, None)], key=lambda file: file.path),
+            "files": sorted([*draft_manifest.files, manifest.file_record(draft, CARD)], key=lambda file: file.path),
         }
     )
-    _write(draft / manifest.NAME, whole.to_json())
+    files.write(draft / manifest.NAME, whole.to_json())
     _check_own(draft)
     return whole
 
@@ -204,19 +206,19 @@ def _check_own(draft: Path) -> None:
     """Refuses to release what readers of its manifest and tables would refuse."""
     hint = None
     try:
-        found = manifest.read(draft)
+        whole = manifest.read(draft)
         hint = "Take shorter templates, or a lower claims.max_characters"
-        for file in found.tables:
+        for file in whole.tables:
             parquet.check(draft / file.path, released.name_of(file), released.limits(file))
     except SycoError as error:
         raise SycoError(f"release: this build cannot be released: {error.what}", hint or error.mend) from error
 
 
-def _step(found: Manifest, settings: Settings, draft: Path, compare: Compare) -> Step:
+def _step(settings: Settings, draft: Path, compare: Compare) -> VersionStep:
     """The version that follows from the change, or the greater one that the settings ask for."""
-    wanted = settings.release.version
+    requested = settings.release.version
     if settings.release.previous is None:
-        return Step(wanted or FIRST, "first", None)
+        return VersionStep(requested or FIRST, "first", None)
     folder = Path(settings.release.previous)
     before = manifest.read(folder)
     verification.require(folder)
@@ -224,14 +226,14 @@ def _step(found: Manifest, settings: Settings, draft: Path, compare: Compare) ->
     if change == "none" and _has_new_words(settings, folder):
         change = "patch"
     least = next_version(before.version, change)
-    if wanted is not None and _numbers(wanted) < _numbers(least):
+    if requested is not None and _numbers(requested) < _numbers(least):
         raise SycoError(
-            f"release.version asks for {wanted}, a {change} change since {before.version} makes it at least {least}",
+            f"release.version asks for {requested}, a {change} change since {before.version} makes it at least {least}",
             f"Set release.version to null or to {least} or more",
         )
-    if wanted is not None and change == "none" and wanted != before.version:
+    if requested is not None and change == "none" and requested != before.version:
         change = "patch"
-    return Step(wanted or least, change, Previous(version=before.version, manifest=manifest.identity(folder)))
+    return VersionStep(requested or least, change, Previous(version=before.version, manifest=manifest.identity(folder)))
 
 
 def _copy_release(folder: Path, draft: Path) -> None:
@@ -243,8 +245,8 @@ def _copy_release(folder: Path, draft: Path) -> None:
 
 def _has_new_words(settings: Settings, previous: Path) -> bool:
     """Whether the card's hand-written part, of which a comparison of data sees nothing, is another one."""
-    wanted = _by_hand(settings)
-    return wanted is not None and wanted != cards.hand_written(cards.read(previous / CARD))
+    words = _by_hand(settings)
+    return words is not None and words != cards.hand_written(cards.read(previous / CARD))
 
 
 def next_version(version: str, change: str) -> str:
@@ -312,13 +314,4 @@ def _copy(source: Path, draft: Path, path: str) -> File:
         shutil.copyfile(source, draft / path)
     except FileNotFoundError as error:
         raise SycoError(f"release: there is no {source}", "Build it: dvc repro") from error
-    return _file(draft, path, None)
-
-
-def _file(folder: Path, path: str, table: manifest.Table | None) -> File:
-    written = folder / path
-    return File(path=path, bytes=written.stat().st_size, sha256=manifest.digest_of(written), table=table)
-
-
-def _write(target: Path, text: str) -> None:
-    files.write(target, text)
+    return manifest.file_record(draft, path)

@@ -21,7 +21,7 @@ from syco_data.hub.client import RETRY
 from syco_data.prompts import prompts
 from syco_data.release import cards, configs, manifest
 from syco_data.release import tables as released
-from syco_data.release.manifest import CARD, File, Manifest, Table
+from syco_data.release.manifest import CARD, File, Manifest, TableRecord
 from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
 from syco_data.schemas import Schema
@@ -59,48 +59,48 @@ class Texts:
         return (self.candidates if schema is RELEASED_CANDIDATES else self.probes).select(columns)
 
 
-def recipe(found: Manifest, folder: Path, places: Places) -> Settings:
+def recipe(release: Manifest, folder: Path, places: Places) -> Settings:
     """The settings that a release was built with, at the revisions it was built from, with the places of this machine.
 
     Only the groups that restoring needs are there.
     """
     try:
-        values = {name: copy.deepcopy(found.settings[name]) for name in GROUPS}
+        values = {name: copy.deepcopy(release.settings[name]) for name in GROUPS}
         values["acquire"] = {**values["acquire"], "directory": places.sources}
         if places.sources:
             values["acquire"]["origin"] = "directory"
         values["prompts"] = {**values["prompts"], "template_folder": str(folder / "recipe" / "templates")}
         surveys = {**values["probes"]["surveys"], "directory": places.surveys}
         values["probes"] = {**values["probes"], "surveys": surveys}
-        for key, record in found.sources.items():
+        for key, record in release.sources.items():
             choice = values["sources"][key]
             values["sources"][key] = {**choice, "revision": record.get("revision") or choice["revision"]}
     except (KeyError, TypeError) as error:
         raise SycoError(f"the manifest's settings cannot be read: {error}", "Get the release again") from error
-    chosen = settings.parse_groups(values, "the manifest's settings")
-    _check_sizes(chosen, found)
-    return chosen.model_copy(update={"hub": RETRY})
+    recipe_settings = settings.parse_groups(values, "the manifest's settings")
+    _check_sizes(recipe_settings, release)
+    return recipe_settings.model_copy(update={"hub": RETRY})
 
 
-def _check_sizes(chosen: Settings, found: Manifest) -> None:
+def _check_sizes(settings: Settings, release: Manifest) -> None:
     """Refuses settings that make more rows than the release has: what is made for it is in its tables, or dropped.
 
     Some rows of a survey or an instruction are made twice and kept once, so there may be more of them.
     """
     candidates, probed, dropped = (
-        found.table(place.config, place.split).table.rows
+        release.table(place.config, place.split).table.rows
         for place in (configs.CANDIDATES, configs.PROBES, configs.DROPPED)
     )
-    rows, surveys = chosen.acquire.synthetic_rows, chosen.probes.surveys
-    made = {
+    rows, surveys = settings.acquire.synthetic_rows, settings.probes.surveys
+    rows_by_key = {
         "acquire.synthetic_rows": (rows.train + rows.held_out)
-        * len(found.sources)
-        * (chosen.acquire.origin == "synthetic"),
+        * len(release.sources)
+        * (settings.acquire.origin == "synthetic"),
         "probes.surveys.rows": surveys.rows * len(surveys.sets) * (surveys.origin == "synthetic"),
-        "probes.instructions": chosen.probes.instructions,
+        "probes.instructions": settings.probes.instructions,
     }
     stated = {"acquire.synthetic_rows": candidates + probed + dropped}
-    for key, count in made.items():
+    for key, count in rows_by_key.items():
         most = stated.get(key, REPEATED * probed + FEW)
         if count > most:
             raise SycoError(
@@ -109,21 +109,21 @@ def _check_sizes(chosen: Settings, found: Manifest) -> None:
             )
 
 
-def texts(raw: Mapping[str, pl.DataFrame], materials: probes.Materials, chosen: Settings) -> Texts:
+def texts(raw: Mapping[str, pl.DataFrame], materials: probes.Materials, settings: Settings) -> Texts:
     """Claims, prompts and probes once more; `raw` holds the training rows of each source (`schemas.raw`)."""
-    built = claims.build(raw, chosen.claims, chosen.seed)
-    asked = pl.concat(list(prompts.build(built.kept, chosen.prompts, chosen.seed).chunks()))
-    worded = asked.join(built.kept.select("claim_id", "claim"), on="claim_id", how="left")
-    items = probes.build(materials, chosen).probes
+    built = claims.build(raw, settings.claims, settings.seed)
+    questions = pl.concat(list(prompts.build(built.kept, settings.prompts, settings.seed).chunks()))
+    worded = questions.join(built.kept.select("claim_id", "claim"), on="claim_id", how="left")
+    items = probes.build(materials, settings).probes
     return Texts(worded.select("prompt_id", "claim", "prompt", "stripped_prompt"), items)
 
 
-def check_target(folder: Path, target: Path, found: Manifest) -> None:
+def check_target(folder: Path, target: Path, release: Manifest) -> None:
     """Refuses what can be refused before any text is rebuilt; a release is never written into the one it is read from.
 
-    `found` is the manifest of `folder`.
+    `release` is the manifest of `folder`.
     """
-    if found.text == "full":
+    if release.text == "full":
         raise SycoError(f"{folder} holds all its texts already", "Use it as it is")
     try:
         if target.exists():
@@ -132,19 +132,21 @@ def check_target(folder: Path, target: Path, found: Manifest) -> None:
     except (OSError, RuntimeError) as error:
         raise SycoError(f"restore: {target} cannot be looked at: {error}", "Name another folder") from error
     if source.is_relative_to(place) or place.is_relative_to(source):
-        raise SycoError(f"restore: {target} is no place beside {folder}, which is read", "Name a folder outside of it")
+        raise SycoError(
+            f"restore: {target} must not lie in, or hold, {folder}, which is read", "Name a folder outside of it"
+        )
 
 
-def restore(folder: Path, target: Path, found_texts: Texts) -> Manifest:
-    """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be found."""
-    found = manifest.read(folder)
-    check_target(folder, target, found)
+def restore(folder: Path, target: Path, rebuilt: Texts) -> Manifest:
+    """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be release."""
+    release = manifest.read(folder)
+    check_target(folder, target, release)
     with ownership.replacing(target, "Name a folder that does not exist yet", _nothing) as draft:
-        entries = [_restored(folder, draft, file, found_texts) for file in found.files if file.path != CARD]
+        entries = [_restored(folder, draft, file, rebuilt) for file in release.files if file.path != CARD]
         card = cards.read(folder / CARD)
         files.write(draft / CARD, _card(card, entries))
-        entries.append(_entry(draft, CARD, None))
-        whole = found.model_copy(update={"text": "full", "files": sorted(entries, key=lambda file: file.path)})
+        entries.append(manifest.file_record(draft, CARD))
+        whole = release.model_copy(update={"text": "full", "files": sorted(entries, key=lambda file: file.path)})
         files.write(draft / manifest.NAME, whole.to_json())
     return whole
 
@@ -153,7 +155,7 @@ def _nothing(_: Path) -> None:
     """Whatever a target holds, it is not replaced."""
 
 
-def _restored(folder: Path, draft: Path, file: File, found_texts: Texts) -> File:
+def _restored(folder: Path, draft: Path, file: File, rebuilt: Texts) -> File:
     """One file of the new release: the same bytes, or the table with its texts."""
     if file.table is None or file.table.withheld_rows == 0:
         (draft / file.path).parent.mkdir(parents=True, exist_ok=True)
@@ -161,20 +163,20 @@ def _restored(folder: Path, draft: Path, file: File, found_texts: Texts) -> File
         return file
     schema = released.SCHEMAS[file.table.schema_name]
     place = Place(file.table.config, file.table.split)
-    table = released.write(_filled(folder / file.path, schema, found_texts), schema, place, draft, [])
-    _prove(file, table)
-    return _entry(draft, file.path, table)
+    table = released.write_table(_filled(folder / file.path, schema, rebuilt), schema, place, draft, [])
+    _check_content(file, table)
+    return manifest.file_record(draft, file.path, table)
 
 
-def _filled(path: Path, schema: Schema, found_texts: Texts) -> Iterator[pl.DataFrame]:
+def _filled(path: Path, schema: Schema, rebuilt: Texts) -> Iterator[pl.DataFrame]:
     """A table's rows with their texts; each must give the row's own `text_id`."""
     names = released.TEXTS[schema.name]
-    known = found_texts.of(schema)
+    known = rebuilt.of(schema)
     with pq.ParquetFile(path.absolute()) as file:
         for batch in file.iter_batches(batch_size=tables.ROWS_PER_GROUP):
             rows = pl.DataFrame(batch)
-            joined = rows.join(known, on=schema.key, how="left", maintain_order="left", suffix="_found")
-            whole = joined.with_columns(pl.coalesce(name, f"{name}_found").alias(name) for name in names)
+            joined = rows.join(known, on=schema.key, how="left", maintain_order="left", suffix="_rebuilt")
+            whole = joined.with_columns(pl.coalesce(name, f"{name}_rebuilt").alias(name) for name in names)
             whole = with_text_id(whole.rename({"text_id": "wanted"}), schema)
             wrong = whole.filter(pl.col("text_id") != pl.col("wanted"))
             if len(wrong):
@@ -186,17 +188,12 @@ def _filled(path: Path, schema: Schema, found_texts: Texts) -> Iterator[pl.DataF
             yield whole.select(schema.names)
 
 
-def _prove(file: File, table: Table) -> None:
+def _check_content(file: File, table: TableRecord) -> None:
     if table.content != file.table.full_content:
         raise SycoError(
             f"restore: {file.path} has content digest {table.content}, the release had {file.table.full_content}",
             "Check that the sources are those of the manifest's revisions: python -m syco_data sources check",
         )
-
-
-def _entry(folder: Path, path: str, table: Table | None) -> File:
-    written = folder / path
-    return File(path=path, bytes=written.stat().st_size, sha256=manifest.digest_of(written), table=table)
 
 
 def _card(card: str, files: list[File]) -> str:
@@ -222,25 +219,27 @@ def _with_texts(body: str) -> str:
     return before + title + "\n".join(rows) + end + after
 
 
-def raw_rows(found: Manifest, chosen: Settings) -> dict[str, pl.DataFrame]:
+def raw_rows(release: Manifest, settings: Settings) -> dict[str, pl.DataFrame]:
     """All rows of every source that the release was built from, fetched again (`schemas.raw`)."""
     from syco_data.acquire import acquire
 
-    return {source.key: acquire.acquire(source, chosen).rows for source in acquire.chosen(list(found.sources), chosen)}
+    return {
+        source.key: acquire.acquire(source, settings).rows for source in acquire.chosen(list(release.sources), settings)
+    }
 
 
-def materials(raw: Mapping[str, pl.DataFrame], chosen: Settings) -> probes.Materials:
+def materials(raw: Mapping[str, pl.DataFrame], settings: Settings) -> probes.Materials:
     """What probes are made of, from all rows of the sources."""
     from syco_data.probes import survey_files
     from syco_data.reference import instructions
 
     held_out = {key: rows.filter(pl.col("split") == SOURCES[key].held_out) for key, rows in raw.items()}
-    trained = claims.build(training(raw), chosen.claims, chosen.seed).kept.select("input")
+    trained = claims.build(training(raw), settings.claims, settings.seed).kept.select("input")
     return probes.Materials(
         held_out=held_out,
         training_inputs=trained.lazy(),
-        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.hub),
-        instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
+        surveys=survey_files.load(settings.probes.surveys, settings.seed, settings.hub),
+        instructions=instructions.rows(settings.probes.instructions, settings.seed, "held_out"),
     )
 
 

@@ -19,7 +19,7 @@ from syco_data.draws import content_ids
 from syco_data.errors import SycoError
 from syco_data.formats import parquet
 from syco_data.release import licences
-from syco_data.release.manifest import File, Table
+from syco_data.release.manifest import File, TableRecord
 from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.schemas import CLASSES, FLAG, INT, REAL, TEXT, VERDICTS, Schema
 
@@ -69,7 +69,7 @@ class Header:
     columns: dict[str, str]
     rows: int
 
-    def faults(self, table: Table) -> Iterator[str]:
+    def errors(self, table: TableRecord) -> Iterator[str]:
         """In what the file is not the table of the manifest."""
         if self.columns != table.columns:
             yield "columns differ from those that the manifest names"
@@ -97,7 +97,7 @@ def name_of(file: File) -> str:
 
 
 def header(path: Path, file: File) -> Header:
-    """Raises `SycoError` where the file is no Parquet table, or one that unfolds to more than a table can."""
+    """Raises `SycoError` where the file is not a Parquet table, or is one that unfolds to more than a table can."""
     try:
         with parquet.one_line(name_of(file)):
             with parquet.opened(path, name_of(file), limits(file)) as opened:
@@ -151,7 +151,9 @@ def text_of_id(text_id: pl.Expr, schema_name: str, name: str) -> pl.Expr:
     return text_id.str.slice(TEXTS[schema_name].index(name) * TEXT_ID_DIGITS, TEXT_ID_DIGITS)
 
 
-def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: Path, withheld: list[str]) -> Table:
+def write_table(
+    chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: Path, withheld: list[str]
+) -> TableRecord:
     """Writes chunks that come in key order (`tables.conform` checks each), texts of `withheld` sources as nulls."""
     target = folder / place.path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,8 +165,8 @@ def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: 
         with pq.ParquetWriter(temporary.absolute(), arrow, **_OPTIONS) as out:
             for chunk in chunks:
                 whole = tables.conform(chunk, schema)
-                if fault := order.fault(whole):
-                    raise SycoError(f"table '{schema.name}': {fault}")
+                if error := order.error(whole):
+                    raise SycoError(f"table '{schema.name}': {error}")
                 shown = licences.withhold(whole, texts, withheld)
                 if texts:
                     hidden += int((whole[texts[-1]].is_not_null() & shown[texts[-1]].is_null()).sum())
@@ -177,7 +179,7 @@ def write(chunks: Iterable[pl.DataFrame], schema: Schema, place: Place, folder: 
     finally:
         temporary.unlink(missing_ok=True)
     columns = {name: str(kind) for name, kind in schema.columns.items()}
-    return Table(
+    return TableRecord(
         config=place.config, split=place.split, schema=schema.name, key=list(schema.key), columns=columns,
         rows=content.rows, content=content.hexdigest(), full_content=full.hexdigest(), withheld_rows=hidden,
     )  # fmt: skip
@@ -193,7 +195,7 @@ class Order:
     def __init__(self, schema: Schema) -> None:
         self._schema, self._last = schema, None
 
-    def fault(self, df: pl.DataFrame) -> str | None:
+    def error(self, df: pl.DataFrame) -> str | None:
         """What is wrong with the next rows, in words."""
         if df.is_empty():
             return None

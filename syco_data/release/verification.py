@@ -40,7 +40,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Leftover:
-    """What lies in the folder and is no part of the release: `path`, and which program leaves such a thing."""
+    """What lies in the folder and is not part of the release: `path`, and which program leaves such a thing."""
 
     path: str
     left_by: str
@@ -50,7 +50,7 @@ class Leftover:
 class Verified:
     """What was looked at, and what is wrong with it; leftovers of other programs are nothing wrong."""
 
-    found: Manifest
+    release: Manifest
     problems: tuple[Problem, ...]
     rows: int
     leftovers: tuple[Leftover, ...] = ()
@@ -67,8 +67,8 @@ class Verified:
 
 def verify(folder: Path) -> Verified:
     """Checks a release. Raises `SycoError` where there is no readable manifest to check it against."""
-    found = manifest.read(folder)
-    named = {file.path: file for file in found.files}
+    release = manifest.read(folder)
+    named = {file.path: file for file in release.files}
     present = _walk(folder, named.keys())
     problems = [Problem(path, what) for path, what in present.strange.items()]
     problems += [Problem(path, "not named by the manifest") for path in sorted(present.files - named.keys())]
@@ -78,13 +78,13 @@ def verify(folder: Path) -> Verified:
                 problems.append(Problem(path, "missing"))
         else:
             problems += _check_file(folder, file)
-    problems += _check_parts(found)
+    problems += _check_parts(release)
     # What is made of files is only readable from files that are what the manifest says.
     for check in (_check_recipe, _check_card, _check_rows):
         if not problems:
-            problems += check(folder, found)
+            problems += check(folder, release)
     ordered = tuple(sorted(problems, key=lambda one: one.path))
-    return Verified(found, ordered, sum(file.table.rows for file in found.tables), tuple(present.leftovers))
+    return Verified(release, ordered, sum(file.table.rows for file in release.tables), tuple(present.leftovers))
 
 
 def require(folder: Path) -> Verified:
@@ -150,7 +150,7 @@ def _check_file(folder: Path, file: File) -> Iterator[Problem]:
         elif manifest.digest_of(path) != file.sha256:
             yield Problem(file.path, "other bytes than the manifest says (sha256 differs)")
         elif file.table is not None:
-            yield from (Problem(file.path, fault) for fault in _table_faults(path, file))
+            yield from (Problem(file.path, what) for what in _table_errors(path, file))
     except OSError as error:
         yield Problem(file.path, f"cannot be read: {error.strerror or type(error).__name__}")
 
@@ -162,20 +162,20 @@ def _other_size(path: Path, size: int, file: File) -> str:
     return f"{size:,} bytes, the manifest says {file.bytes:,}"
 
 
-def _table_faults(path: Path, file: File) -> list[str]:
+def _table_errors(path: Path, file: File) -> list[str]:
     schema = released.SCHEMAS.get(file.table.schema_name)
     if schema is None:
         return [f"unknown schema {file.table.schema_name!r}"]
     try:
         header = released.header(path, file)
         # Columns of a stranger's types are not read.
-        faults = [*header.faults(file.table), *_strange_columns(header, file.table, schema)]
-        return faults or list(_data_faults(path, file, schema))
+        errors = [*header.errors(file.table), *_strange_columns(header, file.table, schema)]
+        return errors or list(_data_errors(path, file, schema))
     except SycoError as error:
         return [f"no readable Parquet table: {error.what}"]
 
 
-def _data_faults(path: Path, file: File, schema: Schema) -> Iterator[str]:
+def _data_errors(path: Path, file: File, schema: Schema) -> Iterator[str]:
     """Digest and order of the rows, read piece by piece; no more is read than shows that they are wrong."""
     table, name, limits = file.table, released.name_of(file), released.limits(file)
     complete = table.withheld_rows == 0
@@ -184,55 +184,55 @@ def _data_faults(path: Path, file: File, schema: Schema) -> Iterator[str]:
     content, order = tables.ContentDigest(), released.Order(schema)
     content.update(parquet.empty(path, name, limits))
     for batch in parquet.batches(path, name, limits=limits):
-        if fault := order.fault(pl.from_arrow(batch.select(list(schema.key)))):
-            yield fault
+        if error := order.error(pl.from_arrow(batch.select(list(schema.key)))):
+            yield error
             return
         content.update(pa.Table.from_batches([batch]))
     if content.hexdigest() != table.content:
         yield "other rows than the manifest says (content digest differs)"
 
 
-def _strange_columns(header: released.Header, table: manifest.Table, schema: Schema) -> Iterator[str]:
+def _strange_columns(header: released.Header, table: manifest.TableRecord, schema: Schema) -> Iterator[str]:
     expected = {name: str(kind) for name, kind in schema.columns.items()}
     if list(header.columns.items()) != list(expected.items()) or tuple(table.key) != tuple(schema.key):
         yield f"columns or key differ from those of the schema '{schema.name}'"
 
 
-def _check_parts(found: Manifest) -> Iterator[Problem]:
+def _check_parts(release: Manifest) -> Iterator[Problem]:
     """What the manifest names must be among its files, and so must what every release has."""
-    files = {file.path: file.sha256 for file in found.files}
+    files = {file.path: file.sha256 for file in release.files}
     for path in (CARD, configs.CANDIDATES.path):
         if path not in files:
             yield Problem(path, "not named by the manifest, and every release has it")
-    for name, digest in found.templates.items():
+    for name, digest in release.templates.items():
         if files.get(path := checks.template_path(name)) != digest:
             yield Problem(path, "not the template that the manifest names")
 
 
-def _check_recipe(folder: Path, found: Manifest) -> Iterator[Problem]:
-    for name in found.templates:
+def _check_recipe(folder: Path, release: Manifest) -> Iterator[Problem]:
+    for name in release.templates:
         try:
             checks.form(folder, name)
         except SycoError as error:
             yield Problem(checks.template_path(name), error.what)
 
 
-def _check_card(folder: Path, found: Manifest) -> Iterator[Problem]:
+def _check_card(folder: Path, release: Manifest) -> Iterator[Problem]:
     """A card says what `load_dataset` reads: it must name tables of this release, and nothing else."""
-    tables_of = {(file.table.config, file.table.split): file.path for file in found.tables}
+    tables_of = {(file.table.config, file.table.split): file.path for file in release.tables}
     try:
         for shown in cards.shown(cards.read(links.file(folder, CARD))):
             if tables_of.get((shown.config, shown.split)) != shown.path:
-                yield Problem(CARD, f"config {shown.config!r} shows {shown.path!r}, which is no such table")
+                yield Problem(CARD, f"config {shown.config!r} shows {shown.path!r}; there is no such table")
     except (SycoError, ValueError) as error:
         yield Problem(CARD, str(error))
 
 
-def _check_rows(folder: Path, found: Manifest) -> Iterator[Problem]:
+def _check_rows(folder: Path, release: Manifest) -> Iterator[Problem]:
     """Checks that a manifest alone cannot vouch for: whoever writes a release can write its digests too."""
     try:
         with parquet.one_line("a table"):
-            for check in checks.of_release(folder, found):
+            for check in checks.of_release(folder, release):
                 ids = check.offenders.select("id").collect(engine="streaming")["id"].sort()
                 if len(ids):
                     what = f"check '{check.name}' ({check.description}) is broken {len(ids):,} times, first: {ids[0]}"

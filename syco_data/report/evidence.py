@@ -1,6 +1,5 @@
 """Everything that the report is made from, read from where the graph left it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from syco_data.evaluate.answers import BASE
 from syco_data.evaluate.statistics import Difference, Precision, Rate
 from syco_data.filter import summary as filtration
 from syco_data.filter.summary import Summary
+from syco_data.formats import documents
 from syco_data.release import manifest
 from syco_data.release.manifest import Manifest
 from syco_data.report.questions import Question
@@ -124,8 +124,8 @@ def read(places: Places, settings: Settings) -> Build:
 
 def _json(path: Path, stage: str) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return documents.read_json(path, documents.LARGEST_REPORT)
+    except (OSError, SycoError) as error:
         raise SycoError(f"{path} cannot be read: {error}", f"Build it: dvc repro {stage}") from error
 
 

@@ -76,37 +76,37 @@ class Audited:
 
 def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit) -> Audited:
     """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
-    chosen = _some(rows, settings.rows)
-    grouped = pairs(chosen)
+    sample = _some(rows, settings.rows)
+    grouped = pairs(sample)
     if (count := len(np.unique(grouped))) < settings.folds:
         raise SycoError(
-            f"audit: training set {model}/{arm_name} has {len(chosen):,} rows in {count:,} pairs, too few to audit in "
+            f"audit: training set {model}/{arm_name} has {len(sample):,} rows in {count:,} pairs, too few to audit in "
             f"{settings.folds} folds",
             "Ask more prompts (prompts.rows), or take a model that knows more of them",
         )
     folds = _folds(grouped, settings.folds)
     tests = (len(CATEGORIES) + 3) * len(TARGETS)
-    inputs = {feature: _inputs(feature, chosen, settings) for feature in (*CATEGORIES, LENGTH, WORDS)}
+    inputs = {feature: _inputs(feature, sample, settings) for feature in (*CATEGORIES, LENGTH, WORDS)}
     lines = []
     for target in TARGETS:
-        wanted = (chosen["truth"] if target == "stance" else chosen["answer"] == "(A)").to_numpy()
-        chance = max(wanted.mean(), 1 - wanted.mean())
-        lines.append(_line(NOTHING, target, chance, 0.5, len(chosen), tests, arm, settings))
+        answers = (sample["truth"] if target == "stance" else sample["answer"] == "(A)").to_numpy()
+        chance = max(answers.mean(), 1 - answers.mean())
+        lines.append(_line(NOTHING, target, chance, 0.5, len(sample), tests, arm, settings))
         for feature in inputs:
-            accuracy = _accuracy(feature, inputs[feature], wanted, folds)
-            lines.append(_line(feature, target, accuracy, chance, len(chosen), tests, arm, settings))
+            accuracy = _accuracy(feature, inputs[feature], answers, folds)
+            lines.append(_line(feature, target, accuracy, chance, len(sample), tests, arm, settings))
     return Audited(model, arm_name, tuple(lines))
 
 
 def _some(rows: pl.LazyFrame, limit: int) -> pl.DataFrame:
-    """Whole pairs, so many rows at most, sorted by id; texts are read of the chosen rows only.
+    """Whole pairs, so many rows at most, sorted by id; texts are read of the ids rows only.
 
     Ids are digests: the pairs with the least ids are as good as drawn.
     """
     short = rows.select("prompt_id", *CELL, "truth").collect(engine="streaming").sort("prompt_id")
     grouped = short.select("prompt_id", group=pl.Series(pairs(short)))
-    chosen = grouped.sort(pl.col("prompt_id").min().over("group"), "group", "prompt_id").head(limit)
-    return rows.join(chosen.lazy().select("prompt_id"), on="prompt_id", how="semi").collect().sort("prompt_id")
+    ids = grouped.sort(pl.col("prompt_id").min().over("group"), "group", "prompt_id").head(limit)
+    return rows.join(ids.lazy().select("prompt_id"), on="prompt_id", how="semi").collect().sort("prompt_id")
 
 
 def pairs(rows: pl.DataFrame) -> np.ndarray:
@@ -152,9 +152,9 @@ class _Commoner:
     What naive Bayes comes to with one feature, without the cost of a library's fit: the audit makes hundreds of them.
     """
 
-    def fit(self, categories: np.ndarray, wanted: np.ndarray) -> "_Commoner":
-        """`categories` of shape (rows,), numbered from 0; `wanted` true or false of each row."""
-        self._leaning = np.bincount(categories, np.where(wanted, 1, -1))
+    def fit(self, categories: np.ndarray, answers: np.ndarray) -> "_Commoner":
+        """`categories` of shape (rows,), numbered from 0; `answers` true or false of each row."""
+        self._leaning = np.bincount(categories, np.where(answers, 1, -1))
         return self
 
     def predict(self, categories: np.ndarray) -> np.ndarray:
@@ -163,18 +163,18 @@ class _Commoner:
         return np.where(leaning == 0, self._leaning.sum(), leaning) > 0
 
 
-def _accuracy(feature: str, inputs: Any, wanted: np.ndarray, folds: list) -> float:
+def _accuracy(feature: str, inputs: Any, answers: np.ndarray, folds: list) -> float:
     """Share of rows predicted right by a model that was fitted on other folds."""
     import sklearn
 
-    if len(np.unique(wanted)) < 2:
+    if len(np.unique(answers)) < 2:
         return 1.0
-    predicted, classifier = np.empty_like(wanted), _classifier(feature)
+    predicted, classifier = np.empty_like(answers), _classifier(feature)
     # Many small fits: looking at every argument again would take longer than they do.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         for fitted, held_out in folds:
-            predicted[held_out] = classifier.fit(inputs[fitted], wanted[fitted]).predict(inputs[held_out])
-    return float((predicted == wanted).mean())
+            predicted[held_out] = classifier.fit(inputs[fitted], answers[fitted]).predict(inputs[held_out])
+    return float((predicted == answers).mean())
 
 
 def _inputs(feature: str, rows: pl.DataFrame, settings: Audit) -> Any:

@@ -80,7 +80,7 @@ def require(checked: Checked) -> None:
     raise CheckFailed(f"{len(failed)} of {len(checked.findings)} checks failed. {named}", failed[0].hint)
 
 
-def write(checked: Checked, folder: Path) -> None:
+def write_reports(checked: Checked, folder: Path) -> None:
     """Writes `checks.json` (every check, every independence test) and `audit.json` (shortcuts)."""
     files.write_json(folder / CHECKS, report(checked))
     files.write_json(folder / AUDIT, audit.report(list(checked.audited)))

@@ -60,7 +60,7 @@ def promised_of_training() -> list[tuple[str, str]]:
 
 
 def coins(settings: Settings) -> Coins:
-    """What candidates draw, and how often; a share of nothing or all is no draw."""
+    """What candidates draw, and how often; a share of 0 or 1 is not a draw."""
     even: Coins = {"opinion": ("agree", 0.5), "polarity": ("is", 0.5), "option_order": ("agree_first", 0.5)}
     share = 0.0 if settings.claims.compat == "published" else settings.claims.other_share
     return even | ({"label_kind": ("other", share)} if 0 < share < 1 else {})
@@ -75,11 +75,11 @@ def tests(
     tables: Mapping[str, pl.LazyFrame], pairs: Mapping[str, list[tuple[str, str]]], tossed: Mapping[str, Coins]
 ) -> list[Test]:
     """All tests of all tables (columns `source` and `DRAWN`), adjusted together."""
-    found = [test for name, rows in tables.items() for test in _of_table(name, rows, pairs[name], tossed[name])]
-    adjusted = holm(np.array([test.p_value for test in found]))
+    unadjusted = [test for name, rows in tables.items() for test in _of_table(name, rows, pairs[name], tossed[name])]
+    adjusted = holm(np.array([test.p_value for test in unadjusted]))
     return [
         Test(one.table, one.where, one.pair, one.rows, one.p_value, float(value))
-        for one, value in zip(found, adjusted, strict=True)
+        for one, value in zip(unadjusted, adjusted, strict=True)
     ]
 
 
@@ -102,8 +102,8 @@ def _toss(name: str, counted: pl.DataFrame, column: str, value: str, share: floa
 
     total = int(counted["len"].sum())
     hits = int(counted.filter(pl.col(column) == value)["len"].sum())
-    found = float(stats.binomtest(hits, total, share).pvalue) if total else 1.0
-    return Test(name, "all sources", (column, f"{share:g} {value}"), total, found)
+    p_value = float(stats.binomtest(hits, total, share).pvalue) if total else 1.0
+    return Test(name, "all sources", (column, f"{share:g} {value}"), total, p_value)
 
 
 def crossing(counted: pl.DataFrame, pair: tuple[str, str]) -> np.ndarray:

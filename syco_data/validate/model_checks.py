@@ -7,15 +7,15 @@ from syco_data.settings import Arm
 from syco_data.validate.check import Check, row_check
 
 
-def of_verdicts(table: str, verdicts: pl.LazyFrame, asked: pl.LazyFrame) -> list[Check]:
+def of_verdicts(table: str, verdicts: pl.LazyFrame, prompts: pl.LazyFrame) -> list[Check]:
     """One verdict per prompt, and everything in it follows from its log-probabilities."""
-    joined = verdicts.join(asked.select("prompt_id", "answer"), on="prompt_id", how="left")
+    joined = verdicts.join(prompts.select("prompt_id", "answer"), on="prompt_id", how="left")
     known = joined.filter(pl.col("answer").is_not_null())
     return [
         Check("verdict_of_prompt", table, "every verdict is about a prompt that is there",
               joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
         Check("verdict_for_prompt", table, "every prompt has a verdict",
-              asked.select(id="prompt_id").join(verdicts.select(id="prompt_id"), on="id", how="anti")),
+              prompts.select(id="prompt_id").join(verdicts.select(id="prompt_id"), on="id", how="anti")),
         row_check("verdict_choice", table, "the choice is the option of the greater log-probability",
                   known, "prompt_id", _choice_holds("") & _choice_holds("swapped_")),
         row_check("verdict_margin", table, "the margin is the right option's log-probability less the wrong one's",
@@ -37,30 +37,30 @@ def _known_holds() -> pl.Expr:
 
 def _choice_holds(prefix: str) -> pl.Expr:
     a, b, choice = pl.col(f"{prefix}logprob_a"), pl.col(f"{prefix}logprob_b"), pl.col(f"{prefix}choice")
-    wanted = pl.when(a > b).then(choice == "(A)").when(a < b).then(choice == "(B)").otherwise(choice.is_not_null())
-    return pl.when(a.is_null() | b.is_null()).then(choice.is_null()).otherwise(wanted).fill_null(False)
+    follows = pl.when(a > b).then(choice == "(A)").when(a < b).then(choice == "(B)").otherwise(choice.is_not_null())
+    return pl.when(a.is_null() | b.is_null()).then(choice.is_null()).otherwise(follows).fill_null(False)
 
 
 def _margin_holds(prefix: str, right_first: str) -> pl.Expr:
     """`right_first` is the answer of the unswapped question that makes `logprob_a` the right option's here."""
     a, b, margin = pl.col(f"{prefix}logprob_a"), pl.col(f"{prefix}logprob_b"), pl.col(f"{prefix}margin")
-    wanted = pl.when(pl.col("answer") == right_first).then(a - b).otherwise(b - a)
-    close = (wanted - margin).abs() <= 1e-6
-    return pl.when(wanted.is_null()).then(margin.is_null()).otherwise(close).fill_null(False)
+    expected = pl.when(pl.col("answer") == right_first).then(a - b).otherwise(b - a)
+    close = (expected - margin).abs() <= 1e-6
+    return pl.when(expected.is_null()).then(margin.is_null()).otherwise(close).fill_null(False)
 
 
 def _correct_holds(prefix: str, right_first: str) -> pl.Expr:
     choice, correct = pl.col(f"{prefix}choice"), pl.col(f"{prefix}correct")
-    wanted = (choice == "(A)") == (pl.col("answer") == right_first)
-    return wanted.eq_missing(correct)
+    expected = (choice == "(A)") == (pl.col("answer") == right_first)
+    return expected.eq_missing(correct)
 
 
-def of_training(table: str, train: pl.LazyFrame, asked: pl.LazyFrame) -> list[Check]:
+def of_training(table: str, train: pl.LazyFrame, prompts: pl.LazyFrame) -> list[Check]:
     """Training rows are prompts with their answers, word for word."""
     # Texts are compared by their hashes, so that a join never holds two long columns.
-    wanted = asked.select("prompt_id", "answer", asked_source="source", asked_text=pl.col("prompt").hash())
+    expected = prompts.select("prompt_id", "answer", asked_source="source", asked_text=pl.col("prompt").hash())
     rows = train.select("prompt_id", "source", "completion", text=pl.col("prompt").hash())
-    joined = rows.join(wanted, on="prompt_id", how="left")
+    joined = rows.join(expected, on="prompt_id", how="left")
     there = joined.filter(pl.col("answer").is_not_null())
     same = (pl.col("text") == pl.col("asked_text")) & (pl.col("source") == pl.col("asked_source"))
     return [
@@ -83,10 +83,10 @@ def of_draws(table: str, train: pl.LazyFrame, origin: pl.LazyFrame) -> Check:
 
 
 def of_arm(
-    table: str, train: pl.LazyFrame, asked: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
+    table: str, train: pl.LazyFrame, prompts: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
 ) -> list[Check]:
     """What the arm promises of its rows."""
-    drawn = asked.select("prompt_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth")
+    drawn = prompts.select("prompt_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth")
     rows = train.select("prompt_id", "source").join(drawn, on="prompt_id", how="inner")
     checks = [
         row_check("arm_label_kinds", table, f"the arm holds label kinds {' and '.join(arm.label_kinds)} only",

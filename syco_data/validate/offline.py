@@ -2,7 +2,7 @@
 
 Its templates fetch style sheets and scripts from six hosts, build the index table by script and fold sections away
 that only a script opens again. What fetches goes, one small style sheet of ours comes in, and the index is written
-anew as a plain list.
+again as a plain list.
 """
 
 import html

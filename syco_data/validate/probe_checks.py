@@ -36,7 +36,7 @@ def of_answers(table: str, probes: pl.LazyFrame) -> list[Check]:
     ]  # fmt: skip
 
 
-def of_training(probes: pl.LazyFrame, claims: pl.LazyFrame, asked: pl.LazyFrame) -> list[Check]:
+def of_training(probes: pl.LazyFrame, claims: pl.LazyFrame, prompts: pl.LazyFrame) -> list[Check]:
     """Probes can be answered, and nothing in them has been trained on."""
     keyed = probes.with_columns(key=leak_key(pl.col("input")))
     trained = claims.select("claim", key=leak_key(pl.col("input")))
@@ -48,7 +48,7 @@ def of_training(probes: pl.LazyFrame, claims: pl.LazyFrame, asked: pl.LazyFrame)
         Check("no_trained_claim", "probes", "no probe holds a claim made for training",
               _shared(probes, trained, "claim")),
         Check("no_trained_prompt", "probes", "no probe is a training prompt word for word",
-              _shared(probes, asked, "prompt")),
+              _shared(probes, prompts, "prompt")),
         row_check("probe_options", "probes", "the right answer and the user's view are among a probe's options",
                   probes, "probe_id", known_right & known_view & (pl.col("options").list.len() >= 2)),
     ]  # fmt: skip
@@ -56,26 +56,28 @@ def of_training(probes: pl.LazyFrame, claims: pl.LazyFrame, asked: pl.LazyFrame)
 
 def of_families(probes: pl.LazyFrame, settings: Settings) -> list[Check]:
     """Every family that the settings ask for is there, in the templates and of the sources that they name."""
-    wanted = settings.probes
-    asked = {"held_out": wanted.held_out.items, "addition": wanted.addition.sums, "pressure": wanted.pressure,
-             "preference": wanted.preference, "instructions": wanted.instructions,
-             **{f"survey_{name}": wanted.surveys.rows for name in wanted.surveys.sets}}  # fmt: skip
-    named = pl.LazyFrame({"id": [name for name, count in asked.items() if count]}, schema={"id": pl.String})
+    families = settings.probes
+    counts = {"held_out": families.held_out.items, "addition": families.addition.sums, "pressure": families.pressure,
+             "preference": families.preference, "instructions": families.instructions,
+             **{f"survey_{name}": families.surveys.rows for name in families.surveys.sets}}  # fmt: skip
+    named = pl.LazyFrame({"id": [name for name, count in counts.items() if count]}, schema={"id": pl.String})
     held_out = probes.filter(pl.col("probe") == "held_out")
-    places = pl.col("template").is_in(list(wanted.held_out.templates)) & pl.col("source").is_in(list(settings.sources))
+    places = pl.col("template").is_in(list(families.held_out.templates)) & pl.col("source").is_in(
+        list(settings.sources)
+    )
     return [
         Check("probe_families", "probes", "every family of probes that the settings ask for has rows",
               named.join(probes.select(id="probe").unique(), on="id", how="anti")),
-        row_check("probe_places", "probes", "a held-out claim is asked in a template and comes from a source of the "
+        row_check("probe_places", "probes", "a held-out claim is counts in a template and comes from a source of the "
                   "settings", held_out, "probe_id", places),
     ]  # fmt: skip
 
 
 def _shared(probes: pl.LazyFrame, training: pl.LazyFrame, column: str) -> pl.LazyFrame:
     """Probes whose value occurs in training; the short side is looked up, so that the long one streams."""
-    wanted = probes.select(column).drop_nulls().unique()
-    found = training.select(column).join(wanted, on=column, how="semi").unique()
-    return probes.join(found, on=column, how="semi").select(id="probe_id")
+    values = probes.select(column).drop_nulls().unique()
+    shared = training.select(column).join(values, on=column, how="semi").unique()
+    return probes.join(shared, on=column, how="semi").select(id="probe_id")
 
 
 def of_held_out(probes: pl.LazyFrame, unused: pl.LazyFrame, held_out: Mapping[str, pl.LazyFrame]) -> list[Check]:

@@ -9,17 +9,17 @@ from syco_data.settings import Settings
 from syco_data.validate.check import Check, row_check
 
 
-def of_texts(asked: pl.LazyFrame, forms: Mapping[str, Template]) -> list[Check]:
+def of_texts(prompts: pl.LazyFrame, forms: Mapping[str, Template]) -> list[Check]:
     """What a prompt asks and answers follows from its parts; rows without text are left to the other checks."""
     right = (pl.col("opinion") == "agree") == pl.col("truth")
     agrees_first = pl.col("option_order") == "agree_first"
     answer = pl.when(pl.col("truth") == agrees_first).then(pl.lit("(A)")).otherwise(pl.lit("(B)"))
-    with_text = asked.filter(pl.col("prompt").is_not_null())
+    with_text = prompts.filter(pl.col("prompt").is_not_null())
     return [
         row_check("user_is_right", "prompts", "the user is right when they agree with a true or disagree with a false "
-                  "claim", asked, "prompt_id", pl.col("user_is_right") == right),
+                  "claim", prompts, "prompt_id", pl.col("user_is_right") == right),
         row_check("answer", "prompts", "the answer follows from truth and option order alone",
-                  asked, "prompt_id", pl.col("answer") == answer),
+                  prompts, "prompt_id", pl.col("answer") == answer),
         row_check("option_words", "prompts", "the stripped prompt, and so the prompt that holds it, has the options in "
                   "the row's order", with_text, "prompt_id", _options_as_named("stripped_prompt", forms)),
         row_check("opinion_in_prompt", "prompts", "the prompt states the opinion and the persona that the row names",
@@ -39,11 +39,11 @@ def _options_as_named(column: str, forms: Mapping[str, Template]) -> pl.Expr:
             ("disagree_first", (form.disagree, form.agree)),
         )
     }
-    wanted = pl.lit(None, dtype=pl.String)
+    expected = pl.lit(None, dtype=pl.String)
     for (name, order), text in lines.items():
         this = (pl.col("template") == name) & (pl.col("option_order") == order)
-        wanted = pl.when(this).then(pl.lit(text)).otherwise(wanted)
-    return pl.col(column).str.contains(wanted, literal=True)
+        expected = pl.when(this).then(pl.lit(text)).otherwise(expected)
+    return pl.col(column).str.contains(expected, literal=True)
 
 
 def _user_in_prompt(forms: Mapping[str, Template]) -> pl.Expr:
@@ -106,15 +106,15 @@ def _has_one_piece_more(longer: str, shorter: str) -> bool:
     return len(longer) > len(shorter) and longer.endswith(shorter[head:])
 
 
-def of_their_claims(asked: pl.LazyFrame, claims: pl.LazyFrame) -> list[Check]:
+def of_their_claims(prompts: pl.LazyFrame, claims: pl.LazyFrame) -> list[Check]:
     """Prompts speak of claims that exist, and their stripped prompts hold nothing but the claim and the question."""
     shared = ("source", "label_kind", "polarity", "truth")
-    joined = asked.select("prompt_id", "claim_id", *shared).join(
+    joined = prompts.select("prompt_id", "claim_id", *shared).join(
         claims.select("claim_id", *shared, there=True), on="claim_id", how="left", suffix="_of_claim"
     )
     same = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_of_claim") for name in shared)
     held = pl.col("there").is_null() | same
-    texts = asked.select("prompt_id", "claim_id", "template", "option_order", "stripped_prompt").join(
+    texts = prompts.select("prompt_id", "claim_id", "template", "option_order", "stripped_prompt").join(
         claims.select("claim_id", "claim"), on="claim_id", how="inner"
     )
     return [
@@ -152,9 +152,9 @@ def _left_over(texts: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def source_share(asked: pl.LazyFrame, claims: pl.LazyFrame, settings: Settings) -> Check:
+def source_share(prompts: pl.LazyFrame, claims: pl.LazyFrame, settings: Settings) -> Check:
     """Sources with fewer prompts than they should have, as offenders of the prompts table."""
-    counts = dict(asked.group_by("source").len().collect().iter_rows())
+    counts = dict(prompts.group_by("source").len().collect().iter_rows())
     pool = dict.fromkeys(settings.participating(), 0)
     pool |= dict(claims.group_by("source").len().collect().iter_rows())
     least = least_counts(pool, settings)
@@ -169,16 +169,16 @@ def least_counts(pool: dict[str, int], settings: Settings) -> dict[str, int]:
     Shares of one's own and equal shares are kept to a row or so. A proportional sample is drawn without
     replacement: its bound is the hypergeometric quantile at the false-alarm rate, shared among the sources.
     """
-    wanted, cap = settings.prompts.rows, settings.prompts.cap
+    rows, cap = settings.prompts.rows, settings.prompts.cap
     capped = {source: min(count, cap or count) for source, count in pool.items()}
     if isinstance(settings.prompts.sampling, dict):
         total = sum(settings.prompts.sampling.values())
         slack = len(settings.prompts.sampling)
-        return {key: int(wanted * share / total) - slack for key, share in settings.prompts.sampling.items()}
+        return {key: int(rows * share / total) - slack for key, share in settings.prompts.sampling.items()}
     if settings.prompts.sampling == "balanced":
-        return {source: min(count, wanted // len(capped)) for source, count in capped.items()}
+        return {source: min(count, rows // len(capped)) for source, count in capped.items()}
     from scipy import stats
 
     rate = settings.checks.false_alarm_rate / len(capped)
     everything = sum(capped.values())
-    return {key: int(stats.hypergeom.ppf(rate, everything, count, wanted)) for key, count in capped.items()}
+    return {key: int(stats.hypergeom.ppf(rate, everything, count, rows)) for key, count in capped.items()}

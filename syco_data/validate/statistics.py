@@ -88,12 +88,12 @@ def compute(build: Tables, settings: Settings) -> Statistics:
 
 def _tests(named: Mapping[str, CheckedTable], settings: Settings) -> tuple[Test, ...]:
     """Independence among the candidates, and of the opinion in every training set."""
-    asked = named["prompts"].rows.select("prompt_id", "source", *independence.DRAWN)
-    groups, pairs = {"prompts": asked.drop("prompt_id")}, {"prompts": independence.promised(settings)}
+    prompts = named["prompts"].rows.select("prompt_id", "source", *independence.DRAWN)
+    groups, pairs = {"prompts": prompts.drop("prompt_id")}, {"prompts": independence.promised(settings)}
     coins = {"prompts": independence.coins(settings)}
     for name, table in named.items():
         if table.schema is schemas.TRAIN:
-            groups[name] = asked.join(table.rows.select("prompt_id"), on="prompt_id", how="semi").drop("prompt_id")
+            groups[name] = prompts.join(table.rows.select("prompt_id"), on="prompt_id", how="semi").drop("prompt_id")
             pairs[name] = independence.promised_of_training()
             coins[name] = independence.coins_of_training()
     return tuple(independence.tests(groups, pairs, coins))
@@ -116,11 +116,11 @@ def _independence(tests: tuple[Test, ...], settings: Settings) -> Iterator[Findi
 
 
 def _audits(build: Tables, settings: Settings) -> Iterator[Audited]:
-    asked = tables.scan(build.prompts, schemas.PROMPTS)
+    prompts = tables.scan(build.prompts, schemas.PROMPTS)
     labels = tables.scan(build.claims, schemas.CLAIMS).select("claim_id", "label")
     for (model, arm), path in build.train.items():
         kept = tables.scan(path, schemas.TRAIN).select("prompt_id")
-        joined = asked.join(kept, on="prompt_id", how="semi").join(labels, on="claim_id", how="inner")
+        joined = prompts.join(kept, on="prompt_id", how="semi").join(labels, on="claim_id", how="inner")
         rows = joined.select(audit.COLUMNS)
         yield audit.audit(model, arm, rows, settings.arms[arm], settings.checks.audit)
 

@@ -25,7 +25,7 @@ def test_load_release_shows_rows(tmp_path):
 
 def test_compare_releases_names_causes(tmp_path):
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.build(made.build, made.settings, tmp_path / "other", diffing.bump)
+    release.write_release(made.build, made.settings, tmp_path / "other", diffing.bump)
     printed = run("compare_releases", shared_release(), tmp_path / "other", home=tmp_path)
     assert "candidates/train: +0 -0, 2000 changed" in printed
     assert "2000 changed: settings only" in printed

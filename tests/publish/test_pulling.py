@@ -247,11 +247,11 @@ def _path(name: str):
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (_path("../outside.txt"), "no plain path"),
-        (_path("/tmp/outside.txt"), "no plain path"),  # noqa: S108 (it must never be written)
-        (_path("a/../../outside.txt"), "no plain path"),
-        (_path("a\\..\\outside.txt"), "no plain path"),
-        (_path(".git/hooks/post-checkout"), "no plain path"),
+        (_path("../outside.txt"), "not a plain path"),
+        (_path("/tmp/outside.txt"), "not a plain path"),  # noqa: S108 (it must never be written)
+        (_path("a/../../outside.txt"), "not a plain path"),
+        (_path("a\\..\\outside.txt"), "not a plain path"),
+        (_path(".git/hooks/post-checkout"), "not a plain path"),
         (lambda values: values.update(schema=99), "schema 99"),
         (lambda values: values.update(version="2.0.0"), "leads to version 2.0.0"),
         (lambda values: values.pop("files"), "damaged"),

@@ -61,7 +61,7 @@ def test_a_linked_folder_is_not_left_out_without_a_word(model: Path, tmp_path: P
 
 def test_a_pipe_is_one_line_and_not_waited_for(model: Path) -> None:
     os.mkfifo(model / "pipe")
-    refused(model, "pipe", "is no plain file")
+    refused(model, "pipe", "is not a plain file")
 
 
 def test_hidden_files_and_folders_are_left_out_and_not_entered(model: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_hand_written_part_survives_a_new_version(tmp_path):
     chosen = made.settings.model_copy(
         update={"release": made.settings.release.model_copy(update={"card": str(edited)})}
     )
-    release.build(made.build, chosen, tmp_path / "release", diffing.bump)
+    release.write_release(made.build, chosen, tmp_path / "release", diffing.bump)
     written = (tmp_path / "release/README.md").read_text(encoding="utf-8")
     assert cards.hand_written(written) == notes
     assert written.replace(notes, cards.NOTHING_WRITTEN) == card()
@@ -90,7 +90,7 @@ def test_a_missing_card_is_named(tmp_path):
         update={"release": made.settings.release.model_copy(update={"card": str(tmp_path / "none.md")})}
     )
     with pytest.raises(SycoError, match=r"none\.md.*release\.card"):
-        release.build(made.build, chosen, tmp_path / "release", diffing.bump)
+        release.write_release(made.build, chosen, tmp_path / "release", diffing.bump)
 
 
 def test_a_head_that_stands_for_itself_a_billion_times_is_refused():

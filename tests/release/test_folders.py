@@ -150,7 +150,7 @@ def test_any_other_link_is_named_as_one(snapshot: Path, release: Path, tmp_path:
     elif place != "itself":
         target.write_bytes(content)
     link.symlink_to(target)
-    words = "no plain file" if place == "a pipe" else "link"
+    words = "not a plain file" if place == "a pipe" else "link"
     assert words in problems(snapshot)[CANDIDATES]
     with pytest.raises(SycoError, match=words):
         diffing.diff_releases(release, snapshot)

@@ -205,7 +205,9 @@ def test_statistics_are_not_believed(release: Path) -> None:
     forged = rows.with_columns(
         reason=pl.when(pl.int_range(pl.len()) == place).then(pl.lit("unsure")).otherwise("reason")
     )
-    table = tables.write([forged], tables.SCHEMAS["verdicts"], tables.Place("verdicts-tiny", "train"), release, [])
+    table = tables.write_table(
+        [forged], tables.SCHEMAS["verdicts"], tables.Place("verdicts-tiny", "train"), release, []
+    )
 
     def change(values: dict) -> None:
         entry = next(entry for entry in values["files"] if entry["path"] == VERDICTS)

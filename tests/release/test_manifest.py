@@ -32,7 +32,7 @@ def text_free() -> Path:
     """A sound release without texts, as `restore` needs one: read it, copy it, never write to it."""
     target = shared_build().folder.parent / "text-free"
     made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.build(made.build, made.settings, target, diffing.bump)
+    release.write_release(made.build, made.settings, target, diffing.bump)
     return target
 
 
@@ -246,8 +246,8 @@ def test_a_release_that_contradicts_itself_is_found_by_every_command(tmp_path, c
 def test_what_would_be_waited_for_is_no_file(folder, capsys, monkeypatch):
     (folder / VERDICTS).unlink()
     os.mkfifo(folder / VERDICTS)
-    assert "no plain file" in said(capsys, monkeypatch, "verify", folder)
-    assert "no plain file" in said(capsys, monkeypatch, "restore", folder, "--to", folder.parent / "back")
+    assert "not a plain file" in said(capsys, monkeypatch, "verify", folder)
+    assert "not a plain file" in said(capsys, monkeypatch, "restore", folder, "--to", folder.parent / "back")
     assert VERDICTS in said(capsys, monkeypatch, "diff", shared_release(), folder)
 
 

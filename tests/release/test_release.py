@@ -39,7 +39,7 @@ OFFLINE = {
 def rebuilt(target: Path, made: Made, **changes: object) -> manifest.Manifest:
     """A release of a finished build under other settings of stage release."""
     chosen = made.settings.model_copy(update={"release": made.settings.release.model_copy(update=changes)})
-    return release.build(made.build, chosen, target, diffing.bump)
+    return release.write_release(made.build, chosen, target, diffing.bump)
 
 
 def snippet(folder: Path) -> str:
@@ -120,7 +120,7 @@ def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):
         "from syco_data.release import release\n"
         "from syco_data.diff import diffing\n"
         "made = Made(Path(sys.argv[1]), small_settings())\n"
-        "release.build(made.build, made.settings, Path(sys.argv[2]), diffing.bump)\n"
+        "release.write_release(made.build, made.settings, Path(sys.argv[2]), diffing.bump)\n"
     )
     for threads in ("1", "3"):
         subprocess.run(
@@ -223,7 +223,7 @@ def test_a_killed_or_failing_release_leaves_the_old_one(tmp_path):
     before = manifest.identity(target)
     torn = replace(made.build, reports=tmp_path / "nowhere")
     with pytest.raises(SycoError, match=r"checks\.json"):
-        release.build(torn, made.settings, target, diffing.bump)
+        release.write_release(torn, made.settings, target, diffing.bump)
     assert manifest.identity(target) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["release"]
 
@@ -266,7 +266,19 @@ class TestVersions:
         told = json.loads((reports / "checks.json").read_text(encoding="utf-8"))
         (reports / "checks.json").write_text(json.dumps(told | {"passed": False}), encoding="utf-8")
         with pytest.raises(SycoError, match="the checks of this build failed"):
-            release.build(replace(made.build, reports=reports), made.settings, tmp_path / "release", diffing.bump)
+            release.write_release(
+                replace(made.build, reports=reports), made.settings, tmp_path / "release", diffing.bump
+            )
+
+    @pytest.mark.parametrize("text", ['{"passed": true', '{"passed": NaN}', "\xff"])
+    def test_a_damaged_report_of_the_checks_is_one_line(self, tmp_path, text):
+        made = shared_build()
+        shutil.copytree(made.build.reports, tmp_path / "reports")
+        (tmp_path / "reports/checks.json").write_bytes(text.encode("latin-1"))
+        with pytest.raises(SycoError, match=r"checks\.json"):
+            release.write_release(
+                replace(made.build, reports=tmp_path / "reports"), made.settings, tmp_path / "release", diffing.bump
+            )
 
     def test_more_rows_are_a_minor_change_and_the_card_says_so(self, tmp_path):
         larger = make(tmp_path / "data", small_settings(prompts={"rows": 2100}))
@@ -313,7 +325,7 @@ def test_a_release_is_not_written_over_files_of_somebody(tmp_path, name):
     target = copy_of_release(tmp_path / "release")
     (target / name).write_text("mine", encoding="utf-8")
     with pytest.raises(SycoError, match=f"holds {name}, which this project did not put there"):
-        release.build(shared_build().build, shared_build().settings, target, diffing.bump)
+        release.write_release(shared_build().build, shared_build().settings, target, diffing.bump)
     assert (target / name).read_text(encoding="utf-8") == "mine"
     assert [problem.path for problem in verification.verify(target).problems] == [name]
 
@@ -328,7 +340,7 @@ def test_the_old_release_stands_until_the_new_one_is_complete(tmp_path, monkeypa
 
     monkeypatch.setattr(release, "_finish", fail)
     with pytest.raises(SycoError, match="the disk is full"):
-        release.build(shared_build().build, shared_build().settings, target, diffing.bump)
+        release.write_release(shared_build().build, shared_build().settings, target, diffing.bump)
     assert (target / "manifest.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["release"]
 
@@ -341,8 +353,8 @@ def test_names_that_differ_in_case_alone_are_refused_before_anything_is_written(
         ("Balanced", {"train": {**made.tables.train, (MODEL, "Balanced"): made.tables.train[MODEL, "balanced"]}}),
     ):
         build = replace(made.build, tables=replace(made.tables, **change))
-        with pytest.raises(SycoError, match=rf"{name}.* differ in case alone.*Rename"):
-            release.build(build, made.settings, tmp_path / "release", diffing.bump)
+        with pytest.raises(SycoError, match=rf"{name}.* differ only in upper and lower case.*Rename"):
+            release.write_release(build, made.settings, tmp_path / "release", diffing.bump)
     assert not list(tmp_path.iterdir())
 
 

@@ -20,7 +20,7 @@ NOWHERE = Places(None, None)
 def released(target, **changes: dict):
     """The shared build, released under other settings."""
     made = Made(shared_build().folder, small_settings(**changes))
-    release.build(made.build, made.settings, target, diffing.bump)
+    release.write_release(made.build, made.settings, target, diffing.bump)
     return target
 
 
@@ -117,7 +117,7 @@ def test_the_release_that_is_read_is_not_written_into(tmp_path, source, target):
     folder = released(tmp_path / source, release={"text": "none"})
     before = sorted(folder.rglob("*"))
     found = restore.Texts(pl.DataFrame(), pl.DataFrame())
-    with pytest.raises(SycoError, match="is no place beside"):
+    with pytest.raises(SycoError, match="must not lie in, or hold,"):
         restore.restore(folder, tmp_path / target, found)
     assert sorted(folder.rglob("*")) == before
 

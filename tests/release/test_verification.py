@@ -44,7 +44,7 @@ def forge(folder, path: str, df: pl.DataFrame) -> None:
 
 def test_a_sound_release_has_no_problem():
     done = verification.verify(shared_release())
-    assert done.problems == () and done.rows == sum(file.table.rows for file in done.found.tables)
+    assert done.problems == () and done.rows == sum(file.table.rows for file in done.release.tables)
 
 
 def test_what_is_no_release_says_how_to_get_one(tmp_path):

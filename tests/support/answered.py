@@ -41,11 +41,11 @@ def wanted(arms: dict[str, dict] | None = None) -> Settings:
 def make(folder: Path, chosen: Settings) -> evidence.Places:
     """Everything below `folder`, laid out like `data/`."""
     made = tables_for_tests.make(folder, chosen)
-    findings.write(
+    findings.write_reports(
         validation.check_build(made.tables, prompts.training_templates(chosen.prompts), chosen),
         folder / "reports/checks",
     )
-    release.build(made.build, chosen, folder / "release", diffing.bump)
+    release.write_release(made.build, chosen, folder / "release", diffing.bump)
     _answers(made, folder, chosen)
     for arm in chosen.build.arms:
         tuning_jobs.write_metrics(_run(chosen, arm), folder / f"reports/tuning/{MODEL}/{arm}.json")

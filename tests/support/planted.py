@@ -19,7 +19,7 @@ from syco_data.claims import claims
 from syco_data.prompts import prompts
 from syco_data.release import configs, manifest
 from syco_data.release import tables as released
-from syco_data.release.manifest import Environment, File, Git, Manifest
+from syco_data.release.manifest import Environment, Git, Manifest
 from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.release.tables import Place
 from syco_data.schemas import VERDICTS, Schema
@@ -68,12 +68,12 @@ class World:
             schema = SCHEMAS[place]
             chunk = released.with_text_id(df, schema) if "text_id" in schema.columns else df
             chunk = chunk.select(schema.names).sort(schema.key)
-            table = released.write([chunk], schema, place, folder, list(self.withheld))
-            files.append(_file(folder, place.path, table))
+            table = released.write_table([chunk], schema, place, folder, list(self.withheld))
+            files.append(manifest.file_record(folder, place.path, table))
         for path, text in self.files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
-            files.append(_file(folder, path, None))
+            files.append(manifest.file_record(folder, path))
         text = "full" if not self.withheld else "none" if set(self.withheld) >= set(self.digests) else "partial"
         found = Manifest(
             schema=manifest.SCHEMA, version=version, change="first", previous=None, text=text,
@@ -87,11 +87,6 @@ class World:
         )  # fmt: skip
         (folder / manifest.NAME).write_text(found.to_json(), encoding="utf-8")
         return folder
-
-
-def _file(folder: Path, path: str, table: manifest.Table | None) -> File:
-    digest = manifest.digest_of(folder / path)
-    return File(path=path, bytes=(folder / path).stat().st_size, sha256=digest, table=table)
 
 
 @cache

@@ -25,7 +25,7 @@ from syco_data.prompts import prompts
 from syco_data.reference import instructions
 from syco_data.release import release
 from syco_data.release.manifest import Git
-from syco_data.release.release import Build
+from syco_data.release.release import FinishedBuild
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
@@ -51,8 +51,8 @@ class Made:
         return self.settings.participating()
 
     @property
-    def build(self) -> Build:
-        return Build(
+    def build(self) -> FinishedBuild:
+        return FinishedBuild(
             tables=self.tables,
             reports=self.folder / "reports/checks",
             provenance={key: provenance.read(self.folder / f"raw/{key}/provenance.json") for key in self.sources},
@@ -93,7 +93,7 @@ def shared_release() -> Path:
     """A release of the shared build: read it, copy it, never write to it."""
     made = shared_build()
     target = made.folder.parent / "release"
-    release.build(made.build, made.settings, target, diffing.bump)
+    release.write_release(made.build, made.settings, target, diffing.bump)
     return target
 
 

@@ -47,7 +47,7 @@ def made(request, tmp_path_factory) -> Made:
     folder = tmp_path_factory.mktemp("numbers")
     built = make(folder / "data", small_settings(**RULES[request.param]))
     plain_reports(built.folder / "reports/checks")
-    release.build(built.build, built.settings, folder / "release", diffing.bump)
+    release.write_release(built.build, built.settings, folder / "release", diffing.bump)
     return built
 
 
@@ -132,7 +132,7 @@ def test_a_matched_set_that_lost_a_pair_is_found():
 
 def test_a_released_set_that_lost_a_pair_is_found(tmp_path):
     folder = tmp_path / "release"
-    release.build(shared_build().build, shared_build().settings, folder, diffing.bump)
+    release.write_release(shared_build().build, shared_build().settings, folder, diffing.bump)
     out = pl.col("prompt_id").is_in(pair())
     path = f"{MODEL}-balanced/train.parquet"
     left = pl.read_parquet(folder / path)
@@ -168,7 +168,7 @@ TRICKS = {
 def test_settings_that_name_no_numbers_are_a_problem_and_no_fault(name, tmp_path):
     change, said = TRICKS[name]
     folder = tmp_path / "release"
-    release.build(shared_build().build, shared_build().settings, folder, diffing.bump)
+    release.write_release(shared_build().build, shared_build().settings, folder, diffing.bump)
     edit(folder, change)
     found = problems(folder)
     assert set(found) == {manifest.NAME} and said in found[manifest.NAME] and "\n" not in found[manifest.NAME]

@@ -108,8 +108,8 @@ def test_a_failure_names_check_count_ten_ids_and_a_command(tmp_path):
 
 
 def test_the_report_is_stable_to_the_byte_and_holds_no_clock(tmp_path):
-    findings.write(sound(), tmp_path / "a")
-    findings.write(run(shared_build()), tmp_path / "b")
+    findings.write_reports(sound(), tmp_path / "a")
+    findings.write_reports(run(shared_build()), tmp_path / "b")
     for name in ("checks.json", "audit.json"):
         text = (tmp_path / "a" / name).read_text(encoding="utf-8")
         assert text == (tmp_path / "b" / name).read_text(encoding="utf-8")

@@ -105,7 +105,7 @@ def _tables(whole: Path, seed: int, folder: Path) -> list[File]:
     files = []
     for place, schema in parts.items():
         rows = pl.read_parquet(whole / place.path).filter(pl.col("prompt_id").is_in(chosen["prompt_id"].implode()))
-        table = tables.write([rows], schema, place, folder, [])
+        table = tables.write_table([rows], schema, place, folder, [])
         files.append(_file(folder, place.path).model_copy(update={"table": table}))
     return files
 
