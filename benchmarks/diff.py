@@ -156,7 +156,7 @@ def _dropped(out: pl.DataFrame, unknown: pl.DataFrame) -> pl.DataFrame:
 
 
 def _table(folder: Path, place: Place, schema: Schema, chunks: Iterator[pl.DataFrame]) -> File:
-    table = released.write(chunks, schema, place, folder, [])
+    table = released.write_table(chunks, schema, place, folder, [])
     path = folder / place.path
     return File(path=place.path, bytes=path.stat().st_size, sha256=manifest.digest_of(path), table=table)
 

@@ -138,7 +138,7 @@ def check_target(folder: Path, target: Path, release: Manifest) -> None:
 
 
 def restore(folder: Path, target: Path, rebuilt: Texts) -> Manifest:
-    """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be release."""
+    """Writes the whole release to `target`. Raises `SycoError` where a text that belongs to it cannot be found."""
     release = manifest.read(folder)
     check_target(folder, target, release)
     with ownership.replacing(target, "Name a folder that does not exist yet", _nothing) as draft:

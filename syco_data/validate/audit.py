@@ -3,7 +3,7 @@
 Two things are predicted: whether to agree (`stance`), and the letter. Cross-validated, with rows of one cell
 (`selection.CELL`) paired true with false and each pair kept in one fold: otherwise a training fold leans
 the opposite way of its test fold in balanced cells, and accuracy falls below chance for no reason in the data.
-Chance is the share of the commoner answer; the interval around it is binomial, corrected for the number of
+Chance is the share of the majority answer; the interval around it is binomial, corrected for the number of
 features and predictions.
 """
 
@@ -28,7 +28,7 @@ CATEGORIES = {
     "source": ("source",),
     "template": ("template",),
 }
-LENGTH, WORDS, NOTHING = "length", "words outside the input", "nothing (the commoner answer)"
+LENGTH, WORDS, NOTHING = "length", "words outside the input", "nothing (the majority answer)"
 TARGETS = ("stance", "letter")
 COLUMNS = (
     "prompt_id",
@@ -76,7 +76,7 @@ class Audited:
 
 def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Audit) -> Audited:
     """Audits one training set; `rows` have `COLUMNS`. Only a balanced arm promises that nothing leaks."""
-    sample = _some(rows, settings.rows)
+    sample = _sample(rows, settings.rows)
     grouped = pairs(sample)
     if (count := len(np.unique(grouped))) < settings.folds:
         raise SycoError(
@@ -98,10 +98,10 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
     return Audited(model, arm_name, tuple(lines))
 
 
-def _some(rows: pl.LazyFrame, limit: int) -> pl.DataFrame:
-    """Whole pairs, so many rows at most, sorted by id; texts are read of the ids rows only.
+def _sample(rows: pl.LazyFrame, limit: int) -> pl.DataFrame:
+    """At most `limit` rows in whole pairs, sorted by id; texts are read of these rows alone.
 
-    Ids are digests: the pairs with the least ids are as good as drawn.
+    Ids are digests: the pairs with the least ids are a random sample.
     """
     short = rows.select("prompt_id", *CELL, "truth").collect(engine="streaming").sort("prompt_id")
     grouped = short.select("prompt_id", group=pl.Series(pairs(short)))
@@ -132,7 +132,7 @@ def _leak(feature: str, arm: Arm) -> str:
 
 
 def chance_interval(chance: float, rows: int, level: float) -> tuple[float, float]:
-    """Where the share of right predictions lies when a feature says nothing."""
+    """Where the share of right predictions lies when a feature carries no information."""
     from scipy import stats
 
     low, high = stats.binom.interval(level, rows, chance)
@@ -146,13 +146,13 @@ def _folds(groups: np.ndarray, count: int) -> list[tuple[np.ndarray, np.ndarray]
     return list(GroupKFold(n_splits=count).split(groups, groups=groups))
 
 
-class _Commoner:
-    """Predicts the commoner answer of a row's category, and of all rows where it met none or as many of both.
+class _Majority:
+    """Predicts the majority answer of a row's category, and of all rows where it met none or as many of both.
 
-    What naive Bayes comes to with one feature, without the cost of a library's fit: the audit makes hundreds of them.
+    The same as naive Bayes with one feature, without the cost of a library's fit: the audit makes hundreds of them.
     """
 
-    def fit(self, categories: np.ndarray, answers: np.ndarray) -> "_Commoner":
+    def fit(self, categories: np.ndarray, answers: np.ndarray) -> "_Majority":
         """`categories` of shape (rows,), numbered from 0; `answers` true or false of each row."""
         self._leaning = np.bincount(categories, np.where(answers, 1, -1))
         return self
@@ -185,14 +185,14 @@ def _inputs(feature: str, rows: pl.DataFrame, settings: Audit) -> Any:
         from sklearn.feature_extraction.text import CountVectorizer
 
         counter = CountVectorizer(binary=True, ngram_range=(1, 2), max_features=settings.words, token_pattern=r"\S+")
-        return _telling(counter.fit_transform(outside_input(rows["prompt"]).to_list()))
+        return _informative(counter.fit_transform(outside_input(rows["prompt"]).to_list()))
     return rows.select(pl.struct(CATEGORIES[feature]).rank("dense") - 1).to_series().to_numpy()
 
 
-def _telling(counted: Any) -> Any:
+def _informative(counted: Any) -> Any:
     """The columns of a binary sparse matrix that are not in every row, one of each set of equal ones.
 
-    Most words of a template stand in the same rows: together they say no more than one of them, and cost far more.
+    Most words of a template stand in the same rows: together they carry no more information than one of them.
     """
     columns = counted.tocsc()
     columns.sort_indices()
@@ -200,7 +200,7 @@ def _telling(counted: Any) -> Any:
     for i, (start, end) in enumerate(pairwise(columns.indptr)):
         if end - start < counted.shape[0]:
             places.setdefault(columns.indices[start:end].tobytes(), i)
-    # One column that says nothing stays where all words are in every row.
+    # One uninformative column stays where all words are in every row.
     return counted[:, sorted(places.values()) or [0]]
 
 
@@ -213,7 +213,7 @@ def _classifier(feature: str) -> Any:
         from sklearn.tree import DecisionTreeClassifier
 
         return DecisionTreeClassifier(min_samples_leaf=20, max_leaf_nodes=32, random_state=0)
-    return _Commoner()
+    return _Majority()
 
 
 def outside_input(prompts: pl.Series) -> pl.Series:

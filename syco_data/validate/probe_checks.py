@@ -68,7 +68,7 @@ def of_families(probes: pl.LazyFrame, settings: Settings) -> list[Check]:
     return [
         Check("probe_families", "probes", "every family of probes that the settings ask for has rows",
               named.join(probes.select(id="probe").unique(), on="id", how="anti")),
-        row_check("probe_places", "probes", "a held-out claim is counts in a template and comes from a source of the "
+        row_check("probe_places", "probes", "a held-out claim is asked in a template and comes from a source of the "
                   "settings", held_out, "probe_id", places),
     ]  # fmt: skip
 

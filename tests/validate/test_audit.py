@@ -94,7 +94,7 @@ def test_words_around_the_input_are_read_and_the_input_is_not():
     assert ("words outside the input", "stance") in leaks(outside)
 
 
-def test_the_commoner_answer_of_a_category_is_what_naive_bayes_says():
+def test_the_majority_answer_of_a_category_is_what_naive_bayes_says():
     from sklearn.naive_bayes import CategoricalNB
 
     random = np.random.default_rng(0)
@@ -102,15 +102,15 @@ def test_the_commoner_answer_of_a_category_is_what_naive_bayes_says():
     wanted = random.permutation(np.arange(900) % 2 == 0)
     categories = random.integers(0, 7, 900)
     theirs = CategoricalNB(alpha=1e-9).fit(categories.reshape(-1, 1), wanted)
-    ours = audit._Commoner().fit(categories, wanted)
+    ours = audit._Majority().fit(categories, wanted)
     assert (np.bincount(categories, np.where(wanted, 1, -1)) != 0).all()
     assert (ours.predict(categories) == theirs.predict(categories.reshape(-1, 1))).all()
 
 
-def test_a_category_that_was_never_met_or_is_even_gets_the_commoner_answer_of_all():
-    ours = audit._Commoner().fit(np.array([0, 0, 2, 2, 2]), np.array([True, False, False, False, True]))
+def test_a_category_that_was_never_met_or_is_even_gets_the_majority_answer_of_all():
+    ours = audit._Majority().fit(np.array([0, 0, 2, 2, 2]), np.array([True, False, False, False, True]))
     assert ours.predict(np.array([0, 1, 2, 3])).tolist() == [False] * 4
-    ours = audit._Commoner().fit(np.array([0, 0, 2, 2, 2]), np.array([True, False, True, True, False]))
+    ours = audit._Majority().fit(np.array([0, 0, 2, 2, 2]), np.array([True, False, True, True, False]))
     assert ours.predict(np.array([0, 1, 2, 3])).tolist() == [True] * 4
 
 
