@@ -98,7 +98,8 @@ class View:
     def _comparable(self, name: str, as_text: bool) -> pl.Expr:
         value = pl.col(name)
         if isinstance(self.kind(name), pl.List):
-            return pl.concat_str(value.list.len().cast(pl.String), value.list.join("\x1f"), separator="\x1e")
+            words = value.list.eval(pl.element().cast(pl.String).fill_null("\x00")).list.join("\x1f")
+            return pl.concat_str(value.list.len().cast(pl.String), words, separator="\x1e")
         return value.cast(pl.String) if as_text else value
 
     def forget(self) -> None:
