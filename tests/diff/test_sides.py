@@ -48,7 +48,7 @@ def release(tmp_path: Path) -> Path:
 
 
 def test_a_name_that_is_nothing_says_what_could_be_given(release: Path) -> None:
-    refused(release, "no-such-thing", "no folder", "git revision", "syco_data diff")
+    refused(release, "no-such-thing", "neither a folder", "git revision", "syco_data diff")
     refused(release, "--upload-pack=x", "git revision")
     refused(release, "", "git revision")
 

@@ -173,7 +173,7 @@ def test_pandas_polars_and_duckdb_read_words():
 
 def test_files_are_written_with_content_defined_chunks(tmp_path):
     """A row put in front moves no page border behind the next one: most compressed pages stay as they were."""
-    from syco_data.release.tables import Place, write
+    from syco_data.release.tables import Place, write_table
 
     schema = SCHEMAS["released/dropped"]
     rows = pl.DataFrame(
@@ -183,7 +183,7 @@ def test_files_are_written_with_content_defined_chunks(tmp_path):
     )  # fmt: skip
     more = pl.concat([rows.head(1).with_columns(dropped_id=pl.lit("0" * 32)), rows])
     for name, df in (("a", rows), ("b", more)):
-        write(iter([df]), schema, Place(name, "train"), tmp_path, [])
+        write_table(iter([df]), schema, Place(name, "train"), tmp_path, [])
 
     def pieces(name: str) -> set[bytes]:
         content = (tmp_path / name / "train.parquet").read_bytes()

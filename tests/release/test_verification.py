@@ -26,12 +26,12 @@ def problems(folder) -> dict[str, str]:
 
 def forge(folder, path: str, df: pl.DataFrame) -> None:
     """Writes other rows and makes the manifest agree with their bytes and their digests."""
-    from syco_data.release.tables import SCHEMAS, Place, write
+    from syco_data.release.tables import SCHEMAS, Place, write_table
 
     before = manifest.read(folder)
     file = next(file for file in before.files if file.path == path)
     schema = SCHEMAS[file.table.schema_name]
-    table = write(iter([df]), schema, Place(file.table.config, file.table.split), folder, [])
+    table = write_table(iter([df]), schema, Place(file.table.config, file.table.split), folder, [])
 
     def change(values: dict) -> None:
         entry = next(entry for entry in values["files"] if entry["path"] == path)
