@@ -21,7 +21,7 @@ def main(settings: Settings, name: str) -> None:
     decided = verdicts.decide(asked, collected.scores, way)
     figures = summary.summary(prompts, decided.table, way)
     tables.write(decided.table, schemas.VERDICTS, places.verdicts[name])
-    model_record.write(settings.models[name], scoring.space(model, settings.engines), way, VERDICTS / name)
+    model_record.write(settings.models[name], scoring.partition_key(model, settings.engines), way, VERDICTS / name)
     report.write(FILTRATION / name, figures, decided, collected, way)
     report.show(name, figures, decided, collected, way, Console(stderr=True))
     if any(settings.arms[arm].filtered for arm in settings.build.arms):

@@ -33,14 +33,14 @@ def list_scores(store: Root = None) -> None:
     root, names = _root(store), _names() if settings.PARAMS.exists() else {}
     numbers = ("scores", "files", "MB")
     table = output.table("model", "digest", "engine", "device", "dtype", "style", "partition", *numbers, right=numbers)
-    for folder in scores.spaces(root):
+    for folder in scores.partitions(root):
         state = scores.state(folder, check=False)
         about = {name: printable(str(value)) for name, value in state.about.items()}
         model, engine = about.get("model", "?"), f"{about.get('engine', '?')} {about.get('version', '?')}"
         table.add_row(
             names.get(model, "(not in params.yaml)"), model[:8], engine,
             about.get("device", "?"), about.get("dtype", "?"), about.get("style", "?"), folder.name[:8],
-            f"{state.scores:,}", f"{state.chunks:,}", f"{state.size / 1e6:,.1f}",
+            f"{state.scores:,}", f"{state.score_files:,}", f"{state.size / 1e6:,.1f}",
         )  # fmt: skip
     output.show(table if table.row_count else f"{root}: no scores yet")
 
@@ -60,11 +60,11 @@ def _names() -> dict[str, str]:
 @app.command("verify")
 def verify(store: Root = None) -> None:
     """Reads every file of scores and compares it with its digest; exit code 1 if one is damaged."""
-    states = [scores.state(folder, check=True) for folder in scores.spaces(_root(store))]
+    states = [scores.state(folder, check=True) for folder in scores.partitions(_root(store))]
     bad = [f"{state.folder.name}/{name}" for state in states for name in state.damaged]
     for name in bad:
         typer.echo(f"damaged: {name}")
-    total = sum(state.chunks for state in states)
+    total = sum(state.score_files for state in states)
     if bad:
         raise CheckFailed(
             f"{len(bad):,} of {counted(total, 'file')} damaged",
@@ -77,12 +77,12 @@ def verify(store: Root = None) -> None:
 @app.command("compact")
 def compact(store: Root = None) -> None:
     """Merges many small files into few; safe while builds are running."""
-    for folder in scores.spaces(_root(store)):
+    for folder in scores.partitions(_root(store)):
         before = scores.state(folder, check=False)
         scores.compact(folder)
         after = scores.state(folder, check=False)
         typer.echo(
-            f"partition {folder.name[:8]}: {before.chunks:,} -> {counted(after.chunks, 'file')}, "
+            f"partition {folder.name[:8]}: {before.score_files:,} -> {counted(after.score_files, 'file')}, "
             f"{counted(after.scores, 'score')}"
         )
 
@@ -99,7 +99,7 @@ def gc(
         (found.commit, found.tokenizer)
         for found in (models.open(name, chosen, weights=False) for name in chosen.models)
     }
-    abouts = {folder.name: scores.state(folder, check=False).about for folder in scores.spaces(root)}
+    abouts = {folder.name: scores.state(folder, check=False).about for folder in scores.partitions(root)}
     keep = {name for name, about in abouts.items() if (about.get("model"), about.get("tokenizer")) in known}
     found = scores.rubbish(root, keep)
     for path in found:

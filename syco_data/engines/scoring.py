@@ -47,7 +47,7 @@ class Collected:
 class Pending:
     """What is to be done: `batches` of requests that miss a score, by key, and the scores that are there."""
 
-    shelf: store.Shelf
+    partition: store.Partition
     stored: pl.DataFrame
     batches: list[dict[str, Request]]
 
@@ -56,10 +56,10 @@ class Pending:
         return sum(map(len, self.batches))
 
 
-def space(model: ResolvedModel, settings: Engines) -> store.Space:
-    """The store's space for a model under these settings; needs no model library."""
+def partition_key(model: ResolvedModel, settings: Engines) -> store.PartitionKey:
+    """The store's partition for a model under these settings; needs no model library."""
     engine = engines.identity(settings)
-    return store.Space(
+    return store.PartitionKey(
         model=model.commit, tokenizer=model.tokenizer, engine=engine.engine, version=engine.version,
         device=engine.device, dtype=model.dtype, style=model.style, path=settings.scoring, scoring=planning.VERSION,
     )  # fmt: skip
@@ -67,9 +67,9 @@ def space(model: ResolvedModel, settings: Engines) -> store.Space:
 
 def pending(requests: Sequence[Request], model: ResolvedModel, settings: Engines) -> Pending:
     """Looks every request up; nothing is loaded and nothing is run."""
-    shelf = store.Shelf(local_path(settings.store), space(model, settings))
+    partition = store.Partition(local_path(settings.store), partition_key(model, settings))
     wanted = {store.key(request): request for request in requests}
-    stored = shelf.find(pl.Series(list(wanted), dtype=pl.String))
+    stored = partition.find(pl.Series(list(wanted), dtype=pl.String))
     longest = engines.longest(model, settings)
     # A text that was too long under another limit may fit now.
     stored = stored.filter(pl.col("logprobs").is_not_null() | (pl.col("tokens") >= longest)).remove(_is_broken())
@@ -78,7 +78,7 @@ def pending(requests: Sequence[Request], model: ResolvedModel, settings: Engines
         {name: request for name, request in batch if name not in here}
         for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch, _most_tokens(model, settings))
     ]
-    return Pending(shelf, stored, [batch for batch in batches if batch])
+    return Pending(partition, stored, [batch for batch in batches if batch])
 
 
 def _is_broken() -> pl.Expr:
@@ -152,7 +152,7 @@ def saved(todo: Pending, engine: engines.Engine) -> Iterator[pl.DataFrame]:
     for number, scored in engine.stream([list(batch.values()) for batch in todo.batches]):
         made = store.frame(todo.batches[number], scored)
         _refuse_broken(made, engine.model)
-        todo.shelf.add(made)
+        todo.partition.add(made)
         yield made
 
 

@@ -1,13 +1,13 @@
 """The score store: every score that was ever made, found again by what it depends on.
 
-    <root>/<space>/space.json                model, tokenizer, engine, version, device, dtype, style, path
-    <root>/<space>/<rows>-<digest>.parquet   chunks, never changed: columns of `schemas.SCORES`, sorted by key
-    <root>/<space>/index.json                rows and key range of each chunk; can be made again at any time
+    <root>/<partition>/space.json                model, tokenizer, engine, version, device, dtype, style, path
+    <root>/<partition>/<rows>-<digest>.parquet   scores, never changed: columns of `schemas.SCORES`, sorted by key
+    <root>/<partition>/index.json                rows and key range of each file; can be made again at any time
 
-A score's key is the digest of its exact text and options; the rest of what it depends on names the space. A
-chunk's name holds the digest of its bytes, so a torn or changed chunk is noticed, set aside and only its scores
-are missing. Chunks appear by renaming and are never written to again: any number of writers on one shared
-folder are safe, and at worst score a text twice (the chunk first in name order counts).
+A score's key is the digest of its exact text and options; the rest of what it depends on names the partition. A
+file's name holds the digest of its bytes, so a torn or changed file is noticed, set aside and only its scores
+are missing. Files of scores appear by renaming and are never written to again: any number of writers on one shared
+folder are safe, and at worst score a text twice (the file first in name order counts).
 """
 
 import hashlib
@@ -34,26 +34,26 @@ from syco_data.engines.planning import OptionScores, Request
 from syco_data.errors import SycoError
 from syco_data.formats import documents
 
-CHUNK = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
-SPACE = re.compile(r"[0-9a-f]{32}")
+SCORE_FILE = re.compile(r"(\d+)-([0-9a-f]{32})\.parquet")
+PARTITION = re.compile(r"[0-9a-f]{32}")
 _OURS = re.compile(
     r"space\.json|index\.json|\d+-[0-9a-f]{32}\.(parquet|damaged)|\.[0-9a-f]{32}\.part|\..*\.part.*\.tmp"
 )
 _LARGEST_ABOUT = 64 * 1024
 _LARGEST_INDEX = 256 << 20  # bytes
-_LARGEST_CHUNK = 1 << 30  # bytes
+_LARGEST_FILE = 1 << 30  # bytes
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, ArrowException, OSError, ValueError)
-ROWS_PER_CHUNK = 1_000_000  # of a compacted space
+ROWS_PER_FILE = 1_000_000  # of a compacted partition
 ROWS_AT_ONCE = 8_000_000  # that a compaction holds in memory
-READINGS = 20  # of a space that other processes compact meanwhile
+READINGS = 20  # of a partition that other processes compact meanwhile
 LEFTOVER_AGE = 3600.0  # seconds after which an unfinished file belongs to no living writer
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Space:
-    """What a score depends on besides its text: scores of different spaces never mix."""
+class PartitionKey:
+    """What a score depends on besides its text: scores of different partitions never mix."""
 
     model: str  # commit, or digest of weights and configuration
     tokenizer: str
@@ -71,21 +71,21 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """One file of a space."""
+class ScoreFile:
+    """One file of a partition."""
 
     path: Path
     rows: int
     digest: str
 
     def read(self) -> pl.DataFrame:
-        """The chunk's scores.
+        """The file's scores.
 
         Raises `Damaged` when its bytes are not those that were written or are no scores, `FileNotFoundError` when it
         is not there any more, and `SycoError` when the system refuses to read it.
         """
         self._check_regular()
-        content = files.read(self.path, _LARGEST_CHUNK)
+        content = files.read(self.path, _LARGEST_FILE)
         if hashlib.blake2b(content, digest_size=16).hexdigest() != self.digest:
             raise Damaged(self.path.name)
         try:
@@ -110,7 +110,7 @@ class Chunk:
 
 
 class Damaged(Exception):
-    """A chunk that is torn or was changed."""
+    """A file that is torn or was changed."""
 
 
 def key(request: Request) -> str:
@@ -136,18 +136,18 @@ def frame(keys: Iterable[str], scored: Collection[OptionScores]) -> pl.DataFrame
     return whole.join(lists, on="row", how="left", maintain_order="left").select(schemas.SCORES.names)
 
 
-class Shelf:
-    """One space of a store."""
+class Partition:
+    """One partition of a store: all scores that depend on the same model, engine and device."""
 
-    def __init__(self, root: Path, space: Space) -> None:
-        self.space, self.folder = space, root / space.id
+    def __init__(self, root: Path, key: PartitionKey) -> None:
+        self.key, self.folder = key, root / key.id
 
-    def chunks(self) -> list[Chunk]:
+    def score_files(self) -> list[ScoreFile]:
         """In name order."""
-        return list(_chunks(self.folder))
+        return list(_score_files(self.folder))
 
     def find(self, keys: pl.Series) -> pl.DataFrame:
-        """The stored scores of these keys, each once; damaged chunks are set aside and count as missing."""
+        """The stored scores of these keys, each once; damaged files are set aside and count as missing."""
         for _ in range(READINGS):
             try:
                 return self._find(pl.DataFrame({"key": keys.unique()}, schema={"key": pl.String}))
@@ -158,24 +158,24 @@ class Shelf:
     def _find(self, wanted: pl.DataFrame) -> pl.DataFrame:
         known, seen = self._index(), {}
         found = [pl.DataFrame(schema=schemas.SCORES.columns)]
-        for chunk in self.chunks():
-            entry = known.get(chunk.path.name)
+        for score_file in self.score_files():
+            entry = known.get(score_file.path.name)
             if entry is None or wanted.select(pl.col("key").is_between(*map(pl.lit, entry)).any()).item():
                 try:
-                    scores = chunk.read()
+                    scores = score_file.read()
                 except Damaged:
-                    _set_aside(chunk)
+                    _set_aside(score_file)
                     continue
                 entry = [scores["key"].min(), scores["key"].max()]
                 found.append(scores.join(wanted, on="key", how="semi"))
-            seen[chunk.path.name] = entry
+            seen[score_file.path.name] = entry
         if seen != known:
             with suppress(SycoError):  # reading goes on without it, on a full disk too
                 _write_whole(self.folder / "index.json", json.dumps(seen, sort_keys=True).encode())
         return pl.concat(found).unique("key", keep="first", maintain_order=True)
 
     def _index(self) -> dict[str, list[str]]:
-        """Key ranges by chunk name; whatever is wrong with the file, it is made again."""
+        """Key ranges by file name; whatever is wrong with the file, it is made again."""
         try:
             entries = documents.read_json(self.folder / "index.json", _LARGEST_INDEX)
             return {name: [str(first), str(last)] for name, (first, last) in entries.items()}
@@ -183,15 +183,15 @@ class Shelf:
             return {}
 
     def add(self, scores: pl.DataFrame) -> None:
-        """Saves scores (`schemas.SCORES`) as one chunk, whole or not at all."""
+        """Saves scores (`schemas.SCORES`) as one file, whole or not at all."""
         if scores.is_empty():
             return
         _make(self.folder)
-        if not is_space(self.folder):  # without it, or with a damaged one, no command knows the space
+        if not is_partition(self.folder):  # without it, or with a damaged one, no command knows the partition
             _write_whole(
-                self.folder / "space.json", json.dumps(asdict(self.space), indent=2, sort_keys=True).encode() + b"\n"
+                self.folder / "space.json", json.dumps(asdict(self.key), indent=2, sort_keys=True).encode() + b"\n"
             )
-        _write_chunk(self.folder, scores.unique("key", keep="first"))
+        _write_file(self.folder, scores.unique("key", keep="first"))
 
 
 def _make(folder: Path) -> None:
@@ -201,7 +201,7 @@ def _make(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
-def _write_chunk(folder: Path, scores: pl.DataFrame) -> Path:
+def _write_file(folder: Path, scores: pl.DataFrame) -> Path:
     # A name of its own per writer: process numbers of two machines may be equal.
     unfinished = folder / f".{uuid.uuid4().hex}.part"
     try:
@@ -240,44 +240,44 @@ def _unwritable(path: Path, error: Exception) -> SycoError:
     )
 
 
-def _chunks(folder: Path) -> Iterator[Chunk]:
+def _score_files(folder: Path) -> Iterator[ScoreFile]:
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     for name in names:
-        if match := CHUNK.fullmatch(name):
-            yield Chunk(folder / name, int(match[1]), match[2])
+        if match := SCORE_FILE.fullmatch(name):
+            yield ScoreFile(folder / name, int(match[1]), match[2])
 
 
-def _set_aside(chunk: Chunk) -> None:
+def _set_aside(score_file: ScoreFile) -> None:
     try:
-        chunk.path.rename(chunk.path.with_suffix(".damaged"))
+        score_file.path.rename(score_file.path.with_suffix(".damaged"))
     except FileNotFoundError:
         return
     except OSError as error:  # a store that is only read here: its scores count as missing all the same
-        _log.warning("score store: damaged chunk %s cannot be set aside: %s", chunk.path.name, error.strerror)
+        _log.warning("score store: damaged file %s cannot be set aside: %s", score_file.path.name, error.strerror)
         return
-    _log.warning("score store: chunk %s is damaged; its %d scores are made again", chunk.path.name, chunk.rows)
+    _log.warning("score store: file %s is damaged; its %d scores are made again", score_file.path.name, score_file.rows)
 
 
 @dataclass(frozen=True)
-class SpaceState:
-    """What lies in one space: `damaged` names chunks that do not hold what was written."""
+class PartitionState:
+    """What lies in one partition: `damaged` names files that do not hold what was written."""
 
     folder: Path
     about: dict[str, object]
-    chunks: int
+    score_files: int
     scores: int
     size: int  # bytes
     damaged: tuple[str, ...]
 
 
-def spaces(root: Path) -> list[Path]:
-    """The folders of a store's spaces: no other folder of `root`, which may be shared with anything."""
-    return sorted(path for path in root.iterdir() if is_space(path)) if root.is_dir() else []
+def partitions(root: Path) -> list[Path]:
+    """The folders of a store's partitions: no other folder of `root`, which may be shared with anything."""
+    return sorted(path for path in root.iterdir() if is_partition(path)) if root.is_dir() else []
 
 
-def is_space(folder: Path) -> bool:
-    """Whether a folder is a space: its name is the id of what its `space.json` describes."""
-    if not SPACE.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+def is_partition(folder: Path) -> bool:
+    """Whether a folder is a partition: its name is the id of what its `space.json` describes."""
+    if not PARTITION.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
         return False
     about = _about(folder)
     return bool(about) and content_id(json.dumps(about, sort_keys=True)) == folder.name
@@ -292,26 +292,26 @@ def _about(folder: Path) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def state(folder: Path, check: bool) -> SpaceState:
-    """Counts of a space; with `check` every chunk is read and compared with its digest."""
-    chunks = list(_chunks(folder))
-    return SpaceState(
-        folder, _about(folder), len(chunks), sum(chunk.rows for chunk in chunks),
-        sum(map(_size, chunks)),
-        tuple(chunk.path.name for chunk in chunks if check and _is_damaged(chunk)),
+def state(folder: Path, check: bool) -> PartitionState:
+    """Counts of a partition; with `check` every file is read and compared with its digest."""
+    score_files = list(_score_files(folder))
+    return PartitionState(
+        folder, _about(folder), len(score_files), sum(score_file.rows for score_file in score_files),
+        sum(map(_size, score_files)),
+        tuple(score_file.path.name for score_file in score_files if check and _is_damaged(score_file)),
     )  # fmt: skip
 
 
-def _size(chunk: Chunk) -> int:
+def _size(score_file: ScoreFile) -> int:
     try:
-        return chunk.path.stat().st_size
+        return score_file.path.stat().st_size
     except FileNotFoundError:  # compacted by another process meanwhile
         return 0
 
 
-def _is_damaged(chunk: Chunk) -> bool:
+def _is_damaged(score_file: ScoreFile) -> bool:
     try:
-        chunk.read()
+        score_file.read()
     except FileNotFoundError:
         return False
     except Damaged:
@@ -320,54 +320,54 @@ def _is_damaged(chunk: Chunk) -> bool:
 
 
 def compact(folder: Path) -> None:
-    """Merges a space's chunks into few, sorted by key; what other processes add meanwhile stays as it is.
+    """Merges a partition's files into few, sorted by key; what other processes add meanwhile stays as it is.
 
     The keys are gone through range by range, so that memory holds some million scores however many there are.
-    Where another process takes a chunk away meanwhile, this one stops: both have written the same scores.
+    Where another process takes a file away meanwhile, this one stops: both have written the same scores.
     """
     with suppress(FileNotFoundError):
         old = list(_sound(folder))
         if len(old) < 2:
             return
         new = {path for part in _ranges(old) for path in _merged(folder, old, part)}
-        for chunk in old:
-            if chunk.path not in new:
-                chunk.path.unlink(missing_ok=True)
+        for score_file in old:
+            if score_file.path not in new:
+                score_file.path.unlink(missing_ok=True)
 
 
-def _sound(folder: Path) -> Iterator[Chunk]:
-    """Chunks that hold what was written; damaged ones are set aside."""
-    for chunk in _chunks(folder):
+def _sound(folder: Path) -> Iterator[ScoreFile]:
+    """Files that hold what was written; damaged ones are set aside."""
+    for score_file in _score_files(folder):
         try:
-            chunk.read()
+            score_file.read()
         except Damaged:
-            _set_aside(chunk)
+            _set_aside(score_file)
         else:
-            yield chunk
+            yield score_file
 
 
-def _ranges(chunks: list[Chunk]) -> list[tuple[str, str]]:
+def _ranges(score_files: list[ScoreFile]) -> list[tuple[str, str]]:
     """Borders of key ranges that hold so many scores each; keys are digests, and so spread evenly."""
-    count = -(-sum(chunk.rows for chunk in chunks) // ROWS_AT_ONCE)
+    count = -(-sum(score_file.rows for score_file in score_files) // ROWS_AT_ONCE)
     borders = [f"{16**4 * number // count:04x}" for number in range(count)] + ["g"]
     return list(pairwise(borders))
 
 
-def _merged(folder: Path, chunks: list[Chunk], keys: tuple[str, str]) -> Iterator[Path]:
-    """Writes the scores of one range of keys, each once, and yields the new chunks."""
+def _merged(folder: Path, score_files: list[ScoreFile], keys: tuple[str, str]) -> Iterator[Path]:
+    """Writes the scores of one range of keys, each once, and yields the new files."""
     within = (pl.col("key") >= keys[0]) & (pl.col("key") < keys[1])
-    paths = [chunk.path for chunk in chunks]
+    paths = [score_file.path for score_file in score_files]
     found = pl.concat([pl.scan_parquet(path.absolute(), glob=False).select(schemas.SCORES.names) for path in paths])
-    # In the order of the chunks: where a key has two scores, the one that readers take stays.
+    # In the order of the files: where a key has two scores, the one that readers take stays.
     rows = found.filter(within).collect(engine="in-memory").unique("key", keep="first", maintain_order=True)
-    for part in rows.sort("key").iter_slices(ROWS_PER_CHUNK):
-        yield _write_chunk(folder, part)
+    for part in rows.sort("key").iter_slices(ROWS_PER_FILE):
+        yield _write_file(folder, part)
 
 
 def rubbish(root: Path, keep: set[str]) -> list[Path]:
-    """What `gc` removes: spaces whose id is not in `keep`, damaged chunks, files no writer will finish."""
-    dropped = [folder for folder in spaces(root) if folder.name not in keep]
-    for folder in set(spaces(root)) - set(dropped):
+    """What `gc` removes: partitions whose id is not in `keep`, damaged files, files no writer will finish."""
+    dropped = [folder for folder in partitions(root) if folder.name not in keep]
+    for folder in set(partitions(root)) - set(dropped):
         dropped += [path for path in folder.iterdir() if _is_ours(path) and _is_left(path)]
     return sorted(dropped)
 
@@ -385,9 +385,9 @@ def _is_left(path: Path) -> bool:
 
 
 def remove(path: Path) -> str | None:
-    """Removes a file or a space that `rubbish` named; the first name in a space that is not ours keeps its folder."""
+    """Removes a file or a partition that `rubbish` named; returns the first name in its folder that is not ours."""
     if path.is_dir():
-        # What says that it is a space goes last: the next call goes on where this one is killed.
+        # What says that it is a partition goes last: the next call goes on where this one is killed.
         for own in sorted(filter(_is_ours, list(path.iterdir())), key=lambda own: own.name == "space.json"):
             own.unlink(missing_ok=True)
         if foreign := next(path.iterdir(), None):

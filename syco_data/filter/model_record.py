@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from syco_data import files
-from syco_data.engines.store import Space
+from syco_data.engines.store import PartitionKey
 from syco_data.errors import SycoError
 from syco_data.formats import documents
 from syco_data.settings import Filter, Model
@@ -13,12 +13,12 @@ from syco_data.settings import Filter, Model
 NAME = "model.json"
 
 
-def write(model: Model, space: Space, way: Filter, folder: Path) -> None:
+def write(model: Model, key: PartitionKey, way: Filter, folder: Path) -> None:
     """Writes `source`, `revision`, all that a score depends on, and how it was asked (`way`, without any `auto`).
 
     No path of this machine is in it.
     """
-    record = {**asdict(space), "source": portable_source(model.source), "revision": model.revision}
+    record = {**asdict(key), "source": portable_source(model.source), "revision": model.revision}
     asking = {"ask": way.ask, "calibrate": way.calibrate, "rule": way.rule}
     files.write_json(folder / NAME, {"digest": record.pop("model"), **record, **asking})
 

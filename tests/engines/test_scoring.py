@@ -71,13 +71,13 @@ def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeyp
 def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
     chosen = engine_settings(tmp_path)
     first = scoring.collect(texts(60), MODEL, chosen)
-    shelf = scores.Shelf(Path(chosen.store), scoring.space(MODEL, chosen))
-    for chunk in shelf.chunks():
-        chunk.path.unlink()
+    partition = scores.Partition(Path(chosen.store), scoring.partition_key(MODEL, chosen))
+    for score_file in partition.score_files():
+        score_file.path.unlink()
     spoilt = first.scores.with_row_index().with_columns(
         logprobs=pl.when(pl.col("index") == 3).then(pl.lit([float("nan"), -1.0])).otherwise("logprobs")
     )
-    shelf.add(spoilt.drop("index"))
+    partition.add(spoilt.drop("index"))
     second = scoring.collect(texts(60), MODEL, chosen)
     assert (second.fresh, second.stored) == (1, 59)
     assert same(first.scores, second.scores)
@@ -215,11 +215,11 @@ def test_a_full_disk_stops_with_one_line_and_the_next_run_goes_on(tmp_path):
     assert after.stored >= 100 and len(after.scores) == 400
 
 
-def test_a_damaged_chunk_alone_is_scored_again(tmp_path, monkeypatch):
+def test_a_damaged_file_alone_is_scored_again(tmp_path, monkeypatch):
     chosen, log = engine_settings(tmp_path / "store"), tmp_path / "log"
     first = scoring.collect(texts(200), MODEL, chosen)
-    shelf = scoring.pending(texts(1), MODEL, chosen).shelf
-    shelf.chunks()[1].path.write_bytes(b"torn")
+    partition = scoring.pending(texts(1), MODEL, chosen).partition
+    partition.score_files()[1].path.write_bytes(b"torn")
     monkeypatch.setenv("SYCO_FAKE_LOG", str(log))
     again = scoring.collect(texts(200), MODEL, chosen)
     assert (again.stored, again.fresh, len(asked(log))) == (150, 50, 50)
