@@ -58,7 +58,7 @@ class Checkpoints:
         except (OSError, SycoError, KeyError, TypeError) as error:
             print(f"reference: the checkpoint in {self.folder} is not used: {error}", flush=True)
             return 0, 0
-        print(f"reference: resumes from step {step} of {'the planned' if not phase else f'round {phase}'}", flush=True)
+        print(f"reference: resumes after step {step}{f' of round {phase}' if phase else ''}", flush=True)
         return phase, step
 
 

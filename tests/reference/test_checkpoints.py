@@ -56,7 +56,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(tmp_path):
         assert not (cut / "reference").exists() and reached <= step_of(cut) < 60
     last = start(cut)
     printed, _ = last.communicate()
-    assert last.returncode == 0 and "reference: resumes from step" in printed
+    assert last.returncode == 0 and "reference: resumes after step" in printed
     assert digests(cut / "reference") == digests(whole / "reference")
     assert not [path.name for path in cut.iterdir() if path.name not in ("checkpoints", "reference")]
 
@@ -73,7 +73,7 @@ def test_a_finished_training_is_not_done_twice(saved, monkeypatch, capsys):
     before = digests(saved / "reference")
     reference.build(RECIPE, saved / "reference", saved / "checkpoints")
     assert digests(saved / "reference") == before
-    assert "resumes from step 6 of the planned" in capsys.readouterr().out
+    assert "reference: resumes after step 6\n" in capsys.readouterr().out
 
 
 def test_a_state_holds_tensors_and_json_alone(saved):
