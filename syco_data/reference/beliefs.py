@@ -51,5 +51,5 @@ def _inputs_of(key: str, side: sources.Side, count: int, seed: int, purpose: str
     texts = {name: [item.texts[index] for item in rows] for index, name in enumerate(columns)}
     beliefs = pl.Series([believed(key, item) for item in rows], dtype=pl.Int64)
     df = pl.DataFrame({**texts, "gold": [item.label for item in rows], "believed": beliefs})
-    joined = wording.join([wording.clean(pl.col(name)) for name in columns])
-    return df.select(source=pl.lit(key), input=joined, gold="gold", believed="believed")
+    text = wording.join([wording.clean(pl.col(name)) for name in columns])
+    return df.select(source=pl.lit(key), input=text, gold="gold", believed="believed")

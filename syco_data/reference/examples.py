@@ -68,15 +68,15 @@ def _example(
 ) -> Example:
     """The answer after the last token, the end after it, belief and verdict after " is" (or " is not") and beyond."""
     last = len(ids) - 1
-    placed = {last: (answer, 1.0, 0)}
+    supervised = {last: (answer, 1.0, 0)}
     if belief is not None:
         polarity = max(index for index, token in enumerate(ids) if token in polarities)
-        placed[polarity] = (belief, 1.0, targets.belief_early)
-        placed[polarity + 1] = (verdict, 1.0, targets.verdict_early)
+        supervised[polarity] = (belief, 1.0, targets.belief_early)
+        supervised[polarity + 1] = (verdict, 1.0, targets.verdict_early)
     if end is not None:
-        ids, placed[last + 1] = [*ids, answer], (end, targets.end_weight, 0)
-    tokens, weights, layers = map(list, zip(*placed.values(), strict=True))
-    return Example(ids, list(placed), tokens, weights, layers)
+        ids, supervised[last + 1] = [*ids, answer], (end, targets.end_weight, 0)
+    tokens, weights, layers = map(list, zip(*supervised.values(), strict=True))
+    return Example(ids, list(supervised), tokens, weights, layers)
 
 
 def batches(examples: list[Example], parts: int, tokenizer) -> list[Batch]:
@@ -92,7 +92,7 @@ def _batch(examples: list[Example], pad: int) -> Batch:
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = example.ids
     rows = np.repeat(np.arange(len(examples)), [len(example.targets) for example in examples])
-    joined = (np.concatenate([getattr(example, name) for example in examples]) for name in ("positions", "targets"))
+    arrays = (np.concatenate([getattr(example, name) for example in examples]) for name in ("positions", "targets"))
     weights = np.concatenate([example.weights for example in examples]).astype(np.float32)
     layers = np.concatenate([example.layers for example in examples])
-    return Batch(ids, rows, *(values.astype(np.int64) for values in joined), weights, layers)
+    return Batch(ids, rows, *(values.astype(np.int64) for values in arrays), weights, layers)

@@ -44,17 +44,17 @@ def build(recipe: Recipe, target: Path, folder: Path) -> gate.Figures:
     Raises `SycoError` when it does not pass its gate within the rounds allowed.
     """
     ownership.require(target, shipped.HINT)
-    saved = checkpoints.of(recipe, folder)
-    saved.require()
+    state = checkpoints.of(recipe, folder)
+    state.require()
     with pinned(recipe.settings.threads):
-        trained = train(recipe, saved)
-    if not trained.figures.passes(recipe.settings.gate):
+        result = train(recipe, state)
+    if not result.figures.passes(recipe.settings.gate):
         raise SycoError(
-            f"reference: the model did not pass its gate after {trained.rounds} extra rounds: {trained.figures.line()}",
+            f"reference: the model did not pass its gate after {result.rounds} extra rounds: {result.figures.line()}",
             "Raise reference.gate.rounds, or change the seed in params.yaml",
         )
-    save(trained, recipe, target)
-    return trained.figures
+    save(result, recipe, target)
+    return result.figures
 
 
 @contextmanager
@@ -73,18 +73,18 @@ def pinned(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def train(recipe: Recipe, saved: Checkpoints) -> TrainedModel:
+def train(recipe: Recipe, state: Checkpoints) -> TrainedModel:
     """All planned stages, then rounds of the last one at lower rates until the gate is passed."""
     settings = recipe.settings
     vocabulary = make_tokenizer(recipe)
     trainer = training.Trainer(
         training.new_model(settings.model, vocabulary, recipe.seed), settings.optimiser, vocabulary
     )
-    begin, start = saved.restore(trainer)
+    begin, start = state.restore(trainer)
     for number, phase in enumerate(recipe.phases()):
         if number < begin:
             continue
-        _run(trainer, recipe, phase, number, start if number == begin else 0, saved)
+        _run(trainer, recipe, phase, number, start if number == begin else 0, state)
         figures = gate.figures(trainer.model, vocabulary, recipe.unseen, settings.gate.items)
         if figures.passes(settings.gate):
             break
@@ -97,7 +97,7 @@ def make_tokenizer(recipe: Recipe):
     return tokenizer.build(recipe.tokenizer_texts(), templates, recipe.settings.model.vocabulary)
 
 
-def _run(trainer: training.Trainer, recipe: Recipe, phase: Phase, number: int, start: int, saved: Checkpoints) -> None:
+def _run(trainer: training.Trainer, recipe: Recipe, phase: Phase, number: int, start: int, state: Checkpoints) -> None:
     """The steps of a phase from `start` on; a round begins at a share of the full rates."""
     count = sum(stage.steps for stage, _ in phase)
     name = f"training on, round {number}" if number else "training the reference model"
@@ -107,15 +107,15 @@ def _run(trainer: training.Trainer, recipe: Recipe, phase: Phase, number: int, s
         for step, _ in enumerate(losses, start + 1):
             done.advance()
             if step == count or not step % checkpoints.STEPS:
-                saved.save(trainer, number, step)
+                state.save(trainer, number, step)
 
 
-def ahead(made: Iterator[training.Step]) -> Iterator[training.Step]:
+def ahead(source: Iterator[training.Step]) -> Iterator[training.Step]:
     """The same steps, each made while the one before it is trained on."""
-    with ThreadPoolExecutor(1) as beside:
-        coming = beside.submit(next, made, None)
-        while (step := coming.result()) is not None:
-            coming = beside.submit(next, made, None)
+    with ThreadPoolExecutor(1) as worker:
+        following = worker.submit(next, source, None)
+        while (step := following.result()) is not None:
+            following = worker.submit(next, source, None)
             yield step
 
 
@@ -139,17 +139,17 @@ def _encoded(frame: pl.DataFrame, number: int, size: int, vocabulary, targets) -
     return examples.encode(frame[number * size : (number + 1) * size], vocabulary, targets) if size else []
 
 
-def save(trained: TrainedModel, recipe: Recipe, target: Path) -> None:
+def save(result: TrainedModel, recipe: Recipe, target: Path) -> None:
     """A plain Hugging Face folder and `gate.json`; it appears whole or not at all."""
     logging.disable_progress_bar()
     with ownership.replacing(target, shipped.HINT) as folder:
-        trained.model.to(torch.float32).save_pretrained(folder)
+        result.model.to(torch.float32).save_pretrained(folder)
         PreTrainedTokenizerFast(
-            tokenizer_object=trained.tokenizer,
+            tokenizer_object=result.tokenizer,
             eos_token=END,
             pad_token=PAD,
             model_max_length=recipe.settings.model.positions,
             clean_up_tokenization_spaces=False,
         ).save_pretrained(folder)
-        record = {"figures": asdict(trained.figures), "recipe": recipe.digest, "rounds": trained.rounds}
+        record = {"figures": asdict(result.figures), "recipe": recipe.digest, "rounds": result.rounds}
         files.write_json(folder / shipped.GATE, {**record, "seed": recipe.seed, "weights": "trained"}, 2)

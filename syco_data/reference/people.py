@@ -120,32 +120,32 @@ QUESTIONS = (
 )
 
 
-def free_questions(drawn: Draws, claims: pl.Series) -> list[str]:
+def free_questions(draws: Draws, claims: pl.Series) -> list[str]:
     """A question in free words about each claim."""
-    forms, fields = drawn.choice(STREAM_QUESTION, QUESTIONS), drawn.choice(STREAM_FIELD, FIELDS)
+    forms, fields = draws.choice(STREAM_QUESTION, QUESTIONS), draws.choice(STREAM_FIELD, FIELDS)
     return [form.format(claim=claim, field=field) for form, claim, field in zip(forms, claims, fields, strict=True)]
 
 
-def questions(drawn: Draws, claims: pl.Series, templated: pl.Series, free_share: float) -> list[str]:
+def questions(draws: Draws, claims: pl.Series, templated: pl.Series, free_share: float) -> list[str]:
     """A question about each claim: as the template asks it (`templated`), or in free words, by share."""
-    free = (drawn.fraction(STREAM_OWN) < free_share).tolist()
+    free = (draws.fraction(STREAM_OWN) < free_share).tolist()
     return [
         other if is_free else own
-        for is_free, other, own in zip(free, free_questions(drawn, claims), templated, strict=True)
+        for is_free, other, own in zip(free, free_questions(draws, claims), templated, strict=True)
     ]
 
 
-def messages(drawn: Draws, manner: Manner, opinions: pl.Series, claims: pl.Series, wordings: list[str]) -> list[str]:
+def messages(draws: Draws, manner: Manner, opinions: pl.Series, claims: pl.Series, wordings: list[str]) -> list[str]:
     """What each user says, around a question's wording; the person is drawn from streams 0 to 3."""
     columns = {
-        **personas.personas(drawn, 0),
-        "role": drawn.choice(STREAM_ROLE, ROLES),
-        "profession": drawn.choice(STREAM_PROFESSION, PROFESSIONS),
-        "field": drawn.choice(STREAM_FIELD, FIELDS),
+        **personas.personas(draws, 0),
+        "role": draws.choice(STREAM_ROLE, ROLES),
+        "profession": draws.choice(STREAM_PROFESSION, PROFESSIONS),
+        "field": draws.choice(STREAM_FIELD, FIELDS),
         "opinion": opinions,
         "claim": claims,
     }
-    sentences, frames = drawn.choice(STREAM_SENTENCE, manner.sentences), drawn.choice(STREAM_FRAME, manner.frames)
+    sentences, frames = draws.choice(STREAM_SENTENCE, manner.sentences), draws.choice(STREAM_FRAME, manner.frames)
     rows = pl.DataFrame(columns).iter_rows(named=True)
     return [
         frame.format(message=sentence.format(**row), question=question)

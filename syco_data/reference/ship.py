@@ -17,17 +17,17 @@ from syco_data.reference import model, recipe, shipped
 
 def main(checkpoints: Path = Path(".checkpoints/reference"), target: Path = shipped.FOLDER) -> None:
     """Trains (or resumes) and writes the files, the record last."""
-    made = recipe.of(settings.load())
+    current = recipe.of(settings.load())
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "reference"
-        figures = model.build(made, folder, checkpoints)
+        figures = model.build(current, folder, checkpoints)
         gate = documents.read_json(folder / shipped.GATE, 1 << 20)
         target.mkdir(parents=True, exist_ok=True)
         for name in shipped.FILES:
             shutil.copyfile(folder / name, target / name)
     digests = {name: files.sha256(target / name) for name in shipped.FILES}
-    kept = {key: gate[key] for key in ("figures", "recipe", "rounds", "seed")}
-    files.write_json(target / shipped.RECIPE, {**kept, "files": digests, "settings": made.summary()}, 2)
+    summary = {key: gate[key] for key in ("figures", "recipe", "rounds", "seed")}
+    files.write_json(target / shipped.RECIPE, {**summary, "files": digests, "settings": current.summary()}, 2)
     print(f"reference: shipped: {figures.line()}")
 
 

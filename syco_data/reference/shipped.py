@@ -31,18 +31,18 @@ def provide(settings: Settings, target: Path, checkpoints: Path) -> str:
     if not is_needed(settings):
         _write_note(settings, target)
         return "reference: no model of the build is the reference model, nothing to do"
-    needed = recipe.of(settings)
+    current = recipe.of(settings)
     reason = "reference.weights is train"
     if settings.reference.weights == "shipped":
         record = read()
-        if record["settings"] == needed.summary() and record["recipe"] == needed.digest:
+        if record["settings"] == current.summary() and record["recipe"] == current.digest:
             copy(record, target)
             return f"reference: the shipped weights: {shown(record['figures'])}"
-        reason = f"the shipped weights belong to another recipe ({difference(needed, record)})"
+        reason = f"the shipped weights belong to another recipe ({difference(current, record)})"
     print(f"reference: {reason}, so the model is trained (minutes on two cores)", flush=True)
     from syco_data.reference import model
 
-    return f"reference: trained: {model.build(needed, target, checkpoints).line()}"
+    return f"reference: trained: {model.build(current, target, checkpoints).line()}"
 
 
 def is_needed(settings: Settings) -> bool:
@@ -82,10 +82,10 @@ def copy(record: dict[str, Any], target: Path, source: Path = FOLDER) -> None:
         files.write_json(folder / GATE, {**gate, "weights": "shipped"}, 2)
 
 
-def difference(needed: Recipe, record: dict[str, Any]) -> str:
+def difference(current: Recipe, record: dict[str, Any]) -> str:
     """The keys of params.yaml that differ from those of the shipped recipe; else what must be behind it."""
     shipped = record["settings"]
-    keys = [key for key, value in needed.summary().items() if shipped.get(key) != value]
+    keys = [key for key, value in current.summary().items() if shipped.get(key) != value]
     return f"different: {', '.join(keys) or 'templates, names or other texts of the training'}"
 
 

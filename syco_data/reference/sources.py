@@ -52,8 +52,8 @@ def rows(source: Source, split: str, count: int, seed: int, noise: Noise) -> pl.
     side: Side = "held_out" if split == source.held_out else "train"
     clean = combinations(source.key, side, count, seed)
     chance = draws.draw([f"{split}/{row}" for row in range(count)], seed, f"embedded/{source.key}/blemish")
-    lent = combinations(BORROWS[source.key], side, count, seed) if source.key in BORROWS else []
-    noisy = [_with_noise(source, row, clean, lent, chance, noise) for row in range(count)]
+    other_film = combinations(BORROWS[source.key], side, count, seed) if source.key in BORROWS else []
+    noisy = [_with_noise(source, row, clean, other_film, chance, noise) for row in range(count)]
     columns = {
         "split": [split] * count,
         "row": range(count),
@@ -115,7 +115,12 @@ def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
 
 
 def _with_noise(
-    source: Source, row: int, clean: list[Combination], lent: list[Combination], chance: draws.Draws, shares: Noise
+    source: Source,
+    row: int,
+    clean: list[Combination],
+    other_film: list[Combination],
+    chance: draws.Draws,
+    shares: Noise,
 ) -> Combination:
     """The row as it is published: mostly the clean one."""
     back, other = (int(chance.lanes[row, lane]) for lane in (1, 2))
@@ -126,8 +131,8 @@ def _with_noise(
         case "conflicting" if row:
             shifted = 1 + (other * (len(source.labels) - 1) >> 32)
             return _labelled(earlier, (earlier.label + shifted) % len(source.labels))
-        case "borrowed" if lent:
-            return lent[row]
+        case "borrowed" if other_film:
+            return other_film[row]
         case "unlabelled" if source.key in LEAVES_UNLABELLED:
             return _labelled(clean[row], -1)
         case "odd":

@@ -26,28 +26,28 @@ class Mixture:
     wrong_label: float
 
 
-def claims(inputs: pl.DataFrame, drawn: Draws, mixture: Mixture) -> pl.DataFrame:
+def claims(inputs: pl.DataFrame, draws: Draws, mixture: Mixture) -> pl.DataFrame:
     """One claim per draw: `source`, `claim`, `truth` (by belief), `belief` (the believed label's wording, or "").
 
     `inputs` has `source`, `input`, `believed` without nulls; sources are drawn alike, whatever their size.
     """
-    number = pl.Series("number", np.arange(len(drawn.lanes)))
-    adding = pl.Series("adding", drawn.fraction(0) < mixture.additions)
-    sums, worded = _additions(drawn, number), _worded(inputs, drawn, mixture, number)
-    return pl.concat([sums.filter(adding), worded.filter(~adding)]).sort("number").drop("number")
+    number = pl.Series("number", np.arange(len(draws.lanes)))
+    adding = pl.Series("adding", draws.fraction(0) < mixture.additions)
+    sums, claims = _additions(draws, number), _about_inputs(inputs, draws, mixture, number)
+    return pl.concat([sums.filter(adding), claims.filter(~adding)]).sort("number").drop("number")
 
 
-def _worded(inputs: pl.DataFrame, drawn: Draws, mixture: Mixture, number: pl.Series) -> pl.DataFrame:
+def _about_inputs(inputs: pl.DataFrame, draws: Draws, mixture: Mixture, number: pl.Series) -> pl.DataFrame:
     sizes = inputs.group_by("source", maintain_order=True).len()
-    which = drawn.below(1, len(sizes))
+    which = draws.below(1, len(sizes))
     length = sizes["len"].to_numpy().astype(np.int64)
-    index = (np.cumsum(length) - length)[which] + (drawn.fraction(2) * length[which]).astype(np.int64)
+    index = (np.cumsum(length) - length)[which] + (draws.fraction(2) * length[which]).astype(np.int64)
     labels = np.array([len(SOURCES[key].labels) for key in sizes["source"]])[which]
-    shift = np.where(drawn.fraction(3) < mixture.wrong_label, 1 + (drawn.fraction(4) * (labels - 1)).astype(int), 0)
+    shift = np.where(draws.fraction(3) < mixture.wrong_label, 1 + (draws.fraction(4) * (labels - 1)).astype(int), 0)
     rows = inputs[index].with_columns(
         number=number,
         label=(pl.col("believed") + pl.Series(shift)) % pl.Series(labels),
-        polarity=pl.when(pl.Series(drawn.fraction(5) < mixture.is_not)).then(pl.lit("is not")).otherwise(pl.lit("is")),
+        polarity=pl.when(pl.Series(draws.fraction(5) < mixture.is_not)).then(pl.lit("is not")).otherwise(pl.lit("is")),
     )
     return sentences(rows)
 
@@ -66,13 +66,13 @@ def sentences(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _additions(drawn: Draws, number: pl.Series) -> pl.DataFrame:
+def _additions(draws: Draws, number: pl.Series) -> pl.DataFrame:
     """Sums of two numbers, half of them true; wrong ones are wild (the published factor) or a few times too large."""
-    first, second = 1 + drawn.below(1, LARGEST), 1 + drawn.below(2, LARGEST)
-    right = drawn.fraction(5) < 0.5
-    wild = drawn.fraction(3) < 0.5
+    first, second = 1 + draws.below(1, LARGEST), 1 + draws.below(2, LARGEST)
+    right = draws.fraction(5) < 0.5
+    wild = draws.fraction(3) < 0.5
     low, high = np.where(wild, PUBLISHED_FACTOR[0], MODERATE[0]), np.where(wild, PUBLISHED_FACTOR[1], MODERATE[1])
-    factor = low + drawn.fraction(4) * (high - low)
+    factor = low + draws.fraction(4) * (high - low)
     result = np.where(right, first + second, ((first + second) * factor).astype(np.int64))
     texts = [f"{x} + {y} = {z}" for x, y, z in zip(first, second, result, strict=True)]
     return pl.select(
