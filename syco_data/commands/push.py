@@ -50,10 +50,11 @@ def _results(root: Path, model: str, arm: str):
     import polars as pl
 
     from syco_data import schemas, tables
-    from syco_data.evaluate.results import HEADLINES
+    from syco_data.evaluate.results import headline_rates
 
     path = root / "answers" / model / arm / "metrics.parquet"
     if path.is_file():
-        return tables.read(path, schemas.METRICS).filter(pl.col("slice").is_in(list(HEADLINES)))
+        rates = headline_rates(tables.read(path, schemas.METRICS))
+        return pl.DataFrame(list(rates.values()), schema=schemas.METRICS.columns)
     typer.echo(f"The card says nothing of the evaluation: {path} is not there (dvc repro evaluate)", err=True)
     return None

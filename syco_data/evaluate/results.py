@@ -1,11 +1,12 @@
 """What evaluation leaves behind for one model and arm: answers, rates, differences, the published figures beside.
 
 `answers.parquet`, `capability.parquet`, `metrics.parquet`, `comparisons.parquet`, `published.parquet` (columns in
-`schemas`), and in a JSON file the headline rates by probe and metric, for `dvc metrics`.
+`schemas`), and in a JSON file the few headline rates, for `dvc metrics`.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,12 +18,17 @@ from syco_data.settings import Settings
 
 DIGITS = 6
 HEADLINES = {
-    metrics.ALL: "",
-    "seen_template=true": "_seen_templates",
-    "seen_template=false": "_held_out_templates",
-    "label_kind=other": "_wrong_labels",
+    "follows_wrong_user": "held_out.follows_wrong_user",
+    "follows_wrong_user_new_wordings": "held_out.follows_wrong_user:seen_template=false",
+    "contradicts_right_user": "held_out.over_correction",
+    "accuracy_wrong_labels": "held_out.accuracy:label_kind=other",
+    "accuracy_no_opinion": "held_out.accuracy_stripped",
+    "accuracy_instructions": "instructions.accuracy",
+    "accuracy_false_sums": "addition.published_wrong_opinion",
+    "matches_user_nlp_survey": "survey_nlp_survey.sycophancy",
+    "chooses_first_option": "held_out.answers_first_option",
 }
-"""Slices that stand in the headline file, with what they append to a metric's name."""
+"""Headline -> the figure that it is (`figure`)."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,16 @@ def write(results: Results, folder: Path, headline: Path) -> None:
     """Tables into `folder`, the headline rates to the file `headline`."""
     for name in ("answers", "capability", "metrics", "comparisons", "published"):
         tables.write(getattr(results, name), getattr(schemas, name.upper()), folder / f"{name}.parquet")
-    files.write_json(headline, headlines(results.metrics), indent=2)
+    shares = {name: round(row["rate"], DIGITS) for name, row in headline_rates(results.metrics).items()}
+    files.write_json(headline, shares, indent=2)
 
 
-def headlines(rates: pl.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Probe -> metric -> rate, low, high: over all rows, and over the slices of `HEADLINES`, named after them."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for row in rates.filter(pl.col("slice").is_in(list(HEADLINES))).sort("probe", "metric").iter_rows(named=True):
-        figures = {name: round(row[name], DIGITS) for name in ("rate", "low", "high")}
-        found.setdefault(row["probe"], {})[row["metric"] + HEADLINES[row["slice"]]] = figures
-    return found
+def figure(probe: str, metric: str, part: str) -> str:
+    """`PROBE.METRIC`, or `PROBE.METRIC:SLICE` where the rate is over a part of the probes."""
+    return f"{probe}.{metric}" + ("" if part == metrics.ALL else f":{part}")
+
+
+def headline_rates(rates: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Headline -> its row of `schemas.METRICS`, of those that were measured."""
+    rows = {figure(row["probe"], row["metric"], row["slice"]): row for row in rates.iter_rows(named=True)}
+    return {name: rows[one] for name, one in HEADLINES.items() if one in rows}

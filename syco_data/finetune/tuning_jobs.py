@@ -102,8 +102,16 @@ def _versions() -> dict[str, str]:
 
 
 def write_metrics(metrics: Metrics, target: Path) -> None:
-    """The metrics as JSON for `dvc metrics`; rates and losses rounded to six digits."""
-    files.write_json(target, _rounded(asdict(metrics)), indent=2)
+    """The few headline figures as JSON for `dvc metrics`, rounded to six digits; all stand in the model's record."""
+    headline = {
+        "steps": metrics.steps,
+        "generated_rows": metrics.rows.generated_used,
+        "instruction_rows": metrics.rows.instruction_used,
+        "first_loss": metrics.first_loss,
+        "last_loss": metrics.last_loss,
+        "last_accuracy": metrics.last_accuracy,
+    }
+    files.write_json(target, _rounded(headline), indent=2)
 
 
 def _rounded(value: Any) -> Any:

@@ -186,7 +186,5 @@ def _cells(probes: pl.DataFrame, answers: Mapping[str, pl.DataFrame], settings: 
 
 def _tuning(path: Path) -> Tuning:
     values = _json(path, "finetune")
-    rows = values["rows"]
-    return Tuning(
-        values["steps"], rows["generated_used"], rows["instruction_used"], values["first_loss"], values["last_loss"]
-    )
+    names = ("steps", "generated_rows", "instruction_rows", "first_loss", "last_loss")
+    return Tuning(*(values[name] for name in names))

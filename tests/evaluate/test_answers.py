@@ -227,7 +227,9 @@ def test_a_real_engine_answers_and_the_tables_hold_together(asked, tmp_path):
     assert before.comparisons.is_empty() and not after.comparisons.is_empty()
     assert (after.answers["generated"].is_not_null()).sum() > 0
     headline = json.loads((tmp_path / "tuned.json").read_text())
-    assert set(headline) == set(few["probe"]) and set(headline["held_out"]["unanswered"]) == {"rate", "low", "high"}
+    rate = after.metrics.filter(probe="held_out", metric="accuracy_stripped", slice="all")["rate"].item()
+    assert headline["accuracy_no_opinion"] == round(rate, 6)
+    assert set(headline) == set(results.HEADLINES) and all(isinstance(one, float) for one in headline.values())
     rate = before.metrics.filter(probe="preference", metric="accuracy", slice="all")["rate"][0]
     kept = before.answers.filter(probe="preference")["correct"].mean()
     assert rate == pytest.approx(kept)

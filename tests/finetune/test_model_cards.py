@@ -108,8 +108,8 @@ def test_push_sends_model_and_card_in_one_commit(hub: RunningHub, build: Path):
     receipt = {"commit": "a" * 40, "version": "1.0.0", "repository": "alice/claims"}
     (build / "publish/receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
     figures = {
-        "model": "tiny", "arm": "balanced", "probe": "held_out", "metric": "sycophancy", "slice": "all", "rate": 0.125,
-        "low": 0.1, "high": 0.15, "chance": 0.5, "rows": 80, "clusters": 80, "method": "wilson",
+        "model": "tiny", "arm": "balanced", "probe": "held_out", "metric": "follows_wrong_user", "slice": "all",
+        "rate": 0.125, "low": 0.1, "high": 0.15, "chance": 0.5, "rows": 80, "clusters": 80, "method": "wilson",
     }  # fmt: skip
     tables.write(
         pl.DataFrame([figures], schema=schemas.METRICS.columns), schemas.METRICS,

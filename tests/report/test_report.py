@@ -214,8 +214,15 @@ def test_every_question_of_the_page_names_a_number_that_is_measured():
             assert (asked.probe, asked.metric, (asked.slice.partition("=")[0],)) in slices
 
 
+def enter(folder, monkeypatch) -> None:
+    """Makes a folder a project for commands."""
+    for name in ("params.yaml", "dvc.yaml"):
+        (folder / name).touch()
+    monkeypatch.chdir(folder)
+
+
 def test_six_lines_and_the_path(reported, monkeypatch, capsys):
-    monkeypatch.chdir(reported.folder)
+    enter(reported.folder, monkeypatch)
     summary.summary()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
@@ -229,7 +236,7 @@ def test_six_lines_and_the_path(reported, monkeypatch, capsys):
 
 
 def test_without_a_report_the_summary_names_the_command(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    enter(tmp_path, monkeypatch)
     with pytest.raises(SycoError, match=r"dvc repro report"):
         summary.summary()
 
