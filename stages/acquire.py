@@ -1,14 +1,19 @@
 """Stage acquire: one source's rows and provenance record, below data/raw/<source>/."""
 
-from stages import run
+from stages import Summary, run
 from stages.folders import RAW
 from syco_data.acquire import acquire
+from syco_data.progress import counted
 from syco_data.settings import Settings
 
 
-def main(settings: Settings, *keys: str) -> None:
+def main(settings: Settings, *keys: str) -> Summary:
+    counts = []
     for source in acquire.chosen(keys, settings):
-        acquire.write(acquire.acquire(source, settings), RAW / source.key)
+        acquired = acquire.acquire(source, settings)
+        acquire.write(acquired, RAW / source.key)
+        counts.append(len(acquired.rows))
+    return Summary(counted(len(counts), "source"), counted(sum(counts), "row"))
 
 
 if __name__ == "__main__":

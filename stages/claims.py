@@ -2,15 +2,16 @@
 
 import polars as pl
 
-from stages import run
+from stages import Summary, run
 from stages.tables import build_tables
 from syco_data import schemas, tables
 from syco_data.claims import claims
+from syco_data.progress import counted
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings) -> Summary:
     places = build_tables(settings)
     raw = {
         key: tables.read(path, schemas.raw(SOURCES[key])).filter(pl.col("split") == SOURCES[key].train)
@@ -19,6 +20,8 @@ def main(settings: Settings) -> None:
     built = claims.build(raw, settings.claims, settings.seed)
     tables.write(built.kept, schemas.CLAIMS, places.claims)
     tables.write(built.dropped, schemas.DROPPED_ROWS, places.dropped_rows)
+    rows = sum(map(len, raw.values()))
+    return Summary(counted(rows, "row"), counted(len(built.kept), "claim"), built.dropped["reason"])
 
 
 if __name__ == "__main__":

@@ -6,17 +6,18 @@ is the first of all, and DVC removes no output of another one before the setting
 
 from pathlib import Path
 
-from stages import run
+from stages import Summary, run
 from stages.folders import CODE
 from syco_data import files, modules
 from syco_data.settings import Settings, revisions
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings) -> Summary:
     revisions.require_commits(settings)
-    for script in sorted(Path("stages").glob("*.py")):
-        if "\n    run(main)\n" in script.read_text(encoding="utf-8"):
-            files.write(CODE / f"{script.stem}.txt", modules.listing(script, Path()))
+    scripts = [path for path in sorted(Path("stages").glob("*.py")) if "\n    run(main)\n" in path.read_text("utf-8")]
+    for script in scripts:
+        files.write(CODE / f"{script.stem}.txt", modules.listing(script, Path()))
+    return Summary(f"{len(scripts)} scripts", f"{len(scripts)} lists of modules")
 
 
 if __name__ == "__main__":

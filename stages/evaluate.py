@@ -1,21 +1,23 @@
 """Stage evaluate: every probe put to one tuned model, and what tuning changed."""
 
-from stages import run
+from stages import Summary, run
 from stages.folders import ANSWERS, EVALUATION, PROBES, TUNED
 from syco_data import schemas, tables
 from syco_data.engines import models
 from syco_data.evaluate import answers, results
 from syco_data.finetune import adapters
+from syco_data.progress import counted
 from syco_data.settings import REFERENCE, Settings
 
 
-def main(settings: Settings, model: str, arm: str) -> None:
+def main(settings: Settings, model: str, arm: str) -> Summary:
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES)
     with adapters.whole(TUNED / model / arm, lambda: models.open(model, settings)) as folder:
         tuned = settings.models[model].model_copy(update={"source": str(folder), "revision": None})
         subject = answers.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, settings.hub))
         found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / answers.BASE))
     results.write(found, ANSWERS / model / arm, EVALUATION / model / f"{arm}.json")
+    return Summary(counted(len(found.answers), "probe"), f"{found.answers['choice'].count():,} answered")
 
 
 if __name__ == "__main__":

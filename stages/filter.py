@@ -2,16 +2,17 @@
 
 from rich.console import Console
 
-from stages import run
+from stages import Summary, run
 from stages.folders import FILTRATION, VERDICTS
 from stages.tables import build_tables
 from syco_data import schemas, tables
 from syco_data.engines import models, scoring
 from syco_data.filter import assess, development, model_record, questions, report, summary, verdicts
+from syco_data.progress import counted
 from syco_data.settings import Settings
 
 
-def main(settings: Settings, name: str) -> None:
+def main(settings: Settings, name: str) -> Summary:
     places = build_tables(settings)
     model = models.open(name, settings)
     prompts = questions.of_build(places)
@@ -26,6 +27,8 @@ def main(settings: Settings, name: str) -> None:
     report.show(name, figures, decided, collected, way, Console(stderr=True))
     if any(settings.arms[arm].filtered for arm in settings.build.arms):
         summary.refuse_useless(name, prompts, decided.table, figures, way)
+    reasons = decided.table["reason"].drop_nulls()
+    return Summary(counted(len(prompts), "prompt"), f"{len(prompts) - len(reasons):,} kept", reasons)
 
 
 if __name__ == "__main__":

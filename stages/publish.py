@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from stages import run
+from stages import Summary, run
 from stages.folders import RECEIPT, RELEASE
 from syco_data import files
 from syco_data.publish import publishing
 from syco_data.settings import Settings
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings) -> Summary:
     previous = settings.release.previous
     before = None if previous is None else Path(previous)
     done = publishing.as_configured(RELEASE, settings.publish, before, settings.hub)
     print("\n".join(done.lines()))
     files.write(RECEIPT, done.to_json())
+    dry = isinstance(done, publishing.Plan)
+    return Summary(f"version {done.version}", "a dry run" if dry else f"published as {done.tag}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages import run
+from stages import Summary, run
 from stages.folders import CHECKS, CODE, RAW, RELEASE, VERDICTS
 from stages.tables import build_tables
 from syco_data import modules
@@ -10,13 +10,14 @@ from syco_data.acquire import provenance
 from syco_data.diff import diffing
 from syco_data.filter import model_record
 from syco_data.formats import documents
+from syco_data.progress import counted
 from syco_data.release import environment, release
 from syco_data.settings import Settings
 
 STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "select", "validate", "release")
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings) -> Summary:
     made = release.FinishedBuild(
         tables=build_tables(settings),
         reports=CHECKS,
@@ -24,7 +25,9 @@ def main(settings: Settings) -> None:
         models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
         git=environment.commit_of(Path(), code()),
     )
-    release.write_release(made, settings, RELEASE, diffing.bump)
+    built = release.write_release(made, settings, RELEASE, diffing.bump)
+    rows = sum(file.table.rows for file in built.tables)
+    return Summary(counted(rows, "row"), f"version {built.version} with {counted(len(built.tables), 'table')}")
 
 
 def code() -> set[str]:

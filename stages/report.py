@@ -1,13 +1,14 @@
 """Stage report: one page about the whole build, its figures as files, six lines for the terminal."""
 
-from stages import run
+from stages import Summary, run
 from stages.folders import ANSWERS, CHECKS, PROBES, PROMPTS, RELEASE, RESULTS, TUNING, VERDICTS
+from syco_data.progress import counted
 from syco_data.report import evidence, report
 from syco_data.settings import Settings
 from syco_data.validate import findings
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings) -> Summary:
     places = evidence.Places(
         answers=ANSWERS,
         verdicts=VERDICTS,
@@ -18,7 +19,9 @@ def main(settings: Settings) -> None:
         audit=CHECKS / findings.AUDIT,
         release=RELEASE,
     )
-    report.write(report.build(evidence.read(places, settings), settings), RESULTS)
+    page = report.build(evidence.read(places, settings), settings)
+    report.write(page, RESULTS)
+    return Summary(None, f"{RESULTS / report.PAGE} with {counted(len(page.drawings), 'figure')}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Stage select: the training set of one model and arm, and the dropped prompts with reasons."""
 
-from stages import run
+from stages import Summary, run
 from stages.tables import build_tables
 from syco_data import schemas, select, tables
+from syco_data.progress import counted
 from syco_data.settings import Settings
 
 
-def main(settings: Settings, model: str, arm: str) -> None:
+def main(settings: Settings, model: str, arm: str) -> Summary:
     places = build_tables(settings)
     candidates = select.pool(
         tables.read(places.prompts, schemas.PROMPTS, list(select.POOL_COLUMNS)),
@@ -20,6 +21,8 @@ def main(settings: Settings, model: str, arm: str) -> None:
     texts = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", "prompt"])
     tables.write(select.train_rows(chosen.kept, texts), schemas.TRAIN, places.train[model, arm])
     tables.write(chosen.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[model, arm])
+    made = counted(len(chosen.kept), "training row")
+    return Summary(counted(len(candidates), "prompt"), made, chosen.dropped["reason"])
 
 
 if __name__ == "__main__":

@@ -2,21 +2,24 @@
 
 from pathlib import Path
 
-from stages import run
+from stages import Summary, run
 from stages.folders import CHECKS
 from stages.tables import build_tables
 from syco_data import files
 from syco_data.build import Tables
+from syco_data.progress import counted
 from syco_data.prompts import prompts
 from syco_data.settings import Settings, local_path
 from syco_data.validate import expectations, findings, validation
 from syco_data.validate.findings import Checked
 
 
-def main(settings: Settings) -> None:
-    findings.require(check(build_tables(settings), settings, CHECKS, local_path(settings.checks.docs)))
+def main(settings: Settings) -> Summary:
+    checked = check(build_tables(settings), settings, CHECKS, local_path(settings.checks.docs))
+    findings.require(checked)
     # Always the same words: what waits for the checks does not run again because a report reads otherwise.
     files.write(CHECKS / "passed", "every check holds\n")
+    return Summary(counted(len(checked.tables), "table"), f"{len(checked.findings):,} checks hold")
 
 
 def check(build: Tables, settings: Settings, reported: Path, docs: Path) -> Checked:

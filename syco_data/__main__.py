@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import syco_data
-from syco_data import redaction, streams
+from syco_data import quiet, redaction, streams
 from syco_data.commands import (
     assess,  # noqa: F401 - a command of `models`
     counts,
@@ -96,7 +96,7 @@ def start(
 
 def main() -> None:
     limits.begin()
-    with streams.safe(), redaction.guarded():
+    with streams.safe(), redaction.guarded(), quiet.libraries():
         code = _code()
     limits.leave(code)
 

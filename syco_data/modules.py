@@ -13,6 +13,7 @@ WITHOUT_EFFECT = (
     "syco_data/__init__.py",
     "syco_data/errors.py",
     "syco_data/progress.py",
+    "syco_data/quiet.py",
     "syco_data/settings/",
 )
 

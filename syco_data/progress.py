@@ -12,6 +12,11 @@ from typing import TextIO
 MINUTE = 60.0
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `1,983 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 @dataclass
 class Progress:
     """Counts `done` of `total`; `show` is called after every advance."""
@@ -44,6 +49,16 @@ class Progress:
         share = self.done / self.total if self.total else 1.0
         left = timedelta(seconds=round((self.total - self.done) / self.rate)) if self.done else "unknown time"
         return f"{self.name}: {self.done:,} of {self.total:,} ({share:.0%}), {self.rate:,.0f}/s, {left} left"
+
+
+@contextmanager
+def keeping(words: Callable[[], str]) -> Iterator[None]:
+    """Around work that Ctrl-C may stop: `words` says what is kept, for the line that the user sees then."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(words())
+        raise
 
 
 @contextmanager

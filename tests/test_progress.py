@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+import pytest
+
 from syco_data import progress
 from syco_data.progress import Progress
 
@@ -48,3 +50,14 @@ def test_on_a_terminal_a_bar_with_rate():
 
 def test_a_line_before_anything_is_done_promises_no_time():
     assert Progress("x", 5, print, lambda: 0.0).line() == "x: 0 of 5 (0%), 0/s, unknown time left"
+
+
+def test_counts_are_in_words():
+    assert [progress.counted(count, "row") for count in (0, 1, 1983)] == ["0 rows", "1 row", "1,983 rows"]
+
+
+def test_work_that_ctrl_c_stops_says_what_is_kept_and_an_error_says_nothing_of_it():
+    for kind, notes in ((KeyboardInterrupt, ["2 kept"]), (ValueError, [])):
+        with pytest.raises(kind) as caught, progress.keeping(lambda: "2 kept"):
+            raise kind
+        assert getattr(caught.value, "__notes__", []) == notes

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import stages
 from syco_data import streams
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,12 +89,3 @@ def test_a_panic_is_one_line_and_any_other_error_is_shown_whole() -> None:
     done = run(code + "pl.exceptions.PanicException('range')")
     assert done.returncode == 2 and done.stderr == b"error: a table is damaged: range. Build it again: dvc repro\n"
     assert b"Traceback" in run(code + "pl.exceptions.ComputeError('a fault of ours')").stderr
-
-
-def test_ctrl_c_in_a_stage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    def main(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(SystemExit) as end:
-        stages.run(main)
-    assert end.value.code == 130 and capsys.readouterr().err == "error: interrupted\n"

@@ -17,7 +17,7 @@ from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
-from syco_data.progress import progress
+from syco_data.progress import keeping, progress
 from syco_data.settings import Engines, local_path
 
 # Parameters x tokens of one batch: some five seconds on two processor cores, or on a small GPU.
@@ -141,9 +141,10 @@ def _run(todo: Pending, model: ResolvedModel, settings: Engines) -> tuple[list[p
     with progress(f"scoring {model.name}", todo.missing) as bar, engines.open(model, settings) as engine:
         bar.restart()  # what loading took says nothing about the time that is left
         started = time.monotonic()
-        for made in saved(todo, engine):
-            bar.advance(len(made))
-            frames.append(made)
+        with keeping(lambda: f"{bar.done:,} of {todo.missing:,} missing scores are kept in {settings.store}"):
+            for made in saved(todo, engine):
+                bar.advance(len(made))
+                frames.append(made)
         return frames, time.monotonic() - started, engine.counter.share_cached
 
 

@@ -150,6 +150,7 @@ def _start(model: ResolvedModel, settings: Engines, max_length: int) -> Any:
             model=str(model.folder),
             dtype=model.dtype,
             load_format="safetensors",
+            use_tqdm_on_load=len(list(model.folder.glob("*.safetensors"))) > 1,
             trust_remote_code=False,
             max_model_len=max_length,
             max_num_seqs=chosen.max_sequences,

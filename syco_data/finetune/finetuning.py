@@ -22,6 +22,7 @@ from syco_data.finetune import (
 from syco_data.finetune.checkpoints import Workspace
 from syco_data.finetune.training_rows import Prepared
 from syco_data.finetune.tuning_jobs import Cost, Job, Metrics, Tuned
+from syco_data.progress import keeping
 from syco_data.settings import Finetune
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def _tune(job: Job) -> Tuned:
     _quiet(job.choice)
     try:
         trainer = _trainer(job, workspace)
-        _train(trainer, _agreed(workspace))
+        with keeping(workspace.last_good):
+            _train(trainer, _agreed(workspace))
         metrics = _metrics(job, trainer)
         tuned_folders.save(job, trainer, workspace)
     except (OSError, RuntimeError, MemoryError, ValueError, OverflowError, SafetensorError) as error:

@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from syco_data.errors import SycoError
 from syco_data.finetune import checkpoints, holding, training_errors, tuning_jobs
 from syco_data.finetune.tuning_jobs import Job
 from syco_data.formats import documents
+from syco_data.progress import keeping
 from syco_data.settings import Finetune
 
 MOST_PROCESSES = 1024
+_CLEANING = 40  # seconds that a launcher may take to end its processes; torchrun itself kills them after 30
 
 
 def is_wanted(choice: Finetune) -> bool:
@@ -34,9 +37,9 @@ def launch(job: Job, module: str, *arguments: str) -> None:
         checkpoints.remove(log)
         hold.share()
         start = [*command(job.choice), "-m", module, *arguments]
-        with log.open("w", encoding="utf-8") as errors:
-            done = subprocess.run(start, stderr=errors, pass_fds=[hold.descriptor], check=False)
-    if done.returncode == 0:
+        with log.open("w", encoding="utf-8") as errors, keeping(workspace.last_good):
+            code = _run(subprocess.Popen(start, stderr=errors, pass_fds=[hold.descriptor]))
+    if code == 0:
         return
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     reported = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
@@ -48,6 +51,21 @@ def launch(job: Job, module: str, *arguments: str) -> None:
     raise SycoError(
         f"finetune: the launched processes ended early: {ended}", f"Their output: {log}. {workspace.last_good()}"
     )
+
+
+def _run(launcher: subprocess.Popen) -> int:
+    """The launcher's exit code. After Ctrl-C it ends its processes, which sit in sessions of their own, itself."""
+    try:
+        return launcher.wait()
+    except KeyboardInterrupt:
+        # A terminal sends the signal to the launcher as well, and a second one would stop it while it cleans up.
+        for end in (launcher.terminate, launcher.kill):
+            with suppress(subprocess.TimeoutExpired):
+                launcher.wait(_CLEANING)
+                break
+            end()
+        launcher.wait()
+        raise
 
 
 def _check_processes(choice: Finetune) -> None:

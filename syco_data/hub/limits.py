@@ -16,6 +16,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NoReturn, TypeVar
 
+from syco_data.progress import keeping
+
 Answer = TypeVar("Answer")
 
 FIRST_WORD, LONGEST_SILENCE = 10.0, 300.0
@@ -81,7 +83,8 @@ def call(what: Callable[[], Answer], doing: str, limit: Deadline, folder: Path |
     thread = Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
     thread.start()
     try:
-        answer, error = _awaited(results, doing, limit)
+        with keeping(lambda: "what has arrived is kept"):
+            answer, error = _awaited(results, doing, limit)
     except Empty:
         _abandon(thread)
         raise OutOfTime(limit.total, folder) from None

@@ -5,6 +5,7 @@ there: two threads that import one library at once may see it half imported.
 """
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -42,7 +43,8 @@ def worker() -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """A process that was killed cannot tell this one to end: it looks after itself."""
+    """A process that was killed cannot tell this one to end: it looks after itself, and leaves Ctrl-C to the other."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait() -> None:
         parent_process().join()

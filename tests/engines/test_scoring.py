@@ -268,3 +268,19 @@ def test_dvc_repro_after_a_kill_goes_on_and_gives_what_an_uninterrupted_one_give
         subprocess.run([*dvc, "repro", "-q"], cwd=folder, env=variables, check=True)
         outputs.append((folder / "out" / "scores.parquet").read_bytes())
     assert outputs[0] == outputs[1]
+
+
+def test_ctrl_c_says_how_many_scores_are_kept(tmp_path, monkeypatch):
+    chosen, score = engine_settings(tmp_path), fake_engine.FakeEngine.logprobs
+    batches = iter([None, None, KeyboardInterrupt])
+
+    def until(engine, queries):
+        if (end := next(batches)) is not None:
+            raise end
+        return score(engine, queries)
+
+    monkeypatch.setattr(fake_engine.FakeEngine, "logprobs", until)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        scoring.collect(texts(130), MODEL, chosen)
+    assert caught.value.__notes__ == [f"100 of 130 missing scores are kept in {tmp_path}"]
+    assert scoring.pending(texts(130), MODEL, chosen).missing == 30

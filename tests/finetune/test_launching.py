@@ -1,6 +1,9 @@
 """Configurations of accelerate are read as what they say, and the params decide who starts whom."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +120,20 @@ def test_the_projects_own_configurations_can_work(monkeypatch):
     for path in FILES:
         assert launching.configured(path)[0] in (8, 16)
         launching._check_processes(choice(batch=48, launcher={"processes": 1, "config": str(path)}))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_ctrl_c_waits_for_a_launcher_that_cleans_up_and_ends_one_that_does_not(monkeypatch, ends):
+    monkeypatch.setattr(launching, "_CLEANING", 5.0 if ends else 0.1)
+    pause = 0.2 if ends else 60
+    launcher = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({pause})"])
+    wait = launcher.wait
+
+    def interrupted(timeout=None):
+        monkeypatch.setattr(launcher, "wait", wait)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launcher, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launching._run(launcher)
+    assert launcher.returncode == (0 if ends else -signal.SIGTERM)

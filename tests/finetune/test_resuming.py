@@ -33,7 +33,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def kill_before(run, step: int) -> None:
+def kill_before(run, step: int, end: type[BaseException] = Killed) -> BaseException:
     """Runs and ends as step number `step`, counted from 1, is about to begin."""
     from syco_data.finetune.sft_trainer import Trainer
 
@@ -41,12 +41,13 @@ def kill_before(run, step: int) -> None:
 
     def until(self, *arguments, **named):
         if self.state.global_step == step - 1:
-            raise Killed
+            raise end
         return train(self, *arguments, **named)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(end) as caught:
         patch.setattr(Trainer, "training_step", until)
         finetuning.tune(run)
+    return caught.value
 
 
 @pytest.mark.parametrize(("log", "checkpoint", "kill"), [(4, 5, 7), (5, 4, 5), (3, 2, 8), (100, 3, 7), (2, 7, 8)])
@@ -61,6 +62,11 @@ def test_every_file_is_the_same_with_a_kill_and_without(model, tmp_path, log, ch
     assert resumed.metrics == plain.metrics
     steps = tables.read(tmp_path / "plain/training.parquet", schemas.TRAINING_LOG)["step"].to_list()
     assert steps == sorted({*range(log, 9, log), 8})
+
+
+def test_ctrl_c_says_which_checkpoint_stays(model, tmp_path):
+    end = kill_before(job(model, tmp_path / "out", checkpoint_steps=2), 6, KeyboardInterrupt)
+    assert end.__notes__ == ["The last good checkpoint, of step 4, stays"]
 
 
 SETTINGS = {"checkpoint_steps": 2, "checkpoints": 3, "log_steps": 3}
