@@ -27,7 +27,7 @@ def verdicts(changes: Changes, claim_ids: pl.Series, model: str, sides: Sides, f
     )
 
 
-_LOGPROBS = ("logprob_a", "logprob_b", "swapped_logprob_a", "swapped_logprob_b")
+_LOGPROBS = ("logprob_a", "logprob_b", "swapped_logprob_a", "swapped_logprob_b", "label_logprobs")
 
 
 def verdict_words(model: str, sides: Sides) -> str:

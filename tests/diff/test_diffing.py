@@ -273,6 +273,19 @@ def test_a_verdict_names_the_device_and_engine_of_its_model(base: Path, tmp_path
     assert said == {("verdict", "model tiny device: cpu -> cuda")}
 
 
+def test_lists_of_numbers_are_compared_item_by_item(tmp_path: Path) -> None:
+    world, folders = planted.world(), []
+    for name, last in (("a", None), ("b", -2.0)):
+        rows = world.tables[VERDICT]
+        scores = [[-0.5, -1.0, last if number < 3 else None] for number in range(len(rows))]
+        rows = rows.with_columns(label_logprobs=pl.Series(scores, dtype=pl.List(pl.Float64)))
+        folders.append(world.with_table(VERDICT, rows).save(tmp_path / name))
+    diff = diffing.diff_releases(*folders)
+    verdict = next(config for config in diff.configs if config.config == VERDICT.config)
+    assert verdict.columns == {"label_logprobs": 3} and verdict.counts.changed == 3
+    assert {cause.cause for cause in verdict.causes} == {"verdict"}
+
+
 def test_a_text_that_both_sides_withhold_is_told_where_one_withholds_more(tmp_path: Path) -> None:
     silent = replace(planted.world(), withheld=planted.KEYS[:1])
     plant = next(plant for plant in PLANTS if plant.name == "template")
