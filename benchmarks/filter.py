@@ -48,8 +48,8 @@ def main(count: str = "20000", folder: str | None = None) -> None:
     requests = _requests(int(count))
     with tempfile.TemporaryDirectory() as store:
         asking = chosen.engines.model_copy(update={"engine": "vllm", "store": store})
-        first = _timed(lambda: scoring.collect(requests, model, asking))
-        again = _timed(lambda: scoring.collect(requests, model, asking))
+        first = timed(lambda: scoring.collect(requests, model, asking))
+        again = timed(lambda: scoring.collect(requests, model, asking))
         with engines.open(model, asking) as engine:
             ours, bare = _side_by_side(engine, model, asking, requests)
             harness = _harness(engine, requests[:HARNESS_QUESTIONS])
@@ -71,13 +71,13 @@ def _requests(count: int) -> list[Request]:
     return [Request(text, questions.LETTERS) for text in pl.concat(numbered)[:count]]
 
 
-def _timed(call) -> Timed:
+def timed(call) -> Timed:
     seconds, processor = time.perf_counter(), time.process_time()
     call()
     return Timed(time.perf_counter() - seconds, time.process_time() - processor)
 
 
-def _best(turns: list[Timed]) -> Timed:
+def best(turns: list[Timed]) -> Timed:
     """The least of each, as other programs can only slow a turn."""
     return Timed(min(turn.seconds for turn in turns), min(turn.processor for turn in turns))
 
@@ -94,14 +94,14 @@ def _side_by_side(
         with tempfile.TemporaryDirectory() as store:
             todo = scoring.pending(requests, model, chosen.model_copy(update={"store": store}))
             engine.llm.reset_prefix_cache()
-            ours.append(_timed(lambda todo=todo: _save_all(todo, engine)))
+            ours.append(timed(lambda todo=todo: save_all(todo, engine)))
         engine.llm.reset_prefix_cache()
-        bare.append(_timed(lambda: engine.llm.generate(prompts, params, use_tqdm=False)))
+        bare.append(timed(lambda: engine.llm.generate(prompts, params, use_tqdm=False)))
         print(f"turn {turn}: ours {ours[-1].seconds:.1f} s, bare {bare[-1].seconds:.1f} s", file=sys.stderr)
-    return _best(ours), _best(bare)
+    return best(ours), best(bare)
 
 
-def _save_all(todo: scoring.Pending, engine: VllmEngine) -> None:
+def save_all(todo: scoring.Pending, engine: VllmEngine) -> None:
     """What `scoring.collect` does once the engine stands."""
     for made in scoring.saved(todo, engine):
         assert len(made)
@@ -127,7 +127,7 @@ def _harness(engine: VllmEngine, requests: list[Request]) -> float:
     ]
     harness.loglikelihood(asked[:64], disable_tqdm=True)
     engine.llm.reset_prefix_cache()
-    return _timed(lambda: harness.loglikelihood(asked, disable_tqdm=True)).seconds / len(requests)
+    return timed(lambda: harness.loglikelihood(asked, disable_tqdm=True)).seconds / len(requests)
 
 
 def _print(count: int, ours: Timed, bare: Timed, harness: float, first: Timed, again: Timed) -> None:
