@@ -25,7 +25,7 @@ from syco_data import engines, schemas, settings, tables
 from syco_data.engines import models, scoring
 from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
-from syco_data.engines.vllm import PACKAGES, VllmEngine, _ask
+from syco_data.engines.vllm import PACKAGES, VllmEngine, sampling
 from syco_data.filter import questions
 from syco_data.settings import REFERENCE, Engines
 
@@ -43,11 +43,11 @@ class Timed:
 
 
 def main(count: str = "20000", folder: str | None = None) -> None:
-    chosen = settings.load()
-    model = _model(chosen, folder)
+    given = settings.load()
+    model = _model(given, folder)
     requests = _requests(int(count))
     with tempfile.TemporaryDirectory() as store:
-        asking = chosen.engines.model_copy(update={"engine": "vllm", "store": store})
+        asking = given.engines.model_copy(update={"engine": "vllm", "store": store})
         first = timed(lambda: scoring.collect(requests, model, asking))
         again = timed(lambda: scoring.collect(requests, model, asking))
         with engines.open(model, asking) as engine:
@@ -56,11 +56,11 @@ def main(count: str = "20000", folder: str | None = None) -> None:
     _print(len(requests), ours, bare, harness, first, again)
 
 
-def _model(chosen: settings.Settings, folder: str | None) -> ResolvedModel:
-    record = models.named(NAME, chosen)
+def _model(given: settings.Settings, folder: str | None) -> ResolvedModel:
+    record = models.named(NAME, given)
     if folder is not None:
         record = record.model_copy(update={"source": folder})
-    return models.resolve(NAME, record, REFERENCE, chosen.hub)
+    return models.resolve(NAME, record, REFERENCE, given.hub)
 
 
 def _requests(count: int) -> list[Request]:
@@ -83,16 +83,16 @@ def best(turns: list[Timed]) -> Timed:
 
 
 def _side_by_side(
-    engine: VllmEngine, model: ResolvedModel, chosen: Engines, requests: list[Request]
+    engine: VllmEngine, model: ResolvedModel, given: Engines, requests: list[Request]
 ) -> tuple[Timed, Timed]:
     """Our whole path (tokenising, scoring, saving), and `LLM.generate` on the same token ids."""
     queries = [query for plan in engine.plan(requests) for query in plan.queries]
     prompts = [{"prompt_token_ids": list(query.ids)} for query in queries]
-    params = [_ask(query.candidates) for query in queries]
+    params = [sampling(query.candidates) for query in queries]
     ours, bare = [], []
     for turn in range(TURNS):
         with tempfile.TemporaryDirectory() as store:
-            todo = scoring.pending(requests, model, chosen.model_copy(update={"store": store}))
+            todo = scoring.pending(requests, model, given.model_copy(update={"store": store}))
             engine.llm.reset_prefix_cache()
             ours.append(timed(lambda todo=todo: save_all(todo, engine)))
         engine.llm.reset_prefix_cache()
@@ -114,25 +114,25 @@ def _harness(engine: VllmEngine, requests: list[Request]) -> float:
 
     # It asks for the version of `vllm`, at import and later; on a CPU the package has another name.
     known = metadata.version
-    found = {"vllm": engines.version_of(*PACKAGES)}
-    with mock.patch("importlib.metadata.version", lambda name: found.get(name) or known(name)):
+    versions = {"vllm": engines.version_of(*PACKAGES)}
+    with mock.patch("importlib.metadata.version", lambda name: versions.get(name) or known(name)):
         from lm_eval.models.vllm_causallms import VLLM
 
     with mock.patch("lm_eval.models.vllm_causallms.LLM", return_value=engine.llm):
         harness = VLLM(pretrained=str(engine.model.folder), max_model_len=engine.max_length, batch_size="auto")
-    asked = [
+    instances = [
         Instance("loglikelihood", {}, (request.text, option), index)
         for request in requests
         for index, option in enumerate(request.options)
     ]
-    harness.loglikelihood(asked[:64], disable_tqdm=True)
+    harness.loglikelihood(instances[:64], disable_tqdm=True)
     engine.llm.reset_prefix_cache()
-    return timed(lambda: harness.loglikelihood(asked, disable_tqdm=True)).seconds / len(requests)
+    return timed(lambda: harness.loglikelihood(instances, disable_tqdm=True)).seconds / len(requests)
 
 
 def _print(count: int, ours: Timed, bare: Timed, harness: float, first: Timed, again: Timed) -> None:
     table = Table(title=f"filter: {count:,} stripped prompts, vLLM, one run")
-    for heading in ("", "prompts/s", "CPU s", "ratio", "asked for"):
+    for heading in ("", "prompts/s", "CPU s", "ratio", "aim"):
         table.add_column(heading, justify="left" if not heading else "right")
     lines = (
         ("ours (tokenise, score, save)", ours, "", ""),
@@ -141,9 +141,9 @@ def _print(count: int, ours: Timed, bare: Timed, harness: float, first: Timed, a
         ("first run, start-up included", first, "", ""),
         ("second run, all in the store", again, f"{again.seconds / first.seconds:.1%} of the time", "< 5%"),
     )
-    for name, run, ratio, wanted in lines:
+    for name, run, ratio, aim in lines:
         processor = f"{run.processor:.1f}" if run.processor else ""
-        table.add_row(name, f"{count / run.seconds:,.0f}", processor, ratio, wanted)
+        table.add_row(name, f"{count / run.seconds:,.0f}", processor, ratio, aim)
     Console().print(table)
 
 

@@ -18,7 +18,8 @@ from syco_data import engines, schemas, settings, tables
 from syco_data.engines import models, scoring, smollm2, vllm
 from syco_data.engines.models import ResolvedModel
 from syco_data.engines.planning import Request
-from syco_data.filter import verdicts
+from syco_data.filter import questions
+from syco_data.prompts import transcripts
 from syco_data.settings import Engines, Model
 
 PROMPTS = Path("data/prompts/prompts.parquet")
@@ -29,44 +30,45 @@ def main(count: str = "1000", dtype: str = "float32") -> None:
     if not smollm2.FOLDER.is_dir():
         print(f"there is no {smollm2.FOLDER}: make smollm2")
         return
-    chosen = settings.load()
+    given = settings.load()
     record = Model(source=str(smollm2.FOLDER), revision=None, prompt_style="chat", dtype=dtype)
-    model = models.resolve("smollm2", record, Path(), chosen.hub)
+    model = models.resolve("smollm2", record, Path(), given.hub)
     with tempfile.TemporaryDirectory() as store:
-        engine = chosen.engines.model_copy(update={"engine": "vllm", "store": store})
-        requests = _requests(int(count), chosen)
+        engine = given.engines.model_copy(update={"engine": "vllm", "store": store})
+        requests = _requests(int(count))
         ours, share, prompts, params = _ours(model, engine, requests)
     bare, bare_share = _bare(model, engine, prompts, params)
     _print(sum(len(prompt["prompt_token_ids"]) for prompt in prompts), ours, share, bare, bare_share)
 
 
-def _requests(count: int, chosen: settings.Settings) -> list[Request]:
-    df = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "answer", "stripped_prompt"])
-    some = df.sort(pl.col("prompt_id")).head(count)
-    return list(verdicts.requests(verdicts.questions(some, "both_orders")))
+def _requests(count: int) -> list[Request]:
+    df = tables.read(PROMPTS, schemas.PROMPTS, ["prompt_id", "stripped_prompt"]).sort("prompt_id").head(count)
+    text = pl.col("stripped_prompt")
+    both = df.select(text, swapped=transcripts.swap_options(text))
+    return [Request(one, questions.LETTERS) for pair in both.iter_rows() for one in pair]
 
 
-def _ours(model: ResolvedModel, chosen: Engines, requests: list[Request]) -> tuple[Timed, float, list, list]:
+def _ours(model: ResolvedModel, given: Engines, requests: list[Request]) -> tuple[Timed, float, list, list]:
     turns = []
-    with engines.open(model, chosen) as engine:
+    with engines.open(model, given) as engine:
         queries = [query for plan in engine.plan(requests) for query in plan.queries]
         for turn in range(TURNS):
             engine.counter = engines.Counter()
             with tempfile.TemporaryDirectory() as store:
-                todo = scoring.pending(requests, model, chosen.model_copy(update={"store": store}))
+                todo = scoring.pending(requests, model, given.model_copy(update={"store": store}))
                 turns.append(timed(lambda todo=todo: save_all(todo, engine)))
             print(f"turn {turn}: ours {turns[-1].seconds:.1f} s", file=sys.stderr)
         share = engine.counter.share_cached
     prompts = [{"prompt_token_ids": list(query.ids)} for query in queries]
-    return best(turns), share, prompts, [vllm._ask(query.candidates) for query in queries]
+    return best(turns), share, prompts, [vllm.sampling(query.candidates) for query in queries]
 
 
-def _bare(model: ResolvedModel, chosen: Engines, prompts: list, params: list) -> tuple[Timed, float]:
+def _bare(model: ResolvedModel, given: Engines, prompts: list, params: list) -> tuple[Timed, float]:
     """vLLM's defaults but for what keeps the memory as ours and the engine in this process."""
     from vllm import LLM
 
-    vllm.arguments(chosen)  # sets the environment
-    llm = LLM(model=str(model.folder), dtype=model.dtype, max_model_len=chosen.max_length)
+    vllm.arguments(given)  # sets the environment
+    llm = LLM(model=str(model.folder), dtype=model.dtype, max_model_len=given.max_length)
     turns, share = [], 0.0
     for turn in range(TURNS):
         llm.reset_prefix_cache()
@@ -80,7 +82,7 @@ def _bare(model: ResolvedModel, chosen: Engines, prompts: list, params: list) ->
 
 def _print(tokens: int, ours: Timed, share: float, bare: Timed, bare_share: float) -> None:
     table = Table(title=f"SmolLM2, {tokens:,} tokens of prompts in both orders, one run")
-    for heading in ("", "tokens/s", "CPU s", "from the cache", "ratio", "asked for"):
+    for heading in ("", "tokens/s", "CPU s", "from the cache", "ratio", "aim"):
         table.add_column(heading, justify="left" if not heading else "right")
     ratio = f"{bare.seconds / ours.seconds:.2f} (processor time: {bare.processor / ours.processor:.2f})"
     for name, run, cached, more in (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a score depends on besides the model and the text; found without importing a model library.
+    """What a score depends on besides the model and the text; known without importing a model library.
 
     `version` is that of the engine's package, `device` a kind of device (`cpu`, `cuda NVIDIA H100`, `mps`).
     """
@@ -227,12 +227,12 @@ def version_of(*distributions: str) -> str:
     )
 
 
-def accelerator(wanted: str) -> str:
-    """The kind of device in words, without importing torch: `wanted` is auto, cpu, cuda or mps."""
-    if wanted not in ("auto", "cuda"):
-        return wanted
+def accelerator(device: str) -> str:
+    """The kind of a device in words, without importing torch; `device` is auto, cpu, cuda or mps."""
+    if device not in ("auto", "cuda"):
+        return device
     cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    if wanted == "auto" and (not cards or version_of("torch").endswith("+cpu")):
+    if device == "auto" and (not cards or version_of("torch").endswith("+cpu")):
         return "mps" if _is_apple() else "cpu"
     lines = cards[0].read_text(encoding="utf-8").splitlines() if cards else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:")]

@@ -204,7 +204,7 @@ def _sorted(names: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _one_line(label: str, deed: str, gap: str | None = None) -> Iterator[None]:
-    """A configuration of nonsense may raise anything; tensors that cannot be fused are told by the `gap` in them."""
+    """A configuration of nonsense may raise anything; tensors that cannot be fused are described by their `gap`."""
     try:
         yield
     except SycoError:

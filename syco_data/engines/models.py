@@ -40,14 +40,14 @@ class ResolvedModel:
     positions: int | None
 
 
-def resolve(name: str, record: Model, reference: Path, patience: Hub, weights: bool = True) -> ResolvedModel:
+def resolve(name: str, record: Model, reference: Path, policy: Hub, weights: bool = True) -> ResolvedModel:
     """Finds or downloads a model and checks its folder; `reference` is where the reference model lies.
 
     Without `weights` a model of the Hub is only named: its configuration and tokenizer are fetched, and no more.
     Raises `SycoError` for a missing model, a revision that is no commit, missing rights, an incomplete folder.
     """
     on_hub = record.is_on_hub
-    folder = _folder(name, record, reference, patience, DOWNLOADED if weights else DESCRIBING)
+    folder = _folder(name, record, reference, policy, DOWNLOADED if weights else DESCRIBING)
     (check_complete if weights or not on_hub else check_described)(name, folder)
     config = model_files.read_json(label(name), folder / "config.json")
     return ResolvedModel(
@@ -83,7 +83,7 @@ def on_hub(name: str, record: Model) -> Model:
     return record
 
 
-def _folder(name: str, record: Model, reference: Path, patience: Hub, files: tuple[str, ...]) -> Path:
+def _folder(name: str, record: Model, reference: Path, policy: Hub, files: tuple[str, ...]) -> Path:
     if record.source == "reference":
         if not reference.is_dir():
             raise SycoError(
@@ -99,40 +99,40 @@ def _folder(name: str, record: Model, reference: Path, patience: Hub, files: tup
             "so the model could change unnoticed",
             f"Pin it: {LOCK}",
         )
-    return _download(name, record, patience, files)
+    return _download(name, record, policy, files)
 
 
-def _download(name: str, record: Model, patience: Hub, files: tuple[str, ...]) -> Path:
+def _download(name: str, record: Model, policy: Hub, files: tuple[str, ...]) -> Path:
     def fetch() -> Path:
         return snapshots.snapshot(record.source, "model", record.revision, files)
 
-    return Path(_asked(name, record, patience, fetch))
+    return Path(_ask_hub(name, record, policy, fetch))
 
 
-def latest_commit(name: str, record: Model, patience: Hub) -> str:
+def latest_commit(name: str, record: Model, policy: Hub) -> str:
     """The commit that the record's revision (default: `main`) stands for on the Hub now."""
     from huggingface_hub import HfApi
 
     def look() -> str:
         return HfApi().model_info(record.source, revision=record.revision).sha
 
-    return _asked(name, record, patience, look, client.commit_id)
+    return _ask_hub(name, record, policy, look, client.commit_id)
 
 
-def _asked(name: str, record: Model, patience: Hub, call, checked=str) -> str:
+def _ask_hub(name: str, record: Model, policy: Hub, call, checked=str) -> str:
     """A call to the Hub; every fault is one line, without the client's addresses and tokens.
 
     `checked` returns an answer of the form that it has.
     """
     addresses.check_repository(record.source)
-    client.sign_in(patience)
-    folder, deadline = snapshots.cache_of(record.source, "model"), limits.deadline(patience.total)
+    client.sign_in(policy)
+    folder, deadline = snapshots.cache_of(record.source, "model"), limits.deadline(policy.total)
 
     def attempt() -> str:
-        return checked(retries.ask(call, f"model {record.source}", patience, deadline, folder))
+        return checked(retries.ask(call, f"model {record.source}", policy, deadline, folder))
 
     try:
-        return retries.persistent(attempt, patience, deadline)
+        return retries.persistent(attempt, policy, deadline)
     except SycoError:
         raise
     except retries.faults() as error:
@@ -147,8 +147,8 @@ def _explained(name: str, record: Model, error: Exception, folder: Path) -> Syco
     if isinstance(error, errors.GatedRepoError) or code == 403:
         return SycoError(f"{what}: no access (403)", "Accept its terms on its Hub page, then: hf auth login")
     if isinstance(error, errors.RevisionNotFoundError):
-        mend = f"Correct it: models.{name}.revision in params.yaml (null: the newest), then: {LOCK}"
-        return SycoError(f"{what}: there is no revision {record.revision!r}", mend)
+        hint = f"Correct it: models.{name}.revision in params.yaml (null: the newest), then: {LOCK}"
+        return SycoError(f"{what}: there is no revision {record.revision!r}", hint)
     if isinstance(error, errors.RepositoryNotFoundError) or code in (401, 404):
         return SycoError(
             f"{what}: no such folder here, and no such model on the Hub or no right to see it ({code})",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
     from syco_data.settings import Engines
 
-PATIENCE = 10  # seconds for the head of a cluster to take a connection
+CONNECT_SECONDS = 10  # for the head of a cluster to take a connection
 
 
 def identity(settings: Engines) -> engines.Identity:
@@ -77,17 +77,17 @@ class RayEngine(engines.Engine):
         """Rows with `number` and `result` of each batch, in whatever order actors finish."""
         import ray.data
 
-        chosen = self.settings.ray
-        inner = self.settings.model_copy(update={"engine": chosen.engine})
+        own = self.settings.ray
+        inner = self.settings.model_copy(update={"engine": own.engine})
         if not batches:
             return
         done = _table(batches).map_batches(
             Worker,
             fn_constructor_args=(self.model, inner, method),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=chosen.actors),
-            num_cpus=chosen.cpus_per_actor,
-            num_gpus=chosen.gpus_per_actor,
+            compute=ray.data.ActorPoolStrategy(size=own.actors),
+            num_cpus=own.cpus_per_actor,
+            num_gpus=own.gpus_per_actor,
         )
         try:
             for row in done.iter_rows():
@@ -97,7 +97,7 @@ class RayEngine(engines.Engine):
         except ray.exceptions.RayError as error:
             raise SycoError(
                 f"engine 'ray': the workers failed: {_reason(error)}",
-                "Try the same with one process: engines.engine: " + chosen.engine,
+                "Try the same with one process: engines.engine: " + own.engine,
             ) from error
 
     def logprobs(self, queries: Any) -> Any:
@@ -115,7 +115,7 @@ class RayEngine(engines.Engine):
 class Worker:
     """One actor: an engine of its own, loaded for the first batch. Called with one batch a time.
 
-    A fault that the user can mend comes back as a row, as Ray would wrap the exception in a trace of its own.
+    An error that the user can correct comes back as a row, as Ray would wrap the exception in a trace of its own.
     """
 
     def __init__(self, model: ResolvedModel, settings: Engines, method: str) -> None:
@@ -128,7 +128,7 @@ class Worker:
             done = [(getattr(self, self._method)(text), "") for text in rows["batch"]]
         except SycoError as error:
             done = [("", json.dumps([error.what, error.mend])) for _ in rows["batch"]]
-        return {"number": rows["number"], "result": [one for one, _ in done], "fault": [told for _, told in done]}
+        return {"number": rows["number"], "result": [one for one, _ in done], "fault": [fault for _, fault in done]}
 
     def score(self, batch: str) -> str:
         counter = self._engine.counter = engines.Counter()
@@ -195,7 +195,7 @@ def _knock(address: str | None) -> None:
     """Raises `OSError` at once where nothing listens at host:port; Ray itself would try for many minutes."""
     host, colon, port = (address or "").rpartition(":")
     if colon and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _table(batches: list[str]) -> Any:

@@ -20,9 +20,9 @@ from syco_data.errors import SycoError
 from syco_data.progress import keeping, progress
 from syco_data.settings import Engines, local_path
 
-# Parameters x tokens of one batch: some five seconds on two processor cores, or on a small GPU.
+# Parameters x tokens of one batch: some five seconds on two processor cores, or on a GPU of a data centre.
 WORK = {"cpu": 1.5e12}
-WORK_OF_OTHERS = 1e14
+WORK_OF_OTHERS = 1e15
 CHARACTERS = 4  # of a token, roughly
 
 

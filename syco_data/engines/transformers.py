@@ -140,8 +140,8 @@ class TransformersEngine(engines.Engine):
 
     @property
     def _ends(self) -> list[int]:
-        found = self._model.generation_config.eos_token_id
-        return [] if found is None else [found] if isinstance(found, int) else list(found)
+        ids = self._model.generation_config.eos_token_id
+        return [] if ids is None else [ids] if isinstance(ids, int) else list(ids)
 
     def _until_end(self, ids: list[int]) -> list[int]:
         ends = [index for index, token in enumerate(ids) if token in self._ends]

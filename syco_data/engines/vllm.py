@@ -67,11 +67,11 @@ class VllmEngine(engines.Engine):
         prompts = [{"prompt_token_ids": list(query.ids)} for query in queries]
         # What lies in the cache changes the last bits of a score: each call begins alike, also after a kill.
         self.llm.reset_prefix_cache()
-        outputs = self.llm.generate(prompts, [_ask(query.candidates) for query in queries], use_tqdm=False)
+        outputs = self.llm.generate(prompts, [sampling(query.candidates) for query in queries], use_tqdm=False)
         self.counter.add(sum(len(query.ids) for query in queries), sum(one.num_cached_tokens or 0 for one in outputs))
         return [
-            [found[token].logprob for token in query.candidates]
-            for query, found in zip(queries, (output.outputs[0].logprobs[0] for output in outputs), strict=True)
+            [logprobs[token].logprob for token in query.candidates]
+            for query, logprobs in zip(queries, (output.outputs[0].logprobs[0] for output in outputs), strict=True)
         ]
 
     def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
@@ -96,7 +96,7 @@ def _torch() -> Any:
 
 
 @cache
-def _ask(candidates: tuple[int, ...]) -> Any:
+def sampling(candidates: tuple[int, ...]) -> Any:
     from vllm import SamplingParams
 
     return SamplingParams(
@@ -105,16 +105,16 @@ def _ask(candidates: tuple[int, ...]) -> Any:
 
 
 def arguments(settings: Engines) -> dict[str, Any]:
-    """What `vllm.LLM` is told of this machine; also sets what vLLM reads from the environment when it is imported."""
-    chosen = settings.vllm
+    """What `vllm.LLM` gets for this machine; also sets what vLLM reads from the environment when it is imported."""
+    own = settings.vllm
     # In one process scheduling does not depend on timing, and start-up is shorter.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(chosen.cpu_cache_gib)
+    os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(own.cpu_cache_gib)
     return {
-        "gpu_memory_utilization": chosen.gpu_memory, "tensor_parallel_size": chosen.tensor_parallel,
-        "enforce_eager": chosen.eager, "enable_prefix_caching": chosen.prefix_caching, "seed": 0,
+        "gpu_memory_utilization": own.gpu_memory, "tensor_parallel_size": own.tensor_parallel,
+        "enforce_eager": own.eager, "enable_prefix_caching": own.prefix_caching, "seed": 0,
         "block_size": CPU_BLOCK if _is_cpu_build() else None,
         # The logits of a bfloat16 model would come in steps of 0.06 or 0.125.
         "hf_overrides": {"head_dtype": "float32"},
@@ -142,7 +142,7 @@ def check(model: ResolvedModel, settings: Engines) -> None:
 
 def _start(model: ResolvedModel, settings: Engines, max_length: int) -> Any:
     check(model, settings)
-    chosen, here = settings.vllm, arguments(settings)
+    own, here = settings.vllm, arguments(settings)
     from vllm import LLM
 
     try:
@@ -153,8 +153,8 @@ def _start(model: ResolvedModel, settings: Engines, max_length: int) -> Any:
             use_tqdm_on_load=len(list(model.folder.glob("*.safetensors"))) > 1,
             trust_remote_code=False,
             max_model_len=max_length,
-            max_num_seqs=chosen.max_sequences,
-            max_num_batched_tokens=max(chosen.max_batched_tokens, max_length),
+            max_num_seqs=own.max_sequences,
+            max_num_batched_tokens=max(own.max_batched_tokens, max_length),
             **here,
         )
     except Exception as error:  # a model that vLLM does not know well ends it anywhere: KeyError, AssertionError

@@ -27,7 +27,7 @@ from syco_data.engines import architectures, models, vllm
 from syco_data.errors import SycoError
 from syco_data.evaluate import harness
 from syco_data.finetune import adapters
-from tests.engines.test_engines import chosen, model_at
+from tests.engines.test_engines import engine_settings, model_at
 from tests.support import tiny_models
 
 SMALL = {"vocab_size": 64, "hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2}
@@ -101,9 +101,9 @@ HARM = {
 
 @pytest.mark.parametrize("kind", HARM)
 def test_weights_that_are_not_the_architectures_own_are_one_line(folder, kind):
-    harm, said = HARM[kind]
+    harm, message = HARM[kind]
     change(folder, harm)
-    with pytest.raises(SycoError, match=said) as caught:
+    with pytest.raises(SycoError, match=message) as caught:
         architectures.check("model 'mine'", folder)
     assert str(caught.value).startswith("model 'mine': ") and "\n" not in str(caught.value)
 
@@ -229,8 +229,8 @@ CONFIG = {
 
 @pytest.mark.parametrize("kind", CONFIG)
 def test_a_configuration_that_does_not_fit_the_weights_is_one_line(folder, kind):
-    entries, said = CONFIG[kind]
-    with pytest.raises(SycoError, match=said) as caught:
+    entries, message = CONFIG[kind]
+    with pytest.raises(SycoError, match=message) as caught:
         architectures.check("model 'm'", edit(folder, **entries))
     assert "\n" not in str(caught.value)
 
@@ -257,10 +257,10 @@ def cut(folder: Path) -> models.ResolvedModel:
 
 
 LOADERS = {
-    "transformers": lambda model: engines.open(model, chosen("transformers")).__enter__(),
-    "vllm": lambda model: engines.open(model, chosen("vllm")).__enter__(),
+    "transformers": lambda model: engines.open(model, engine_settings("transformers")).__enter__(),
+    "vllm": lambda model: engines.open(model, engine_settings("vllm")).__enter__(),
     "fine-tuning": lambda model: adapters.base(model.folder, "float32"),
-    "the harness": lambda model: harness.load(model, capability(), chosen("transformers")),
+    "the harness": lambda model: harness.load(model, capability(), engine_settings("transformers")),
 }
 
 
@@ -288,17 +288,17 @@ def test_vllm_would_read_every_file_of_a_folder_without_an_index(folder):
     shutil.copy(folder / "model.safetensors", folder / "copy.safetensors")
     architectures.check("m", folder)
     with pytest.raises(SycoError, match="copy.safetensors lies beside model.safetensors, and vLLM would read both"):
-        vllm.check(replace(model_at(folder)), chosen("vllm"))
+        vllm.check(replace(model_at(folder)), engine_settings("vllm"))
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (lambda w: dict(list(w.items())[1:]), "its weights lack base_model.model.model.layers.0"),
         (lambda w: w | {"base_model.model.lm_head.lora_A.weight": torch.ones(2, 64)}, "its weights hold base_model"),
     ],
 )  # fmt: skip
-def test_an_adapter_without_all_of_its_weights_is_not_merged(folder, tmp_path, harm, said):
+def test_an_adapter_without_all_of_its_weights_is_not_merged(folder, tmp_path, harm, message):
     from peft import LoraConfig, get_peft_model
 
     base = adapters.base(folder, "float32")
@@ -306,7 +306,7 @@ def test_an_adapter_without_all_of_its_weights_is_not_merged(folder, tmp_path, h
     adapters.merge(adapters.base(folder, "float32"), tmp_path / "adapter", tmp_path / "merged")
     path = tmp_path / "adapter" / adapters.WEIGHTS
     save_file(harm(load_file(path)), path, metadata={"format": "pt"})
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         adapters.merge(adapters.base(folder, "float32"), tmp_path / "adapter", tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
@@ -315,17 +315,17 @@ def test_a_device_that_is_not_here_is_one_line(folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     for device in ("cuda", "mps"):
-        here = chosen("transformers").transformers.model_copy(update={"device": device})
+        here = engine_settings("transformers").transformers.model_copy(update={"device": device})
         with pytest.raises(SycoError, match=f"no device '{device}' for torch .* engines.transformers.device to cpu"):
-            engines.open(model_at(folder), chosen("transformers", transformers=here)).__enter__()
+            engines.open(model_at(folder), engine_settings("transformers", transformers=here)).__enter__()
         with pytest.raises(SycoError, match=f"no device '{device}' for torch"):
-            harness.load(model_at(folder), capability(), chosen("transformers", transformers=here))
+            harness.load(model_at(folder), capability(), engine_settings("transformers", transformers=here))
 
 
 def test_more_gpus_than_are_here_are_one_line(folder, monkeypatch):
     monkeypatch.setattr(vllm, "_is_cpu_build", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    vllm.check(model_at(folder), chosen("vllm"))
-    two = chosen("vllm").vllm.model_copy(update={"tensor_parallel": 2})
+    vllm.check(model_at(folder), engine_settings("vllm"))
+    two = engine_settings("vllm").vllm.model_copy(update={"tensor_parallel": 2})
     with pytest.raises(SycoError, match="engines.vllm.tensor_parallel is 2, and there are 1 GPUs here"):
-        vllm.check(model_at(folder), chosen("vllm", vllm=two))
+        vllm.check(model_at(folder), engine_settings("vllm", vllm=two))

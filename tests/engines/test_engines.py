@@ -24,14 +24,14 @@ REQUESTS = [Request(tiny_models.question(index, index % 2 == 1), OPTIONS) for in
 REFERENCE = Path(os.environ.get("SYCO_BUILT") or ROOT) / "data" / "reference"
 
 
-def chosen(engine: str, **changes) -> settings.Engines:
+def engine_settings(engine: str, **changes) -> settings.Engines:
     return settings.load(ROOT / "params.yaml").engines.model_copy(update={"engine": engine, "batch": 20, **changes})
 
 
 def model_at(folder: Path, source: str | None = None) -> models.ResolvedModel:
     record = settings.Model(source=source or str(folder), revision=None, prompt_style="plain", dtype="float32")
-    patience = settings.Hub(attempts=1, first_wait=0.1, longest_wait=0.1)
-    return models.resolve("tiny", record, folder, patience)
+    policy = settings.Hub(attempts=1, first_wait=0.1, longest_wait=0.1)
+    return models.resolve("tiny", record, folder, policy)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def answers(model, settings_, requests=REQUESTS):
         return engine.score(requests)
 
 
-def assert_equal(found, expected, nats, clear=0.01):
+def assert_equal(scores, expected, nats, clear=0.01):
     """Log-probabilities within `nats`, and the same choice wherever the margin is clear."""
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(scores, expected, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=nats)
         assert (one.tokens, one.path) == (other.tokens, other.path)
         margins = [score.logprobs[0] - score.logprobs[1] for score in (one, other)]
@@ -84,24 +84,24 @@ def test_an_engine_that_is_not_installed_is_one_line():
 
 
 def test_identities_name_version_and_device_without_loading_anything():
-    found = {name: engines.identity(chosen(name)) for name in ("vllm", "transformers", "ray")}
-    assert found["ray"] == found["vllm"], "replicas give the scores of the engine they hold"
-    assert all(one.version[0].isdigit() for one in found.values())
-    elsewhere = chosen("ray").ray.model_copy(update={"device": "cuda NVIDIA H100"})
-    assert engines.identity(chosen("ray", ray=elsewhere)).device == "cuda NVIDIA H100"
+    scores = {name: engines.identity(engine_settings(name)) for name in ("vllm", "transformers", "ray")}
+    assert scores["ray"] == scores["vllm"], "replicas give the scores of the engine they hold"
+    assert all(one.version[0].isdigit() for one in scores.values())
+    elsewhere = engine_settings("ray").ray.model_copy(update={"device": "cuda NVIDIA H100"})
+    assert engines.identity(engine_settings("ray", ray=elsewhere)).device == "cuda NVIDIA H100"
 
 
 def test_a_stream_gives_every_batch_once_in_plan_order():
-    engine = fake_engine.FakeEngine(fake_engine.MODEL, chosen("transformers"))
+    engine = fake_engine.FakeEngine(fake_engine.MODEL, engine_settings("transformers"))
     batches = [REQUESTS[:7], REQUESTS[7:8], REQUESTS[8:40]]
-    found = list(engine.stream(batches))
-    assert [batch.number for batch in found] == [0, 1, 2]
-    assert [score for batch in found for score in batch.scores] == engine.score(REQUESTS[:40])
+    scores = list(engine.stream(batches))
+    assert [batch.number for batch in scores] == [0, 1, 2]
+    assert [score for batch in scores for score in batch.scores] == engine.score(REQUESTS[:40])
     assert list(engine.stream([])) == []
 
 
 def test_a_text_that_leaves_no_room_is_refused_by_generate():
-    engine = fake_engine.FakeEngine(fake_engine.MODEL, chosen("transformers", max_length=50))
+    engine = fake_engine.FakeEngine(fake_engine.MODEL, engine_settings("transformers", max_length=50))
     assert engine.generate(["x" * 40], 10) == ["yes"]
     with pytest.raises(SycoError, match="41 tokens and 10 to come exceed max_length 50"):
         engine.generate(["x" * 41], 10)
@@ -118,14 +118,14 @@ def refuses_an_odd_model(tiny, tmp_path, settings_) -> None:
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line(tiny, tmp_path):
-    refuses_an_odd_model(tiny, tmp_path, chosen("transformers"))
+    refuses_an_odd_model(tiny, tmp_path, engine_settings("transformers"))
 
 
 def test_the_tokenizer_of_a_larger_model_is_one_line(tmp_path):
     folder = tiny_models.make(tmp_path / "small", "word")
     larger = tiny_models.make(tmp_path / "large", "byte_bpe")
     shutil.copy(larger / "tokenizer.json", folder / "tokenizer.json")
-    with engines.open(model_at(folder), chosen("transformers")) as engine:
+    with engines.open(model_at(folder), engine_settings("transformers")) as engine:
         for call in (lambda: engine.score(REQUESTS), lambda: engine.generate([REQUESTS[0].text], 2)):
             with pytest.raises(SycoError, match=r"its tokenizer gives token \d+, and the model has \d+"):
                 call()
@@ -135,19 +135,21 @@ def test_the_tokenizer_of_a_larger_model_is_one_line(tmp_path):
 def test_vllm_and_transformers_agree(tiny):
     """One start of vLLM: whole completions in several steps, too long texts, more options, generation."""
     longer = Request("word " * 2000, OPTIONS)
-    with engines.open(tiny, chosen("transformers")) as engine:
-        expected, said = engine.score([*REQUESTS, longer]), engine.generate([r.text for r in REQUESTS[:8]], 6)
-        whole = engines.module("transformers").load(tiny, chosen("transformers", scoring="whole")).score(REQUESTS)
+    with engines.open(tiny, engine_settings("transformers")) as engine:
+        expected, texts = engine.score([*REQUESTS, longer]), engine.generate([r.text for r in REQUESTS[:8]], 6)
+        whole = (
+            engines.module("transformers").load(tiny, engine_settings("transformers", scoring="whole")).score(REQUESTS)
+        )
         four = engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]])
     from torch import set_num_threads
 
-    with engines.open(tiny, chosen("vllm")) as engine:
-        found = engine.score([*REQUESTS, longer])
-        assert found[-1].logprobs is None and expected[-1].logprobs is None
-        assert_equal(found[:-1], expected[:-1], nats=1e-3)
-        assert_equal(found[:-1], whole, nats=1e-3)
+    with engines.open(tiny, engine_settings("vllm")) as engine:
+        scores = engine.score([*REQUESTS, longer])
+        assert scores[-1].logprobs is None and expected[-1].logprobs is None
+        assert_equal(scores[:-1], expected[:-1], nats=1e-3)
+        assert_equal(scores[:-1], whole, nats=1e-3)
         assert_equal(engine.score([Request(r.text, (*OPTIONS, " (C)")) for r in REQUESTS[:10]]), four, nats=1e-3)
-        assert engine.generate([r.text for r in REQUESTS[:8]], 6) == said
+        assert engine.generate([r.text for r in REQUESTS[:8]], 6) == texts
         assert engine.vocabulary >= engine.tokenizer.library.vocab_size
     from torch import set_num_threads as after
 
@@ -158,27 +160,27 @@ def test_vllm_and_transformers_agree(tiny):
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the reference model is not built here: dvc repro reference")
 def test_vllm_and_transformers_agree_on_the_reference_model():
     reference = model_at(REFERENCE, source="reference")
-    expected = answers(reference, chosen("transformers"))
-    assert_equal(answers(reference, chosen("vllm")), expected, nats=1e-3)
+    expected = answers(reference, engine_settings("transformers"))
+    assert_equal(answers(reference, engine_settings("vllm")), expected, nats=1e-3)
 
 
 @pytest.mark.slow
 def test_vllm_reads_letters_in_one_prefill_where_the_tokenizer_allows_it(tmp_path):
     letters = model_at(tiny_models.make(tmp_path / "letters", "byte_bpe"))
-    found = answers(letters, chosen("vllm"))
-    assert {score.path for score in found} == {"letter"}
-    assert_equal(found, answers(letters, chosen("transformers")), nats=1e-3)
+    scores = answers(letters, engine_settings("vllm"))
+    assert {score.path for score in scores} == {"letter"}
+    assert_equal(scores, answers(letters, engine_settings("transformers")), nats=1e-3)
 
 
 def in_actors(engine: str, **changes) -> settings.Engines:
     """Ray on this machine, with one actor that holds this engine."""
-    ray = chosen("ray").ray.model_copy(update={"engine": engine, "actors": 1, **changes})
-    return chosen("ray", ray=ray)
+    ray = engine_settings("ray").ray.model_copy(update={"engine": engine, "actors": 1, **changes})
+    return engine_settings("ray", ray=ray)
 
 
 @pytest.mark.slow
 def test_ray_holds_vllm_too(tiny):
-    assert_equal(answers(tiny, in_actors("vllm")), answers(tiny, chosen("transformers")), nats=1e-3)
+    assert_equal(answers(tiny, in_actors("vllm")), answers(tiny, engine_settings("transformers")), nats=1e-3)
 
 
 @pytest.mark.slow
@@ -227,12 +229,12 @@ def test_a_node_that_is_killed_costs_its_batches_in_flight_and_the_verdicts_stay
     """Three nodes, two actors; one node dies in mid-run. The store holds what a single process gives."""
     from ray._private import state
 
-    expected = scoring.collect(REQUESTS, tiny, chosen("transformers", store=str(tmp_path / "single")))
+    expected = scoring.collect(REQUESTS, tiny, engine_settings("transformers", store=str(tmp_path / "single")))
     with cluster(workers=3) as (made, nodes):
-        ray_settings = chosen("ray").ray.model_copy(
+        ray_settings = engine_settings("ray").ray.model_copy(
             update={"engine": "transformers", "address": made.address, "actors": 2, "cpus_per_actor": 2}
         )
-        on_ray = chosen("ray", store=str(tmp_path / "cluster"), ray=ray_settings)
+        on_ray = engine_settings("ray", store=str(tmp_path / "cluster"), ray=ray_settings)
         todo = scoring.pending(REQUESTS, tiny, on_ray)
         with engines.open(tiny, on_ray) as engine:
             saved = scoring.saved(todo, engine)
@@ -243,9 +245,9 @@ def test_a_node_that_is_killed_costs_its_batches_in_flight_and_the_verdicts_stay
             made.remove_node(busy[0], allow_graceful=False)
             rest = sum(map(len, saved))
         assert 0 < rest < len(REQUESTS)
-    found = scoring.collect(REQUESTS, tiny, on_ray)
-    assert (found.fresh, found.stored) == (0, len(REQUESTS)), "nothing is missing, nothing has to be loaded"
-    both = found.scores.join(expected.scores, on="key", suffix="_single")
+    scores = scoring.collect(REQUESTS, tiny, on_ray)
+    assert (scores.fresh, scores.stored) == (0, len(REQUESTS)), "nothing is missing, nothing has to be loaded"
+    both = scores.scores.join(expected.scores, on="key", suffix="_single")
     assert len(both) == len(REQUESTS)
     difference = (both["logprobs"].explode() - both["logprobs_single"].explode()).abs().max()
     assert difference < 1e-4
@@ -253,9 +255,9 @@ def test_a_node_that_is_killed_costs_its_batches_in_flight_and_the_verdicts_stay
 
 
 def test_no_cluster_at_an_address_is_one_line(tiny):
-    nowhere = chosen("ray").ray.model_copy(update={"address": "127.0.0.1:1"})
+    nowhere = engine_settings("ray").ray.model_copy(update={"address": "127.0.0.1:1"})
     with (
         pytest.raises(SycoError, match=r"no cluster at '127.0.0.1:1'.*ray start --head"),
-        engines.open(tiny, chosen("ray", ray=nowhere)),
+        engines.open(tiny, engine_settings("ray", ray=nowhere)),
     ):
         time.sleep(0)

@@ -18,7 +18,7 @@ from syco_data.errors import SycoError
 from syco_data.settings import Hub, Model
 from tests.support import tiny_models
 
-PATIENCE = Hub(attempts=2, first_wait=0.01, longest_wait=0.02)
+POLICY = Hub(attempts=2, first_wait=0.01, longest_wait=0.02)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -37,7 +37,7 @@ def record(source, revision=None, style="auto"):
 
 
 def resolved(source, reference=Path("no-reference"), **changes):
-    return models.resolve("mine", record(source, **changes), reference, PATIENCE)
+    return models.resolve("mine", record(source, **changes), reference, POLICY)
 
 
 def test_a_folder_is_known_by_the_digest_of_what_it_holds(folder):
@@ -82,7 +82,7 @@ def without_template(folder):
 
 
 @pytest.mark.parametrize(
-    ("harm", "style", "said"),
+    ("harm", "style", "message"),
     [
         (lambda f: (f / "config.json").unlink(), "auto", "incomplete: there is no config.json"),
         (lambda f: (f / "tokenizer.json").unlink(), "auto", "incomplete: there is no tokenizer.json"),
@@ -95,9 +95,9 @@ def without_template(folder):
         (without_template, "chat", "prompt_style is chat, but the model has no chat template"),
     ],
 )
-def test_what_is_wrong_with_a_folder_is_one_line(folder, harm, style, said):
+def test_what_is_wrong_with_a_folder_is_one_line(folder, harm, style, message):
     harm(folder)
-    with pytest.raises(SycoError, match=said) as caught:
+    with pytest.raises(SycoError, match=message) as caught:
         resolved(folder, style=style)
     assert caught.value.mend and "\n" not in str(caught.value)
 
@@ -161,7 +161,7 @@ NAMES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config
     "name", [*NAMES, "model.safetensors.index.json", "other.safetensors", "special_tokens_map.json"]
 )
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         (os.mkfifo, "is not a regular file"),
         (Path.mkdir, "is not a regular file"),
@@ -171,9 +171,9 @@ NAMES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config
         (lambda path: path.write_text(POINTER, encoding="utf-8"), "is a Git LFS pointer.*Run `git lfs pull` in"),
     ],
 )
-def test_what_is_no_file_in_a_model_folder_is_one_line(folder, name, kind, said):
+def test_what_is_no_file_in_a_model_folder_is_one_line(folder, name, kind, message):
     replaced(name, kind)(folder)
-    with pytest.raises(SycoError, match=f"^model 'mine': {name} {said}"):
+    with pytest.raises(SycoError, match=f"^model 'mine': {name} {message}"):
         resolved(folder)
 
 
@@ -198,10 +198,10 @@ INDEXES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("value", "said"), INDEXES)
-def test_an_odd_index_is_one_line(folder, value, said):
+@pytest.mark.parametrize(("value", "message"), INDEXES)
+def test_an_odd_index_is_one_line(folder, value, message):
     indexed(value)(folder)
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         resolved(folder)
 
 
@@ -226,7 +226,7 @@ def test_weights_in_parts_are_read_as_their_index_says(folder):
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (
             lambda f: (f / "model-00002-of-00002.safetensors").unlink(),
@@ -243,10 +243,10 @@ def test_weights_in_parts_are_read_as_their_index_says(folder):
         ),
     ],
 )
-def test_weights_in_parts_that_do_not_fit_together_are_one_line(folder, harm, said):
+def test_weights_in_parts_that_do_not_fit_together_are_one_line(folder, harm, message):
     shards(folder)
     harm(folder)
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         resolved(folder)
 
 
@@ -285,10 +285,10 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("harm", "said"), REFUSED)
-def test_what_a_configuration_may_not_say_is_one_line(folder, harm, said):
+@pytest.mark.parametrize(("harm", "message"), REFUSED)
+def test_what_a_configuration_may_not_say_is_one_line(folder, harm, message):
     harm(folder)
-    with pytest.raises(SycoError, match=said) as caught:
+    with pytest.raises(SycoError, match=message) as caught:
         resolved(folder)
     assert caught.value.mend and "\n" not in str(caught.value)
 
@@ -363,8 +363,8 @@ from syco_data.errors import SycoError
 from tests.engines.test_models import *
 for name in sys.argv[1:]:
     for call in (
-        lambda: models.latest_commit("mine", record(f"owner/{name}", revision="main"), PATIENCE),
-        lambda: models.resolve("mine", record(f"owner/{name}", revision=COMMIT), Path("none"), PATIENCE),
+        lambda: models.latest_commit("mine", record(f"owner/{name}", revision="main"), POLICY),
+        lambda: models.resolve("mine", record(f"owner/{name}", revision=COMMIT), Path("none"), POLICY),
     ):
         try:
             print(name, call())
@@ -392,13 +392,13 @@ def answers(tmp_path_factory):
     assert "hf_secret" not in done.stdout + done.stderr
     found: dict[str, list[str]] = {}
     for line in done.stdout.splitlines():
-        name, said = line.split(" ", 1)
-        found.setdefault(name, []).append(said)
+        name, message = line.split(" ", 1)
+        found.setdefault(name, []).append(message)
     return found
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("missing", "no such model on the Hub or no right to see it (404)"),
         ("private", "no such model on the Hub or no right to see it (401)"),
@@ -408,9 +408,9 @@ def answers(tmp_path_factory):
         ("broken", "on the Hub: answer 500 x, also when tried again. Run the same command later"),
     ],
 )
-def test_every_answer_of_the_hub_is_one_line_that_says_what_to_do(answers, name, said):
+def test_every_answer_of_the_hub_is_one_line_that_says_what_to_do(answers, name, message):
     for line in answers[name]:
-        assert said in line and line.startswith(f"model 'mine' (owner/{name})"), line
+        assert message in line and line.startswith(f"model 'mine' (owner/{name})"), line
         assert "http://" not in line
 
 

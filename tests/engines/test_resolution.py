@@ -9,7 +9,7 @@ import transformers
 
 from syco_data import engines
 from syco_data.engines.planning import Request
-from tests.engines.test_engines import REQUESTS, chosen, model_at
+from tests.engines.test_engines import REQUESTS, engine_settings, model_at
 from tests.support import tiny_models
 
 SIZES = {
@@ -46,7 +46,7 @@ def margins(scores) -> list[float]:
 def test_candidates_are_projected_in_float32(tmp_path, monkeypatch, architecture):
     monkeypatch.setattr("syco_data.engines.transformers.ROWS", 100)
     model = narrow(tmp_path / "m", architecture)
-    with engines.open(model, chosen("transformers")) as engine:
+    with engines.open(model, engine_settings("transformers")) as engine:
         plans = engine.plan(REQUESTS)
         made = engine.run(plans)
     plain = transformers.AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.bfloat16)
@@ -80,9 +80,9 @@ def test_a_step_is_measured_whatever_rounds():
 @pytest.mark.slow
 def test_vllm_projects_in_float32_too(tmp_path):
     model = narrow(tmp_path / "m", "Granite")
-    with engines.open(model, chosen("transformers")) as engine:
+    with engines.open(model, engine_settings("transformers")) as engine:
         expected = engine.score(REQUESTS)
-    with engines.open(model, chosen("vllm")) as engine:
+    with engines.open(model, engine_settings("vllm")) as engine:
         made = engine.score(REQUESTS)
         counter = engine.counter = engines.Counter()
         alike = engine.score([Request("river " * 70 + text, options) for text, options in REQUESTS[:10]])
