@@ -113,7 +113,7 @@ class Engine(ABC):
         answers = iter(self.logprobs(queries))
         scored = iter([plan.scores([next(answers) for _ in plan.queries]) for plan in fitting])
         return [
-            OptionScores(next(scored) if size < self.max_length else None, size, plan.path)
+            OptionScores(next(scored) if size < self.max_length else None, size, plan.mode)
             for plan, size in zip(plans, sizes, strict=True)
         ]
 

@@ -2,7 +2,7 @@
 
 An option's score is the log-probability of its completion after the text, up to and including the letter.
 What the options have in common before and behind the letter (`" ("` and `")"` of `" (A)"`, `" (B)"`) does not
-count: the differing tokens of the whole completions do. Two paths lead there:
+count: the differing tokens of the whole completions do. There are two scoring modes:
 
 - `letter`: the options' letters are single tokens after text + `" ("`: one prefill, two candidates;
 - `whole`: the completions are tokenised whole; from the end of their common tokens on, each option's tokens up
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
 
 class Query(NamedTuple):
-    """Token ids of a prefix, and the next tokens whose log-probabilities are asked for."""
+    """Token ids of a prefix, and the next tokens whose log-probabilities are wanted."""
 
     ids: tuple[int, ...]
     candidates: tuple[int, ...]
@@ -45,12 +45,12 @@ class Query(NamedTuple):
 class OptionScores:
     """Log-probabilities in nats, in the order of the options; None when the text is too long for the model.
 
-    `tokens` is the length of the longest prefix that was run, `path` is `letter` or `whole`.
+    `tokens` is the length of the longest prefix that was run, `mode` is `letter` or `whole`.
     """
 
     logprobs: tuple[float, ...] | None
     tokens: int
-    path: str
+    mode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Plan:
 
     queries: tuple[Query, ...]
     steps: tuple[tuple[tuple[int, int], ...], ...]
-    path: str
+    mode: str
 
     @property
     def tokens(self) -> int:
@@ -88,11 +88,11 @@ class TokenMap(Protocol):
 
 @dataclass(frozen=True)
 class _Border:
-    """What was proved for one border: appending `lead` leaves each option one token, `candidates`."""
+    """What was verified for one border: appending `lead` leaves each option one token, `candidates`."""
 
     lead: str
     candidates: tuple[int, ...]
-    path: str
+    mode: str
 
     @cached_property
     def steps(self) -> tuple[tuple[tuple[int, int], ...], ...]:
@@ -108,7 +108,7 @@ class _Candidates(NamedTuple):
 
 
 class Planner:
-    """Turns requests into plans for one tokenizer; remembers what it has proved about borders."""
+    """Turns requests into plans for one tokenizer; remembers what it has verified about borders."""
 
     def __init__(self, tokens: TokenMap, policy: str) -> None:
         self._tokens, self._policy = tokens, policy
@@ -119,7 +119,7 @@ class Planner:
 
         Raises `SycoError` when the tokenizer cannot tell the options apart.
         """
-        borders = self._proved(requests)
+        borders = self._verified(requests)
         quick = [index for index, border in enumerate(borders) if border is not None]
         prefixes = self._tokens.ids([requests[index].text + borders[index].lead for index in quick])
         plans: list[Plan | None] = [None] * len(requests)
@@ -130,7 +130,7 @@ class Planner:
             plans[index] = plan
         return plans
 
-    def _proved(self, requests: Sequence[Request]) -> list[_Border | None]:
+    def _verified(self, requests: Sequence[Request]) -> list[_Border | None]:
         """What is known of each request's border; proves those that are met for the first time."""
         if self._policy == WHOLE:
             return [None] * len(requests)
@@ -140,18 +140,18 @@ class Planner:
             if key not in self._borders and len(alike := probes.setdefault(key, [])) < PROBES:
                 alike.append(request)
         for key, alike in probes.items():
-            self._borders[key] = self._prove(key[0], alike)
+            self._borders[key] = self._verify(key[0], alike)
         return [self._borders[key] for key in keys]
 
-    def _prove(self, border: str, probes: list[Request]) -> _Border | None:
+    def _verify(self, border: str, probes: list[Request]) -> _Border | None:
         """The longest common beginning of the options after which each one is a single token, or None."""
         options = probes[0].options
         if not self._tokens.is_local(border, options):
             return None
         start = options[0][: _common(options)]
         for lead in (start[:size] for size in range(len(start), -1, -1)):
-            found = {self._candidates(probe, lead) for probe in probes}
-            if len(found) == 1 and (candidates := found.pop()) is not None:
+            different = {self._candidates(probe, lead) for probe in probes}
+            if len(different) == 1 and (candidates := different.pop()) is not None:
                 return _Border(lead, candidates.ids, LETTER if lead == start and candidates.exact else WHOLE)
         return None
 
@@ -183,7 +183,7 @@ def _letter_ends(request: Request) -> list[int]:
 
 
 def _one_step(ids: list[int], border: _Border) -> Plan:
-    return Plan((Query(tuple(ids), border.candidates),), border.steps, border.path)
+    return Plan((Query(tuple(ids), border.candidates),), border.steps, border.mode)
 
 
 def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:
@@ -199,21 +199,21 @@ def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:
             f" after {request.text[-30:]!r}",
             "Choose another model",
         )
-    asked: dict[tuple[int, ...], dict[int, int]] = {}
+    candidates_of: dict[tuple[int, ...], dict[int, int]] = {}
     for ids in counted:
         for size in range(common, len(ids)):
-            candidates = asked.setdefault(ids[:size], {})
+            candidates = candidates_of.setdefault(ids[:size], {})
             candidates.setdefault(ids[size], len(candidates))
-    position = {prefix: number for number, prefix in enumerate(asked)}
+    position = {prefix: number for number, prefix in enumerate(candidates_of)}
     steps = tuple(
-        tuple((position[ids[:size]], asked[ids[:size]][ids[size]]) for size in range(common, len(ids)))
+        tuple((position[ids[:size]], candidates_of[ids[:size]][ids[size]]) for size in range(common, len(ids)))
         for ids in counted
     )
-    queries = tuple(Query(prefix, tuple(candidates)) for prefix, candidates in asked.items())
-    return Plan(queries, steps, _path(request, wholes, counted, common, policy))
+    queries = tuple(Query(prefix, tuple(candidates)) for prefix, candidates in candidates_of.items())
+    return Plan(queries, steps, _mode(request, wholes, counted, common, policy))
 
 
-def _path(request: Request, wholes: list[Spans], counted: list[tuple[int, ...]], common: int, policy: str) -> str:
+def _mode(request: Request, wholes: list[Spans], counted: list[tuple[int, ...]], common: int, policy: str) -> str:
     """`letter` when the tokens happen to part where the letter begins and end where it ends."""
     begin = len(request.text) + _common(request.options)
     single = all(len(ids) == common + 1 for ids in counted)

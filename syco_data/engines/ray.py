@@ -133,7 +133,7 @@ class Worker:
     def score(self, batch: str) -> str:
         counter = self._engine.counter = engines.Counter()
         scored = self._engine.score([Request(text, tuple(options)) for text, options in json.loads(batch)])
-        rows = [[score.logprobs, score.tokens, score.path] for score in scored]
+        rows = [[score.logprobs, score.tokens, score.mode] for score in scored]
         return json.dumps([rows, [counter.tokens, counter.cached]])
 
     def generate(self, batch: str) -> str:

@@ -129,7 +129,7 @@ def frame(keys: Iterable[str], scored: Collection[OptionScores]) -> pl.DataFrame
     rows = {
         "key": list(keys),
         "tokens": [score.tokens for score in scored],
-        "path": [score.path for score in scored],
+        "path": [score.mode for score in scored],
     }
     kinds = {name: schemas.SCORES.columns[name] for name in rows}
     whole = pl.DataFrame(rows, schema=kinds).with_row_index("row")

@@ -168,7 +168,7 @@ def test_vllm_and_transformers_agree_on_the_reference_model():
 def test_vllm_reads_letters_in_one_prefill_where_the_tokenizer_allows_it(tmp_path):
     letters = model_at(tiny_models.make(tmp_path / "letters", "byte_bpe"))
     scores = answers(letters, engine_settings("vllm"))
-    assert {score.path for score in scores} == {"letter"}
+    assert {score.mode for score in scores} == {"letter"}
     assert_equal(scores, answers(letters, engine_settings("transformers")), nats=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Planning of scores: each tokenizer, each path, against a plain reference that runs the full forward pass."""
+"""Planning of scores: each tokenizer, each scoring mode, against a plain reference that runs the full forward pass."""
 
 import logging
 
@@ -68,13 +68,13 @@ def model_at(folder, style="plain"):
 
 @pytest.mark.parametrize("policy", ["auto", "whole"])
 @pytest.mark.parametrize("kind", tiny_models.TOKENIZERS)
-def test_every_path_agrees_with_the_full_forward_pass(folders, kind, policy):
+def test_every_mode_agrees_with_the_full_forward_pass(folders, kind, policy):
     requests = [Request(text, LETTERS) for text in TEXTS]
     with engines.open(model_at(folders[kind]), engine_settings(scoring=policy)) as engine:
         found = engine.score(requests)
     for score, expected in zip(found, plain_reference(folders[kind], requests), strict=True):
         assert score.logprobs == pytest.approx(expected, abs=1e-4)
-    assert {score.path for score in found[:24]} == {TAKEN[kind] if policy == "auto" else "whole"}
+    assert {score.mode for score in found[:24]} == {TAKEN[kind] if policy == "auto" else "whole"}
 
 
 def test_a_token_that_reaches_over_the_end_of_the_text_costs_more_steps(folders):
