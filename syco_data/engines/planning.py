@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
 
 class Query(NamedTuple):
-    """Token ids of a prefix, and the next tokens whose log-probabilities are wanted."""
+    """Token ids of a prefix, and the next tokens whose log-probabilities are needed."""
 
     ids: tuple[int, ...]
     candidates: tuple[int, ...]
