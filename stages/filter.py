@@ -16,7 +16,7 @@ def main(settings: Settings, name: str) -> Summary:
     places = build_tables(settings)
     model = models.open(name, settings)
     prompts = questions.of_build(places)
-    way = assess.chosen(settings.filter, model, lambda: development.of_build(places, settings), settings.engines)
+    way = assess.choose(settings.filter, model, lambda: development.of_build(places, settings), settings.engines)
     asked = questions.build(prompts, way, model.style)
     collected = scoring.collect(questions.requests(asked), model, settings.engines)
     decided = verdicts.decide(asked, collected.scores, way)

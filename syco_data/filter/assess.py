@@ -93,7 +93,7 @@ def best(ways: Sequence[Way]) -> Way:
     return max(ways, key=lambda way: way.overall.accuracy)
 
 
-def chosen(settings: Filter, model: ResolvedModel, prompts: Callable[[], pl.DataFrame], engine: Engines) -> Filter:
+def choose(settings: Filter, model: ResolvedModel, prompts: Callable[[], pl.DataFrame], engine: Engines) -> Filter:
     """The settings with `auto` replaced by the best way on development prompts, which are read only if it is needed."""
     if len(settings.ways) == 1:
         return settings.ways[0]

@@ -63,10 +63,10 @@ def test_auto_takes_the_best_of_what_is_left_open_and_asks_nothing_where_nothing
     df = of_two_labels(200)
     monkeypatch.setattr(scoring, "collect", collected(truths(df)))
     way = chosen("averaged", ask="auto", calibrate="auto", purity=0.9)
-    taken = assess.chosen(way, fake_engine.MODEL, lambda: df, None)
+    taken = assess.choose(way, fake_engine.MODEL, lambda: df, None)
     assert (taken.ask, taken.calibrate, taken.rule, taken.purity) == ("labels", "batch", "averaged", 0.9)
     single = chosen("both_orders")
-    assert assess.chosen(single, fake_engine.MODEL, lambda: pytest.fail("read"), None) == single
+    assert assess.choose(single, fake_engine.MODEL, lambda: pytest.fail("read"), None) == single
 
 
 def test_development_prompts_are_about_no_reported_and_no_training_input():
