@@ -18,6 +18,7 @@ from syco_data.commands import (
     diff,
     filter,
     interrupts,
+    lock,
     models,
     preview,
     profiles,
@@ -40,6 +41,7 @@ NAME = "syco-data"
 TOPICS = {
     "Before a build": {
         "sources": sources.app, "preview": preview.preview, "profile": profiles.app, "models": models.app,
+        "lock": lock.lock,
     },
     "Build": {"filter": filter.run, "counts": counts.counts, "scores": scores.app},
     "Look at a build": {"show": show.show, "summary": summary.summary, "results": results.results},

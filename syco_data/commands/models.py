@@ -8,6 +8,7 @@ import typer
 from syco_data import settings
 from syco_data.commands import completion, limits, output, project
 from syco_data.commands.limits import TimeLimit
+from syco_data.commands.lock import DryRun, run
 from syco_data.engines import architectures, gguf_files, model_files, models
 from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
@@ -125,16 +126,9 @@ def add(
 
 
 @app.command("lock")
-def lock(context: typer.Context, names: Names = None, time_limit: TimeLimit = None) -> None:
-    """Writes the commits that branch names stand for now into params.yaml."""
-    chosen = project.load()
-    limits.start(context, time_limit, chosen.hub.total)
-    for name in names or chosen.models:
-        record = models.named(name, chosen)
-        if not record.is_on_hub:
-            typer.echo(f"{name}: not on the Hub, nothing to pin")
-            continue
-        commit = models.latest_commit(name, models.on_hub(name, record), chosen.hub)
-        with editing() as params:
-            params["models"][name]["revision"] = commit
-        typer.echo(f"{name}: {record.revision or 'main'} is {commit}")
+def lock(context: typer.Context, names: Names = None, dry_run: DryRun = False, time_limit: TimeLimit = None) -> None:
+    """Locks models alone: writes the commit behind each revision into params.yaml."""
+    given = project.load()
+    for name in names or ():
+        models.named(name, given)
+    run(context, time_limit, [f"models.{name}" for name in names] if names else ["models"], dry_run=dry_run)

@@ -10,7 +10,6 @@ from rich.text import Text
 from syco_data.acquire.comparison import Comparison
 from syco_data.commands import output
 from syco_data.errors import printable
-from syco_data.hub.lock import Locked
 from syco_data.sources import PUBLISHED_POOL, SOURCES, Source
 
 _MEANING = {
@@ -120,10 +119,3 @@ def _finding_table(one: Comparison) -> Table:
     for finding in one.findings:
         table.add_row(*map(printable, (f"  {finding.what}", finding.found, finding.expected)))
     return table
-
-
-def print_locks(locks: Sequence[Locked]) -> None:
-    table = output.table("source", "was", "now")
-    for one in locks:
-        table.add_row(one.key.split(".")[1], (one.before or "")[:20] if one.changed else "(the same)", one.after)
-    output.show(table)

@@ -6,6 +6,7 @@ import typer
 
 from syco_data.commands import completion, limits, project
 from syco_data.commands.limits import TimeLimit
+from syco_data.commands.lock import DryRun
 
 app = typer.Typer(help="The 17 sources: list them, compare them with upstream, pin their revisions.")
 Keys = Annotated[
@@ -64,20 +65,15 @@ def lock(
     revision: Annotated[
         str | None, typer.Option(help="Resolve this branch, tag or ref, and not what params.yaml names; needs a KEY.")
     ] = None,
+    dry_run: DryRun = False,
     time_limit: TimeLimit = None,
 ) -> None:
-    """Asks the Hub for the commit behind every revision and writes it into params.yaml."""
-    from syco_data import settings
+    """Locks sources alone: writes the commit behind each revision into params.yaml."""
     from syco_data.acquire import acquire
-    from syco_data.commands import source_tables
+    from syco_data.commands.lock import run
     from syco_data.errors import SycoError
-    from syco_data.hub.lock import lock_all
 
     if revision and not keys:
         raise SycoError("--revision needs the sources it is for", f"Name them: sources lock sst2 --revision {revision}")
-    given = project.load()
-    limits.start(context, time_limit, given.hub.total)
-    only = [f"sources.{source.key}" for source in acquire.chosen(keys or (), given)]
-    locks = lock_all(settings.PARAMS, only, revision)
-    source_tables.print_locks(locks)
-    typer.echo(f"{sum(one.changed for one in locks)} of {len(locks)} revisions changed in {settings.PARAMS}")
+    only = [f"sources.{source.key}" for source in acquire.chosen(keys or (), project.load())]
+    run(context, time_limit, only, revision, dry_run)

@@ -28,12 +28,14 @@ class Locked:
         return self.before != self.after
 
 
-def lock_all(params: Path = settings.PARAMS, only: Sequence[str] = (), revision: str | None = None) -> list[Locked]:
+def lock_all(
+    params: Path = settings.PARAMS, only: Sequence[str] = (), revision: str | None = None, dry_run: bool = False
+) -> list[Locked]:
     """Asks the Hub for the commit of every revision that the build uses, writes them into `params`, returns them.
 
     `only` limits that to keys that begin so (`sources.sst2`, `models`), used or not; `revision` is looked up in the
-    place of their own. Nothing is written unless every commit is known. Raises `SycoError` for a revision, repository
-    or right that is not there, and for a Hub that does not answer.
+    place of their own. Nothing is written in a dry run, and unless every commit is known. Raises `SycoError` for a
+    revision, repository or right that is not there, and for a Hub that does not answer.
     """
     given = settings.load(params)
     chosen = [one for one in revisions.named(given) if _begins(one.key, only)] if only else revisions.used(given)
@@ -44,7 +46,8 @@ def lock_all(params: Path = settings.PARAMS, only: Sequence[str] = (), revision:
         if wanted not in commits:
             commits[wanted] = commit_of(one, wanted[2], given.hub)
         locked.append(Locked(one.key, one.revision, commits[wanted]))
-    write(locked, params)
+    if not dry_run:
+        write(locked, params)
     return locked
 
 

@@ -170,7 +170,7 @@ def test_lock_of_one_source_leaves_the_others(run, tmp_path, monkeypatch):
     sources = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))["sources"]
     assert sources["sst2"]["revision"] == "ef" * 20 and sources["cola"]["revision"] == "main"
     code, out, _ = run("lock", "sst2")
-    assert code == 0 and "(the same)" in out and "0 of 1 revisions changed" in out
+    assert code == 0 and "(the same)" in out and "0 of 1 revision changed" in out
 
 
 def test_a_lock_that_fails_for_one_source_changes_nothing(run, tmp_path, monkeypatch):

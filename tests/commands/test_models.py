@@ -78,13 +78,13 @@ def test_a_branch_is_resolved_once_and_written_down(hub, project, original):
         "unnoticed. Pin it: python -m syco_data lock"
     ]
     before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
-    assert f"mine: main is {first}" in run("models", "lock")
+    assert run("models", "lock").split()[3:6] == ["models.mine", "main", first]
     after = Path("params.yaml").read_text(encoding="utf-8").splitlines()
     changed = [line for line in difflib.ndiff(before, after) if line[0] in "-+"]
-    assert len(changed) == 2 and changed[1].split() == ["+", "revision:", first, "#", "a", "branch"]
+    assert len(changed) == 2 and changed[1].split() == ["+", "revision:", f'"{first}"', "#", "a", "branch"]
     moved = upload(hub, original, path_in_repo="copy")
     assert moved != first and stage(hub, project) == [first], "the branch moved, the build did not"
-    assert f"mine: {first} is {first}" in run("models", "lock", "mine")
+    assert run("models", "lock", "mine").split()[3:7] == ["models.mine", "(the", "same)", first]
     pin("main")
     run("models", "lock", "mine")
     assert settings.load().models["mine"].revision == moved
