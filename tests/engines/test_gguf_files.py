@@ -1,8 +1,10 @@
 """GGUF files as model folders: the same model, and refusals of everything that is not whole."""
 
 import hashlib
+import os
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,12 @@ import transformers
 from gguf import GGMLQuantizationType as Kind
 from typer.testing import CliRunner
 
+from syco_data import engines
 from syco_data.__main__ import app
 from syco_data.engines import gguf_files, smollm2
+from syco_data.engines.planning import Request
 from syco_data.errors import SycoError
+from tests.engines.test_engines import ROOT, engine_settings, model_at
 from tests.support import tiny_gguf, tiny_models
 
 
@@ -150,3 +155,26 @@ def test_the_command_imports_and_check_names_the_file(tmp_path, monkeypatch):
     assert "imported from tiny.gguf (llama; tensors: 21 F32" in done.output, done.exception
     with pytest.raises(SycoError, match="dtype 'float8' is none of float32"):
         gguf_files.import_model(source, tmp_path / "other", "float8")
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory) -> Path:
+    """SmolLM2, where it is here: `make smollm2`, or its wheel or GGUF file by SYCO_SMOLLM2."""
+    here = ROOT / smollm2.FOLDER
+    if gguf_files.read_record(here) is not None:
+        return here
+    if not os.environ.get(smollm2.GIVEN):
+        pytest.skip(f"there is no {smollm2.FOLDER} (make smollm2), and {smollm2.GIVEN} is not set")
+    folder = tmp_path_factory.mktemp("real") / "smollm2"
+    smollm2.fetch(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_real_chat_model_knows_a_capital(real):
+    assert gguf_files.read_record(real).sha256 == smollm2.SHA256
+    with engines.open(replace(model_at(real), style="chat"), engine_settings("transformers")) as engine:
+        text = "Human: What is the capital of France?\n\nAssistant: The capital of France is"
+        assert engine.generate([text], 4)[0].startswith(" Paris")
+        right, wrong = engine.score([Request(text, (" Paris", " Berlin"))])[0].logprobs
+    assert right - wrong > 3
