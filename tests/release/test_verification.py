@@ -49,7 +49,7 @@ def test_a_sound_release_has_no_problem():
 
 def test_what_is_no_release_says_how_to_get_one(tmp_path):
     for place in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(SycoError, match="no (folder|release).*dvc repro release.* pull"):
+        with pytest.raises(SycoError, match="(no folder|not a release).*dvc repro release.* pull"):
             verification.verify(place)
 
 
