@@ -7,6 +7,7 @@ is saved before the next. A batch is a few seconds of work, so that a kill costs
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import polars as pl
@@ -120,10 +121,15 @@ def tokens(todo: Pending, model: ResolvedModel, settings: Engines) -> int:
     return sum(len(query.ids) for batch in plans for plan in batch for query in plan.queries)
 
 
-def collect(requests: Sequence[Request], model: ResolvedModel, settings: Engines) -> Collected:
-    """One score per distinct request; saves every finished batch. The engine starts only if one is missing."""
+def collect(
+    requests: Sequence[Request], model: ResolvedModel, settings: Engines, engine: engines.Engine | None = None
+) -> Collected:
+    """One score per distinct request; saves every finished batch.
+
+    Without an `engine` that holds the model, one starts if a score is missing, and ends.
+    """
     todo = pending(requests, model, settings)
-    fresh, seconds, share = _run(todo, model, settings) if todo.batches else ([], 0.0, None)
+    fresh, seconds, share = _run(todo, model, settings, engine) if todo.batches else ([], 0.0, None)
     made = pl.concat([pl.DataFrame(schema=todo.stored.schema), *fresh])
     return Collected(
         scores=_limited(pl.concat([todo.stored, made]), engines.longest(model, settings)),
@@ -135,10 +141,13 @@ def collect(requests: Sequence[Request], model: ResolvedModel, settings: Engines
     )
 
 
-def _run(todo: Pending, model: ResolvedModel, settings: Engines) -> tuple[list[pl.DataFrame], float, float | None]:
+def _run(
+    todo: Pending, model: ResolvedModel, settings: Engines, loaded: engines.Engine | None
+) -> tuple[list[pl.DataFrame], float, float | None]:
     """The scores of all pending batches, the seconds that they took, and the share of cached tokens."""
     frames = []
-    with progress(f"scoring {model.name}", todo.missing) as bar, engines.open(model, settings) as engine:
+    opened = engines.open(model, settings) if loaded is None else nullcontext(loaded)
+    with progress(f"scoring {model.name}", todo.missing) as bar, opened as engine:
         bar.restart()  # what loading took says nothing about the time that is left
         started = time.monotonic()
         with keeping(lambda: f"{bar.done:,} of {todo.missing:,} missing scores are kept in {settings.store}"):

@@ -1,10 +1,12 @@
 """Ways of asking side by side, on claims that nothing is reported or trained on, and the one to take."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import polars as pl
 
+from syco_data import engines
 from syco_data.engines import scoring
 from syco_data.engines.models import ResolvedModel
 from syco_data.engines.scoring import Collected
@@ -57,14 +59,18 @@ def every_way(settings: Filter) -> list[Filter]:
 
 
 def compare(prompts: pl.DataFrame, model: ResolvedModel, ways: Sequence[Filter], engine: Engines) -> list[Way]:
-    """Each way on the same prompts (`development.build`); the model is loaded once for each kind of question."""
-    results = {}
-    for ask in dict.fromkeys(way.ask for way in ways):
-        orders = any(way.both_orders for way in ways if way.ask == ask)
-        most = next(way for way in ways if way.ask == ask and way.both_orders == orders)
-        asked = questions.build(prompts, most, model.style)
-        collected = scoring.collect(questions.requests(asked), model, engine)
-        results |= {way: _way(prompts, asked, collected, way) for way in ways if way.ask == ask}
+    """Each way on the same prompts (`development.build`); the model is loaded once, and only if a score is missing."""
+    results, loaded = {}, None
+    with ExitStack() as stack:
+        for ask in dict.fromkeys(way.ask for way in ways):
+            orders = any(way.both_orders for way in ways if way.ask == ask)
+            most = next(way for way in ways if way.ask == ask and way.both_orders == orders)
+            asked = questions.build(prompts, most, model.style)
+            requests = questions.requests(asked)
+            if loaded is None and scoring.pending(requests, model, engine).batches:
+                loaded = stack.enter_context(engines.open(model, engine))
+            collected = scoring.collect(requests, model, engine, loaded)
+            results |= {way: _way(prompts, asked, collected, way) for way in ways if way.ask == ask}
     return [results[way] for way in ways]
 
 

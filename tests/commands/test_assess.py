@@ -32,12 +32,20 @@ def project(tmp_path, monkeypatch):
 class Stand:
     """The name of a real engine and the answers of the fake one."""
 
+    loads = 0
+
     def __init__(self, real):
-        self.identity, self.sorts_by_prefix, self.load = real.identity, real.sorts_by_prefix, fake_engine.load
+        self.identity, self.sorts_by_prefix = real.identity, real.sorts_by_prefix
+
+    def load(self, *words):
+        Stand.loads += 1
+        return fake_engine.load(*words)
 
 
 def test_every_way_stands_beside_the_others_and_one_is_named(project):
+    before = Stand.loads
     shown = run("models", "assess", "reference")
+    assert Stand.loads == before + 1, "one load for all ways of asking"
     for words in ("letters", "words", "labels", "batch", "30 held-out claims", "purity", "first option"):
         assert words in shown
     assert "To set in params.yaml: filter.ask: " in shown

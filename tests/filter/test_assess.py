@@ -24,7 +24,7 @@ def collected(known: dict[str, int]):
             return tuple(-1.0 if label == gold else -4.0 for label in range(2))
         return (-3.0, -0.1)
 
-    def collect(requests, model, settings):
+    def collect(requests, model, settings, engine):
         rows = {"text": [each.text for each in requests], "replies": [list(each.options) for each in requests]}
         asked = pl.DataFrame(rows).with_columns(
             swapped_text=pl.lit(None, pl.String), swapped_replies=pl.lit(None, pl.List(pl.String))
@@ -47,6 +47,7 @@ def truths(df) -> dict[str, int]:
 def test_every_way_is_measured_and_the_one_that_hears_what_is_known_wins(monkeypatch):
     df = of_two_labels(200)
     monkeypatch.setattr(scoring, "collect", collected(truths(df)))
+    monkeypatch.setattr(scoring, "pending", lambda *_: scoring.Pending(None, None, []))
     ways = assess.compare(df, fake_engine.MODEL, assess.every_way(chosen("both_orders")), None)
     assert [(way.settings.ask, way.settings.calibrate) for way in ways] == [
         ("letters", "none"), ("words", "none"), ("labels", "none"), ("letters", "order"), ("letters", "batch"),
@@ -62,6 +63,7 @@ def test_every_way_is_measured_and_the_one_that_hears_what_is_known_wins(monkeyp
 def test_auto_takes_the_best_of_what_is_left_open_and_asks_nothing_where_nothing_is_open(monkeypatch):
     df = of_two_labels(200)
     monkeypatch.setattr(scoring, "collect", collected(truths(df)))
+    monkeypatch.setattr(scoring, "pending", lambda *_: scoring.Pending(None, None, []))
     way = chosen("averaged", ask="auto", calibrate="auto", purity=0.9)
     taken = assess.choose(way, fake_engine.MODEL, lambda: df, None)
     assert (taken.ask, taken.calibrate, taken.rule, taken.purity) == ("labels", "batch", "averaged", 0.9)
