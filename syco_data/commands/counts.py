@@ -6,7 +6,7 @@ from syco_data.commands import project
 
 
 def counts() -> None:
-    """Rows, drop reasons, claims and prompts per source for the settings at hand, as a Markdown table."""
+    """Prints rows, drop reasons, claims and prompts per source for the settings at hand, as a Markdown table."""
     from syco_data.commands import counting
 
     typer.echo(counting.markdown(counting.count(project.load())))

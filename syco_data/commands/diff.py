@@ -22,6 +22,7 @@ def diff(
         str,
         typer.Argument(
             **project.NAMED,
+            metavar="A",
             help="A release folder, OWNER/NAME@VERSION, or a git revision of this project.",
         ),
     ],
@@ -29,6 +30,7 @@ def diff(
         str,
         typer.Argument(
             **project.NAMED,
+            metavar="B",
             help="The release that A is compared with, named in the same ways.",
         ),
     ],

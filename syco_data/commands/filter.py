@@ -18,10 +18,14 @@ DATA = Path("data")
 def run(
     names: Annotated[
         list[str] | None,
-        typer.Argument(autocompletion=completion.models, help="models by name; build.models by default"),
+        typer.Argument(
+            autocompletion=completion.models,
+            metavar="[NAME]...",
+            help="Models by name; those of build.models by default.",
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="count scores that are there and missing, run nothing")
+        bool, typer.Option("--dry-run", help="Count the scores that are there and those that are missing; run nothing.")
     ] = False,
 ) -> None:
     """Scores the stripped prompts by each model of the build (`dvc repro filter@NAME`); stored scores are reused."""

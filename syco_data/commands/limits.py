@@ -6,7 +6,9 @@ import typer
 
 TimeLimit = Annotated[
     float | None,
-    typer.Option(min=0.1, max=1e7, help="Seconds for all that is asked of the Hub; default: hub.total or 6 h."),
+    typer.Option(
+        min=0.1, max=1e7, metavar="SECONDS", help="Seconds for all that is asked of the Hub; default: hub.total or 6 h."
+    ),
 ]
 
 

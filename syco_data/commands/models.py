@@ -17,7 +17,10 @@ from syco_data.words import counted
 
 app = typer.Typer(help="The models that training sets are built for: list, check, add them, pin their revisions.")
 Names = Annotated[
-    list[str] | None, typer.Argument(autocompletion=completion.models, help="models by name; all by default")
+    list[str] | None,
+    typer.Argument(
+        autocompletion=completion.models, metavar="[NAME]...", help="Models by name; all where none is named."
+    ),
 ]
 
 
@@ -90,14 +93,14 @@ def import_(
 @app.command("add")
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="letters, digits and _ : the name of its folders and stages")],
+    name: Annotated[str, typer.Argument(help="Letters, digits and _: the name of its folders and stages.")],
     source: Annotated[
         str,
-        typer.Argument(**project.NAMED, help="a local folder or a Hub id (owner/name)"),
+        typer.Argument(**project.NAMED, metavar="SOURCE", help="A local folder or a Hub id (OWNER/NAME)."),
     ],
-    revision: Annotated[str | None, typer.Option(help="Hub only: a commit, branch or tag; main by default")] = None,
-    prompt_style: Annotated[str, typer.Option(help="plain | chat | auto")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32 | bfloat16 | float16 | auto")] = "auto",
+    revision: Annotated[str | None, typer.Option(help="Hub only: a commit, branch or tag; main by default.")] = None,
+    prompt_style: Annotated[str, typer.Option(help="plain, chat or auto.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
     only: Annotated[bool, typer.Option("--only", help="Build for this model alone.")] = False,
     time_limit: TimeLimit = None,
 ) -> None:

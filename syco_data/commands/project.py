@@ -60,5 +60,5 @@ def path_or_name(text: str) -> str:
 
 
 FOLDER, FILE = ({"parser": path, "metavar": what} for what in ("FOLDER", "FILE"))
-NAMED = {"parser": path_or_name, "metavar": "NAME"}
+NAMED = {"parser": path_or_name}
 """For arguments and options that take a path."""

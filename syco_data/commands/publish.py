@@ -32,8 +32,7 @@ def publish(
 ) -> None:
     """Publishes one version: one commit, one tag, read back and compared. The same version again changes nothing.
 
-    How often and how patiently the Hub is asked stands in params.yaml (`hub`); outside of a project it is
-    asked as often as `pull` asks.
+    Outside of a project the Hub is asked as often as by `pull`; inside of one, params.yaml says how often (`hub`).
     """
     from syco_data import settings
     from syco_data.commands import logs

@@ -26,7 +26,7 @@ def restore(
         typer.Option(**project.FOLDER, help="Folder of survey files, where the probes need one."),
     ] = None,
 ) -> None:
-    """Rebuilds every text from the sources and proves that it is the very text that was left out."""
+    """Rebuilds every text from the sources and verifies that it is the very text that was left out."""
     from syco_data.release import restore as restoring
     from syco_data.release import verification
 

@@ -27,7 +27,7 @@ def results(
         typer.Option(autocompletion=completion.arms, help="Which arms, in this order; else all of the build."),
     ] = None,
 ) -> None:
-    """Rates in percent with their intervals, one line an arm, the untuned model (`base`) first."""
+    """Prints rates in percent with their intervals: a line for each arm, the untuned model (`base`) first."""
     # Folders of arms that the build no longer names are of other data and settings.
     given = project.load()
     _refuse([model], list(given.models), "model")

@@ -19,7 +19,7 @@ app = typer.Typer(help="The score store: every score ever made, so that none is 
 VERDICTS = Path("data/verdicts")
 Root = Annotated[
     Path | None,
-    typer.Option("--store", **project.FOLDER, help="the folder; engines.store of params.yaml by default"),
+    typer.Option("--store", **project.FOLDER, help="Its folder; engines.store of params.yaml by default."),
 ]
 
 
@@ -90,7 +90,7 @@ def compact(store: Root = None) -> None:
 @app.command("gc")
 def gc(
     store: Root = None,
-    yes: Annotated[bool, typer.Option("--yes", help="remove without asking")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
     """Removes scores of models that params.yaml does not name, or that have changed since, damaged files and what
     killed writers left."""
