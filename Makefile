@@ -46,11 +46,11 @@ test: setup ## every test
 # The tests that need no Hub, engine, training or graph.
 FAST := tests/acquire tests/claims tests/filter tests/formats tests/prompts tests/settings tests/test_layout.py \
 	tests/test_draws.py tests/test_files.py tests/test_ownership.py tests/test_selection.py tests/test_tables.py
-check: lint ## style and the fast tests: two minutes
+check: lint ## style, types and the fast tests: two minutes
 	@python -m pytest --numprocesses 2 --dist loadfile -q $(FAST) $(ARGS)
 
-lint: setup ## style
-	@ruff check . && ruff format --check .
+lint: setup ## style and types
+	@ruff check . && ruff format --check . && pyrefly check --summary=none
 
 bench: setup ## every ratio that this project claims
 	@python -m benchmarks $(ARGS)

@@ -80,9 +80,9 @@ def _rows(key: str, count: int, chosen) -> pl.DataFrame:
         name: pl.format("{} {} {} {}", pl.lit(key), pl.lit(name), number, pl.lit(filler))
         for name in source.text_columns
     }
-    many = pl.select(
-        split=pl.lit(source.train).repeat_by(count).explode(), row=number, **texts, label=number % len(source.labels)
-    ).select(schemas.raw(source).names)
+    split, label = pl.lit(source.train).repeat_by(count).explode(), number % len(source.labels)
+    columns = {"split": split, "row": number, **texts, "label": label}
+    many = pl.select(column.alias(name) for name, column in columns.items()).select(schemas.raw(source).names)
     acquire = chosen.acquire
     held_out = synthetic.rows(source, source.held_out, acquire.synthetic_rows.held_out, chosen.seed, acquire.noise)
     return pl.concat([many, held_out.select(many.columns)])

@@ -157,15 +157,15 @@ def _prepare(folder: Path, out: Path, chosen: settings.Settings) -> str:
 
 def _floor(folder: Path, out: Path, _: settings.Settings) -> str:
     """Quoted inputs and sentences, then both prompts: written, in whatever order they come."""
-    ready, zstd = folder / "prepare", {"compression": "zstd", "compression_level": 1}
+    ready = folder / "prepare"
     sentences = pl.concat([_sentences(ready / f"{key}.parquet", SOURCES[key].text_columns) for key in SOURCES])
-    sentences.sink_parquet(out / "claims.parquet", **zstd)
+    sentences.sink_parquet(out / "claims.parquet", compression="zstd", compression_level=1)
     claim = pl.scan_parquet(out / "claims.parquet").select("claim")
     both = pl.concat([claim, pl.scan_parquet(ready / "drawn.parquet")], how="horizontal")
     both.select(
         prompt=_form(with_user=True).expression(),
         stripped_prompt=_form(with_user=False).expression(),
-    ).sink_parquet(out / "prompts.parquet", **zstd)
+    ).sink_parquet(out / "prompts.parquet", compression="zstd", compression_level=1)
     return "-"
 
 

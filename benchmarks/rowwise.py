@@ -77,7 +77,7 @@ def _claims(folder: Path, chosen: Settings) -> tuple[list[dict], list[dict]]:
                 {"source": other[0], "row": other[1], "reason": reason, "kept_source": kept[0], "kept_row": kept[1]}
             )
         if agreed:
-            rows.append(_claim(text, *first[:3], chosen))
+            rows.append(_claim(text, *first[:3], chosen=chosen))
     return rows, dropped
 
 

@@ -26,7 +26,7 @@ def main(settings: Settings) -> Summary:
         git=environment.commit_of(Path(), code()),
     )
     built = release.write_release(made, settings, RELEASE, diffing.bump)
-    rows = sum(file.table.rows for file in built.tables)
+    rows = sum(file.as_table.rows for file in built.tables)
     return Summary(counted(rows, "row"), f"version {built.version} with {counted(len(built.tables), 'table')}")
 
 

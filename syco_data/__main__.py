@@ -5,7 +5,7 @@ says what happened and what helps; 130 stopped by Ctrl-C.
 """
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -57,14 +57,14 @@ ORDER = [name for commands in TOPICS.values() for name in commands]
 class Commands(TyperGroup):
     """The commands in the order of use, and one line for whoever stops one."""
 
-    def list_commands(self, context: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands, key=ORDER.index)
 
-    def invoke(self, context: typer.Context):
+    def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(context)
+            return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort) as error:
-            raise interrupts.of(context.invoked_subcommand) from error
+            raise interrupts.of(ctx.invoked_subcommand) from error
 
 
 app = typer.Typer(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -35,7 +36,8 @@ def content_id(*parts: str) -> str:
 
 def content_ids(*parts: pl.Expr | str) -> pl.Expr:
     """The `content_id` of each row from expressions of texts or names of columns; null where a part is null."""
-    return pl.concat_str(*parts, separator=_BETWEEN).chash.sha2_256().str.head(ID_DIGITS)
+    digests: Any = pl.concat_str(*parts, separator=_BETWEEN)
+    return digests.chash.sha2_256().str.head(ID_DIGITS)
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,9 @@ class _Masking:
     def write(self, text: str) -> int:
         return self._stream.write(masked(text))
 
+    def flush(self) -> None:
+        self._stream.flush()
+
     def writelines(self, lines) -> None:
         self._stream.writelines(map(masked, lines))
 

@@ -8,6 +8,7 @@ which passes for knowledge wherever it happens to be right.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -82,12 +83,12 @@ def _balance(judged: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | str) -> int:
+def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | Literal["matched"]) -> int:
     """Rows that every arm can give, an even number; or the size asked for, if every arm can give it.
 
     Raises `SycoError` for more than there are, and for an odd number where an arm holds pairs.
     """
-    available = min(int(eligible(candidates, arm)["why"].null_count()) for arm in arms)
+    available = min(eligible(candidates, arm)["why"].null_count() for arm in arms)
     if wanted == "matched":
         return available - available % 2
     if wanted > available:

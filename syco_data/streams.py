@@ -51,6 +51,8 @@ def _is_closed() -> bool:
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
     r"""`\uXXXX` as JSON has it, so that JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
     signs = error.object[error.start : error.end]
     return json.dumps(signs)[1:-1], error.end
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import blake2b, sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,7 +104,9 @@ class TableWriter:
     def __init__(self, schema: Schema, target: Path) -> None:
         self.schema, self._target = schema, target
         self._temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        self._digest, self._file, self._last = ContentDigest(), None, None
+        self._digest = ContentDigest()
+        self._file: pq.ParquetWriter | None = None
+        self._last: tuple[Any, ...] | None = None
         self._digester, self._compressor = ThreadPoolExecutor(max_workers=1), ThreadPoolExecutor(max_workers=1)
         self._running: deque[Future] = deque()
 
@@ -149,7 +152,8 @@ class TableWriter:
             self.append(pl.DataFrame(schema=self.schema.columns))
         self._finish()
         self._stop()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         with self._temporary.open("rb+") as written:
             os.fsync(written.fileno())
         self._temporary.replace(self._target)

@@ -84,8 +84,9 @@ def examine(source: Source, fetched: Fetched) -> Examined:
         files = list(_files(source, split.paths))
         findings += [finding for file in files for finding in file.findings]
         statements += [file.statement for file in files]
-        if all(file.frame is not None for file in files):
-            frames.append(_numbered(split.split, [file.frame for file in files]))
+        read = [file.frame for file in files if file.frame is not None]
+        if len(read) == len(files):
+            frames.append(_numbered(split.split, read))
             findings += rows_findings(source, split.split, frames[-1])
     stated = tuple(statement for statement in statements if statement is not None)
     if frames[1:]:

@@ -37,7 +37,7 @@ def fetch(source: Source, revision: str, patience: Hub) -> Fetched:
     """
     with limits.within(patience.total):
         api, info = _api(), _info(source, revision, patience)
-        paths = [sibling.rfilename for sibling in info.siblings]
+        paths = [sibling.rfilename for sibling in info.siblings or ()]
         names = {split: layouts.data_files(paths, source, split) for split in (source.train, source.held_out)}
 
         def local(name: str) -> Path:
@@ -88,7 +88,7 @@ def _sound(info: "DatasetInfo") -> "DatasetInfo":
 
 def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, patience: Hub) -> Path:
     """The local path of one file; a copy whose hash is not the Hub's is fetched once more."""
-    stated = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings if sibling.lfs}
+    stated = {sibling.rfilename: sibling.lfs.sha256 for sibling in info.siblings or () if sibling.lfs}
     for anew in (False, True):
 
         def get(anew: bool = anew) -> str:
@@ -96,7 +96,7 @@ def _download(api: "HfApi", source: Source, info: "DatasetInfo", name: str, pati
                 source.hub_id, name, repo_type="dataset", revision=info.sha, force_download=anew
             )  # fmt: skip
 
-        path = _ask(source, info.sha, patience, get, Path)
+        path = Path(_ask(source, commit_id(info.sha), patience, get))
         if stated.get(name, sha := files.sha256(path)) == sha:
             return path
     raise SycoError(

@@ -142,8 +142,8 @@ def use(
         before = editing.read(settings.PARAMS)
     except FileNotFoundError:
         before, discard = None, True
-    used, own = (DEFAULT, []) if discard else _read(before.plain)
-    like = editing.loaded(before.plain, str(settings.PARAMS)) if own else {}
+    used, own = _read(before.plain) if before and not discard else (DEFAULT, [])
+    like = editing.loaded(before.plain, str(settings.PARAMS)) if before and own else {}
     plain = _with_changes(name, own, like)
     goal = documents.parse_yaml(plain, "params.yaml")
     try:

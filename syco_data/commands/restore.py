@@ -33,10 +33,10 @@ def restore(
     checked = verification.require(folder)
     restoring.check_target(folder, to, checked.release)
     chosen = restoring.recipe(
-        checked.release, folder, restoring.Places(*(path and str(path) for path in (sources, surveys)))
+        checked.release, folder, restoring.Places(*(str(path) if path else None for path in (sources, surveys)))
     )
     raw = restoring.raw_rows(checked.release, chosen)
     texts = restoring.texts(restoring.training(raw), restoring.materials(raw, chosen), chosen)
     whole = restoring.restore(folder, to, texts)
-    rows = sum(file.table.withheld_rows for file in checked.release.tables)
+    rows = sum(file.as_table.withheld_rows for file in checked.release.tables)
     typer.echo(f"{to}: version {whole.version}, texts of {rows:,} rows are back, all as the manifest says")

@@ -12,6 +12,7 @@ import polars as pl
 from syco_data.diff.changed_rows import Changes, Rule, decide
 from syco_data.diff.matching import View
 from syco_data.diff.recipes import Differences
+from syco_data.diff.records import Cause
 from syco_data.release.manifest import Manifest
 from syco_data.schemas import PERSONA
 
@@ -239,6 +240,6 @@ def probes(changes: Changes, sides: Sides) -> pl.DataFrame:
     return decide(rows, rules)
 
 
-def optional(cause: str, when: pl.Expr, words: str | None) -> list[Rule]:
+def optional(cause: Cause, when: pl.Expr, words: str | None) -> list[Rule]:
     """A rule that needs differing settings to stand on."""
     return [] if words is None else [Rule(cause, when, words)]

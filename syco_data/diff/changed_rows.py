@@ -25,6 +25,13 @@ class Changes:
     columns: tuple[str, ...]
     frame: pl.DataFrame
 
+    @property
+    def view(self) -> View:
+        """Of B, else of A."""
+        view = self.b or self.a
+        assert view is not None
+        return view
+
     def values(self, name: str) -> pl.DataFrame:
         """A column of both sides, as `<name>_a` and `<name>_b`, null where a side has no row or no such column."""
         views = {"a": self.a, "b": self.b}
@@ -76,7 +83,7 @@ def described(changes: Changes, candidates: dict[str, View | None]) -> pl.DataFr
 
     What a table does not have it borrows from the candidate with the row's `prompt_id`.
     """
-    view = changes.b or changes.a
+    view = changes.view
     own = [name for name in DESCRIPTION if name in view.columns]
     rows = pl.DataFrame([changes.either(view.table.key[0]).alias("key"), *(changes.either(name) for name in own)])
     missing = [name for name in DESCRIPTION if name not in own]
@@ -111,12 +118,18 @@ DESCRIPTION = {"claim_id": pl.String, "source": pl.String, "label_kind": pl.Stri
 
 def one_sided(a: View | None, b: View | None) -> Changes:
     """Every row of a table that one side alone has."""
-    rows = np.arange((a or b).table.rows, dtype=np.uint32)
+    view = a or b
+    assert view is not None  # of two tables, one is there
+    rows = np.arange(view.table.rows, dtype=np.uint32)
     none, flags = [None] * len(rows), np.zeros(len(rows), np.uint64)
     return Changes(a, b, (), _part("removed", rows, none, flags) if b is None else _part("added", none, rows, flags))
 
 
-def _part(change: str, index_a: Sequence, index_b: Sequence, flags: np.ndarray) -> pl.DataFrame:
+Positions = Sequence[None] | np.ndarray
+"""Of rows in a file; null where a side has no such row."""
+
+
+def _part(change: str, index_a: Positions, index_b: Positions, flags: np.ndarray) -> pl.DataFrame:
     columns = {"change": [change] * len(flags), "index_a": index_a, "index_b": index_b, "flags": flags}
     return pl.DataFrame({name: pl.Series(name, values, dtype=COLUMNS[name]) for name, values in columns.items()})
 

@@ -20,7 +20,7 @@ from syco_data.diff.changed_rows import Changes
 from syco_data.diff.endpoints import Side
 from syco_data.diff.matching import OWN, SHARED, View
 from syco_data.diff.recipes import Differences
-from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level, Revision
+from syco_data.diff.records import SCHEMA, Config, Diff, FileChange, Level, Revision, Step
 from syco_data.diff.records import Side as SideRecord
 from syco_data.errors import SycoError
 from syco_data.release.manifest import CARD, File, Manifest, TableRecord
@@ -77,6 +77,7 @@ def bump(previous: Path, new: Path) -> str:
     card and the version differs.
     """
     compared = compare(endpoints.folder_side(previous), endpoints.folder_side(new), "rows")
+    assert compared.diff.change is not None  # rows were compared
     return compared.diff.change
 
 
@@ -107,9 +108,9 @@ def _revisions(a: Side, b: Side, differences: Differences, files: list[FileChang
     return [recipes.other_bytes(a.identity, b.identity)]
 
 
-def _step(a: Side, b: Side, tables: list[Compared]) -> str:
+def _step(a: Side, b: Side, tables: list[Compared]) -> Step:
     """major | minor | patch | none; see `bump`."""
-    counts = [table.record.counts for table in tables]
+    counts = [table.record.counts for table in tables if table.record.counts]
     if any(table.changes.differs(*MEANING).any() for table in tables):
         return "major"
     if any(count.added or count.removed for count in counts):
@@ -150,22 +151,25 @@ class _Pair:
 
     @property
     def any(self) -> File:
-        return self.b or self.a
+        present = self.b or self.a
+        assert present is not None
+        return present
 
 
 def _pairs(a: Manifest, b: Manifest) -> list[_Pair]:
     """Every table, candidates first, then verdicts: the order in which one explains the next."""
-    places = [{(file.table.config, file.table.split): file for file in side.tables} for side in (a, b)]
+    places = [{(file.as_table.config, file.as_table.split): file for file in side.tables} for side in (a, b)]
     pairs = [_Pair(places[0].get(place), places[1].get(place)) for place in sorted({*places[0], *places[1]})]
     order = {CANDIDATES: 0, "verdicts": 1, "released/probes": 2, "released/train": 3}
-    return sorted(pairs, key=lambda pair: order.get(pair.any.table.schema_name, 4))
+    return sorted(pairs, key=lambda pair: order.get(pair.any.as_table.schema_name, 4))
 
 
 def _shallow(a: Manifest, b: Manifest) -> Iterator[Config]:
     """What the manifests alone say of each table."""
     for pair in _pairs(a, b):
-        same = pair.a and pair.b and pair.a.table.content == pair.b.table.content
-        yield tallies.record(pair.a and pair.a.table, pair.b and pair.b.table, "same" if same else "changed")
+        one, other = (file.as_table if file else None for file in (pair.a, pair.b))
+        same = one is not None and other is not None and one.content == other.content
+        yield tallies.record(one, other, "same" if same else "changed")
 
 
 def _rows(a: Side, b: Side, differences: Differences) -> list[Compared]:
@@ -185,8 +189,9 @@ def _open(a: Side, b: Side, pairs: list[_Pair]) -> dict[tuple[str, str], View]:
     with ThreadPoolExecutor(2) as pool:
         paths = list(pool.map(lambda item: item[1].open(item[2]), files))
     return {
-        (name, file.path): View(side.name, path, file.table, SHARED if file.table.schema_name == CANDIDATES else OWN)
+        (name, file.path): View(side.name, path, table, SHARED if table.schema_name == CANDIDATES else OWN)
         for (name, side, file), path in zip(files, paths, strict=True)
+        for table in [file.as_table]
     }
 
 
@@ -205,7 +210,7 @@ class _Walk:
         return next(views, None)
 
     def table(self, pair: _Pair) -> Compared:
-        a, b = (file and self._views[side, file.path] for side, file in (("a", pair.a), ("b", pair.b)))
+        a, b = (self._views[side, file.path] if file else None for side, file in (("a", pair.a), ("b", pair.b)))
         changes = self._changes(pair, a, b)
         known = changed_rows.described(changes, self._candidates)
         decided = self._decide(pair.any, changes, known["claim_id"].alias("id"))
@@ -218,7 +223,7 @@ class _Walk:
         return Compared(record, changes)
 
     def _changes(self, pair: _Pair, a: View | None, b: View | None) -> Changes:
-        if a is None or b is None:
+        if a is None or b is None or pair.a is None or pair.b is None:
             return changed_rows.one_sided(a, b)
         if a.table.schema_name != b.table.schema_name:
             kinds = f"'{a.table.schema_name}' on one side and '{b.table.schema_name}' on the other"
@@ -235,7 +240,7 @@ class _Walk:
 
     def _decide(self, file: File, changes: Changes, claim_ids: pl.Series) -> pl.DataFrame:
         """`cause` and `detail` of the rows that differ, given their claims; keeps what later tables ask for."""
-        table, sides, fates = file.table, self._sides, self._fates
+        table, sides, fates = file.as_table, self._sides, self._fates
         if changes.frame.is_empty():
             return pl.DataFrame(schema={"cause": pl.String, "detail": pl.String})
         if changes.a is None or changes.b is None:

@@ -50,7 +50,7 @@ class Side:
     def _check_table(self, path: Path, file: File) -> None:
         """Raises where the file is not the table of the manifest, or unfolds to more than a table can."""
         try:
-            wrong = next(tables.header(path, file).errors(file.table), None)
+            wrong = next(tables.header(path, file).errors(file.as_table), None)
             parquet.check(path, tables.name_of(file), tables.limits(file))
         except SycoError as error:
             raise SycoError(f"{self.name}: {error.what}", VERIFY) from error
@@ -117,7 +117,8 @@ def hub_side(address: "Address", workspace: Path) -> Side:
 def git_side(revision: str, project: Path, workspace: Path) -> Side:
     """The release of a git revision of this project, out of DVC's cache or, failing that, its remote."""
     repository = git.repository(_nearest(project, "dvc.yaml", ".dvc"))
-    commit = repository.commit(revision)
+    commit = repository.commit(revision) if repository else None
+    assert repository and commit  # whoever calls has asked for both
     release = repository.prefix + RELEASE
     files = _dvc_files(_nearest(project, ".dvc"), commit, revision, release)
     work = workspace / commit

@@ -71,7 +71,7 @@ class View:
         """The rows at these positions, in their order; a null position gives a row of nulls."""
         unique = positions.drop_nulls().unique().sort()
         scan = pl.scan_parquet(self.path.absolute(), glob=False, row_index_name=POSITION, parallel="prefiltered")
-        read = scan.head((unique.max() or 0) + 1).filter(pl.col(POSITION).is_in(unique.implode()))
+        read = scan.head(unique[-1] + 1 if len(unique) else 1).filter(pl.col(POSITION).is_in(unique.implode()))
         rows = self._collect(read.select(POSITION, *columns))
         order = positions.cast(pl.UInt32).alias(POSITION).to_frame()
         rows = rows.with_columns(pl.col(POSITION).cast(pl.UInt32))
@@ -234,7 +234,7 @@ def _positions(orders: tuple[np.ndarray, np.ndarray], sorted_a: np.ndarray, sort
     alone_b = np.ones(len(sorted_b), bool)
     alone_b[both_b] = False
     parts = (both_a, both_b, np.flatnonzero(partner < 0), np.flatnonzero(alone_b))
-    return Pairs(*(part.astype(np.uint32) for part in parts))
+    return Pairs(*[part.astype(np.uint32) for part in parts], moved=False)
 
 
 def _check_unique(view: View, sorted_keys: np.ndarray, names: Sequence[str]) -> None:

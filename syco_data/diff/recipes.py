@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from syco_data.diff.records import Revision, Setting
+from syco_data.diff.records import Revision, RevisionKind, Setting
 from syco_data.release.manifest import Manifest
 
 MISSING = "nothing"
@@ -130,7 +130,9 @@ def _sources(a: Manifest, b: Manifest) -> list[Revision]:
     return revisions
 
 
-def _fields(kind: str, name: str, a: dict[str, Any], b: dict[str, Any], named: Collection[str]) -> Iterator[Revision]:
+def _fields(
+    kind: RevisionKind, name: str, a: dict[str, Any], b: dict[str, Any], named: Collection[str]
+) -> Iterator[Revision]:
     """The fields of a record that differ, but for those that are named already."""
     rest = ({key: value for key, value in side.items() if key not in named} for side in (a, b))
     for key, *sides in _leaves("", *rest):
@@ -197,11 +199,11 @@ def other_bytes(a: str, b: str) -> Revision:
     return _revision("release", "manifest", a, b, change=f"{short(a)} -> {short(b)} (the same, written differently)")
 
 
-def _pairs(kind: str, a: dict[str, str], b: dict[str, str]) -> list[Revision]:
+def _pairs(kind: RevisionKind, a: dict[str, str], b: dict[str, str]) -> list[Revision]:
     return [_revision(kind, name, a.get(name), b.get(name)) for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
 
 
-def _revision(kind: str, name: str, a: str | None, b: str | None, change: str | None = None) -> Revision:
+def _revision(kind: RevisionKind, name: str, a: str | None, b: str | None, change: str | None = None) -> Revision:
     words = f"{kind} {name}: {change or f'{short(a)} -> {short(b)}'}"
     return Revision(kind=kind, name=name, a=a, b=b, words=words)
 

@@ -3,13 +3,13 @@
 `docs/diff.md` describes the JSON; a change of meaning raises `SCHEMA`.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
 
-CAUSES = (
+Cause = Literal[
     "upstream row",
     "label",
     "cleaning rule",
@@ -21,12 +21,14 @@ CAUSES = (
     "arm rule",
     "settings only",
     "unexplained",
-)
+]
 """In the order of the graph: a row's cause is the first step at which its two sides part."""
-
-Cause = Literal[CAUSES]
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 Level = Literal["files", "rows"]
 Change = Literal["added", "removed", "changed"]
+TableChange = Literal["same", "added", "removed", "changed"]
+Step = Literal["major", "minor", "patch", "none"]
+RevisionKind = Literal["source", "model", "template", "package", "environment", "commit", "release"]
 
 
 class _Part(BaseModel):
@@ -95,7 +97,7 @@ class Config(_Part):
 
     config: str
     split: str
-    change: Literal["same", "added", "removed", "changed"]
+    change: TableChange
     rows_a: int | None
     rows_b: int | None
     joined_on: list[str]
@@ -121,7 +123,7 @@ class Setting(_Part):
 class Revision(_Part):
     """Something a release was made from (a source, model, template, program or commit), or what it says of itself."""
 
-    kind: Literal["source", "model", "template", "package", "environment", "commit", "release"]
+    kind: RevisionKind
     name: str
     a: str | None
     b: str | None
@@ -150,7 +152,7 @@ class Diff(_Part):
     a: Side
     b: Side
     same: bool
-    change: Literal["major", "minor", "patch", "none"] | None
+    change: Step | None
     settings: list[Setting]
     revisions: list[Revision]
     files: list[FileChange]

@@ -7,7 +7,7 @@ import polars as pl
 
 from syco_data.diff.changed_rows import Changes
 from syco_data.diff.matching import JOINED_ON, View, on_both
-from syco_data.diff.records import CauseCount, Config, Counts, Group, Shift
+from syco_data.diff.records import CauseCount, Config, Counts, Group, Shift, TableChange
 from syco_data.release.manifest import TableRecord
 
 GROUPED_BY = ("source", "label_kind", "truth")
@@ -23,9 +23,10 @@ SHARES = {
 """Column -> what a share of it is called, and the value that is counted."""
 
 
-def record(a: TableRecord | None, b: TableRecord | None, change: str) -> Config:
+def record(a: TableRecord | None, b: TableRecord | None, change: TableChange) -> Config:
     """What the manifests alone say of a table; rows are counted by `deep`."""
     table = b or a
+    assert table is not None  # of two tables, one is there
     columns_a, columns_b = (list(side.columns) if side else [] for side in (a, b))
     return Config(
         config=table.config, split=table.split, change="added" if a is None else "removed" if b is None else change,
@@ -39,20 +40,21 @@ def record(a: TableRecord | None, b: TableRecord | None, change: str) -> Config:
 def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str, View | None]) -> Config:
     """The record of a table whose rows have been compared; `changes.frame` has causes and `GROUPED_BY`."""
     counted = on_both(lambda side: cells_of(*side), (a, candidates["a"]), (b, candidates["b"]))
-    cells = dict(zip("ab", counted, strict=True))
+    table = changes.view.table
+    cells: dict[str, pl.DataFrame | None] = dict(zip(("a", "b"), counted, strict=True))
     counts = _counts(changes.frame, a.table.rows if a else 0)
-    shallow = record(a and a.table, b and b.table, "changed" if counts.differing else "same")
+    shallow = record(a.table if a else None, b.table if b else None, "changed" if counts.differing else "same")
     if shallow.columns_added or shallow.columns_removed:
         shallow = shallow.model_copy(update={"change": "changed"})
     flags = {name: int(changes.differs(name).sum()) for name in changes.columns}
     return shallow.model_copy(
         update={
-            "joined_on": joined_on((b or a).table),
+            "joined_on": joined_on(table),
             "counts": counts,
             "columns": {name: count for name, count in flags.items() if count},
             "groups": list(_groups(changes.frame, cells)),
             "causes": _causes(changes.frame),
-            "shifts": [*_shifts(cells), *_kept(cells, candidates, (b or a).table)],
+            "shifts": [*_shifts(cells), *_kept(cells, candidates, table)],
         }
     )
 
@@ -131,7 +133,7 @@ def _shifts(cells: dict[str, pl.DataFrame | None]) -> Iterator[Shift]:
 def _shift(
     cells: dict[str, pl.DataFrame | None], column: str, what: str, value: object, of: str, where: pl.Expr
 ) -> Iterator[Shift]:
-    sides = {}
+    sides: dict[str, tuple[float | None, int]] = {}
     for side, side_cells in cells.items():
         if side_cells is None or column not in side_cells.columns:
             sides[side] = (None, 0)

@@ -182,9 +182,9 @@ def _shifts(shifts: list[tuple[Config, Shift]]) -> Table:
 
 def shares(shift: Shift) -> list[str]:
     """Both shares in percent and their difference in points."""
-    both = shift.share_a is not None and shift.share_b is not None
-    points = f"{100 * (shift.share_b - shift.share_a):+.2f}" if both else "-"
-    return [*("-" if share is None else f"{100 * share:.2f}%" for share in (shift.share_a, shift.share_b)), points]
+    a, b = shift.share_a, shift.share_b
+    points = "-" if a is None or b is None else f"{100 * (b - a):+.2f}"
+    return [*("-" if share is None else f"{100 * share:.2f}%" for share in (a, b)), points]
 
 
 def markdown(diff: Diff) -> str:

@@ -9,6 +9,7 @@ node dies is run again elsewhere, and that batch is all that is lost.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -166,7 +167,9 @@ def _connect(settings: Engines) -> None:
         raise SycoError("engine 'ray': this process is connected to Ray already", "Close the other engine first")
     try:
         _knock(settings.ray.address)
-        ray.init(address=settings.ray.address, logging_level="CRITICAL", log_to_driver=False, include_dashboard=False)
+        ray.init(
+            address=settings.ray.address, logging_level=logging.CRITICAL, log_to_driver=False, include_dashboard=False
+        )
     except Exception as error:  # Ray raises a bare Exception where its processes do not come up in time
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SycoError(

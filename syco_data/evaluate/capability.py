@@ -243,7 +243,7 @@ def _item(rows: pl.DataFrame) -> pl.Series:
 
 
 def _who(rows: pl.DataFrame) -> dict[str, str]:
-    return {name: rows[name].first() for name in ("model", "arm")}
+    return {name: str(rows[name].first()) for name in ("model", "arm")}
 
 
 def _slices(solved: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:

@@ -12,6 +12,8 @@ import polars as pl
 from syco_data.probes.surveys import SURVEYS
 from syco_data.schemas import PUBLISHED
 
+Subject = Literal["base", "tuned", "change"]
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -20,7 +22,7 @@ class Figure:
     figure: str
     what: str
     published: str
-    speaks_of: Literal["base", "tuned", "change"]
+    speaks_of: Subject
     probe: str
     metric: str
     differences: str
@@ -40,7 +42,7 @@ _ADDITION = (
 _CAPABILITY = f"{_MODELS} Theirs: their own harness; ours: lm-evaluation-harness with evaluate.capability's limits."
 
 
-def _surveys(figure: str, what: str, published: str, speaks_of: str, metric: str) -> tuple[Figure, ...]:
+def _surveys(figure: str, what: str, published: str, speaks_of: Subject, metric: str) -> tuple[Figure, ...]:
     return tuple(
         Figure(figure, f"{what}: {name}", published, speaks_of, f"survey_{name}", metric, _SURVEY) for name in SURVEYS
     )

@@ -80,4 +80,4 @@ def _of_labels(answered: pl.DataFrame) -> pl.Series:
 
 def belief(logprobs: Sequence[float], label: int) -> float:
     """How much likelier a label is than the likeliest other one, in nats."""
-    return logprobs[label] - max(logprobs[:label] + logprobs[label + 1 :])
+    return logprobs[label] - max([*logprobs[:label], *logprobs[label + 1 :]])

@@ -40,7 +40,8 @@ def _flat(group: Kept) -> dict[str, float | None]:
         "prompts": group.prompts, "kept": group.kept, "keep_rate": group.keep_rate, "guessing": group.guessing,
         "accuracy": group.accuracy,
         **({} if group.calibrated_accuracy is None else {"calibrated_accuracy": group.calibrated_accuracy}),
-        "purity": pure and pure.value, "purity_low": pure and pure.low, "purity_high": pure and pure.high,
+        "purity": pure.value if pure else None, "purity_low": pure.low if pure else None,
+        "purity_high": pure.high if pure else None,
     }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def decide(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> Decid
     else:
         answered = answered.hstack(calibration.margins(answered, settings.ask, settings.calibrate, settings.cell_rows))
     raw = pl.concat([answered["margin"], answered["swapped_margin"]]).drop_nulls()
-    settings = settings.model_copy(update={"unsure": max(settings.unsure, engines.resolution(raw.to_numpy()))})
+    settings = settings.model_copy(update={"unsure": max(settings.unsure, engines.resolution(raw.to_list()))})
     sided = answered.hstack(sides(answered, settings.rule))
     if settings.purity is not None:
         least = purity.least_margins(_sure(sided, settings), settings.purity)
@@ -95,7 +95,7 @@ def _of_labels(asked: pl.DataFrame, logprobs: pl.Series) -> pl.Series:
 
 
 def _pair(logprobs: Sequence[float], label: int, own_first: bool) -> list[float]:
-    own, other = logprobs[label], max(logprobs[:label] + logprobs[label + 1 :])
+    own, other = logprobs[label], max([*logprobs[:label], *logprobs[label + 1 :]])
     return [own, other] if own_first else [other, own]
 
 

@@ -115,7 +115,9 @@ def numbered(folder: Path) -> list[Path]:
 
 def step_of(checkpoint: Path) -> int:
     """The optimiser step after which a checkpoint was written."""
-    return int(_NAME.fullmatch(checkpoint.name)[1])
+    name = _NAME.fullmatch(checkpoint.name)
+    assert name, checkpoint
+    return int(name[1])
 
 
 def keep_newest(folder: Path, count: int) -> None:

@@ -89,7 +89,8 @@ class Trainer(SFTTrainer):
         super().__init__(*args, **kwargs)
         self.remove_callback(PrinterCallback)
         self._log_steps, self._kept = log_steps, kept
-        whole = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        model: Any = self.model
+        whole = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._projection = TargetProjection(whole.base_model) if self.args.device.type == "cpu" else None
         self.seconds, self.steps_run = 0.0, 0
 

@@ -126,6 +126,10 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _line(mark: Any) -> int:
+    return mark.line + 1 if mark else 1
+
+
 def _check_events(text: str, name: str, aliases: bool) -> None:
     """The depth, before the graph is made, which takes a level of the stack for each level of the document."""
     depth = 0
@@ -135,9 +139,9 @@ def _check_events(text: str, name: str, aliases: bool) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent) and not aliases:
-            raise SycoError(f"{name} holds an alias (line {event.start_mark.line + 1})")
+            raise SycoError(f"{name} holds an alias (line {_line(event.start_mark)})")
         if depth > DEEPEST:
-            raise SycoError(f"{name} is nested more than {DEEPEST} levels deep (line {event.start_mark.line + 1})")
+            raise SycoError(f"{name} is nested more than {DEEPEST} levels deep (line {_line(event.start_mark)})")
 
 
 def _check_graph(root: yaml.Node, name: str) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -131,7 +132,7 @@ def read(path: Path, name: str, columns: Sequence[str] | None = None, limits: Li
 def frame(path: Path, name: str, columns: Sequence[str] | None = None, limits: Limits = LIMITS) -> pl.DataFrame:
     """The file's rows, or some of its columns, as a polars frame."""
     with one_line(name):
-        return pl.from_arrow(read(path, name, columns, limits))
+        return cast(pl.DataFrame, pl.from_arrow(read(path, name, columns, limits)))
 
 
 def _check(path: Path, name: str, limits: Limits) -> Footer:

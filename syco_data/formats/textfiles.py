@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from syco_data.errors import SycoError
 
-PACKINGS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+PACKINGS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda file: gzip.GzipFile(fileobj=file),
     ".bz2": bz2.BZ2File,
     ".zst": lambda file: io.BufferedReader(pa.CompressedInputStream(file, "zstd")),

@@ -97,12 +97,12 @@ def persistent(
     growing = tenacity.wait_exponential(multiplier=retries.first_wait, max=retries.longest_wait)
 
     def pause(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception()
+        error = _error(state)
         longest = LONGEST_WAIT_WHERE_NOBODY_IS if is_nobody(error) else retries.longest_wait
         return max(min(growing(state), longest), asked_pause(error))
 
     def enough(state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= tries(state.outcome.exception(), retries) or pause(state) >= deadline.left
+        return state.attempt_number >= tries(_error(state), retries) or pause(state) >= deadline.left
 
     retrying = tenacity.Retrying(
         stop=enough,
@@ -193,7 +193,12 @@ def causes(error: BaseException | None, context: bool = True) -> Iterator[BaseEx
         error = error.__cause__ or (error.__context__ if context else None)
 
 
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
 def _announce(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception()
+    error = _error(state)
+    assert error and state.next_action  # an attempt failed, and another one follows
     reason = status(error) or type(error.__cause__ or error).__name__
     _log.warning("The Hub: %s; attempt %d in %.0f s", reason, state.attempt_number + 1, state.next_action.sleep)

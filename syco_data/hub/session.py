@@ -60,7 +60,7 @@ def prepare(no_answer: float) -> None:
         def limited() -> "httpx2.Client":
             return _limited(given)
 
-        limited.limited = True
+        limited.limited = True  # pyrefly: ignore[missing-attribute]
         set_client_factory(limited)
 
 

@@ -79,4 +79,4 @@ def _row(where: str, row: dict) -> tuple[str, list[str], list[str]]:
     for column, texts in zip(("question", *ANSWERS), ([row["question"]], *listed), strict=True):
         for text in texts:
             textfiles.check_text(text, f"{where}, {column!r}")
-    return row["question"], *listed
+    return row["question"], listed[0], listed[1]

@@ -62,8 +62,9 @@ def _check_shares(pool: pl.DataFrame, chosen: pl.Series, last: float, settings: 
     """
     counts = dict(pool.group_by("source").len().iter_rows())
     taken = dict(pool.filter(chosen).group_by("source").len().iter_rows())
-    total = sum(settings.sampling.values())
-    for source, share in settings.sampling.items():
+    shares = settings.sampling if isinstance(settings.sampling, dict) else {}
+    total = sum(shares.values())
+    for source, share in shares.items():
         there = counts.get(source, 0)
         if share and taken.get(source, 0) == there and (there + 0.5) / share < last:
             raise SycoError(

@@ -135,7 +135,7 @@ def _split_head(text: str) -> tuple[dict, str]:
     match = re.match(r"---\n(.*?)\n---\n(.*)\Z", text, re.DOTALL)
     head = documents.parse_yaml(match[1], "the head between two lines `---`") if match else None
     wanted = {"description": str, "held_out": bool, "agree": str, "disagree": str}
-    if not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != wanted:
+    if not match or not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != wanted:
         found = ", ".join(str(key)[:40] for key in list(head)[:9]) if isinstance(head, dict) else "no keys"
         raise SycoError(f"the head between two lines `---` must hold just {', '.join(wanted)}, found: {found}")
     return head, match[2].rstrip("\n")

@@ -67,7 +67,7 @@ def _unix(card: str) -> str:
     return card.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _stubs(repository: str) -> set[str]:
+def _stubs(repository: str) -> frozenset[str]:
     name = repository.rpartition("/")[2]
     return _templates() | {name, repository}
 

@@ -58,7 +58,8 @@ def _splits(address: Address, folder: Path, found: Manifest, config: str | None)
     if not shown:
         raise SycoError(f"{address}: its {CARD} shows no config {name!r}")
     info = _info(address, card, name)
-    return DatasetDict({one.split: _rows(folder, found.table(name, one.split), info) for one in shown})
+    splits: dict[Any, Any] = {one.split: _rows(folder, found.table(name, one.split), one.split, info) for one in shown}
+    return DatasetDict(splits)
 
 
 def _default(address: Address, card: str) -> str:
@@ -82,7 +83,7 @@ def _info(address: Address, card: str, config: str) -> "DatasetInfo":
     return info
 
 
-def _rows(folder: Path, file: File, info: "DatasetInfo") -> "Dataset":
+def _rows(folder: Path, file: File, split: str, info: "DatasetInfo") -> "Dataset":
     """A table, out of the very bytes that were compared with the manifest."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -97,7 +98,7 @@ def _rows(folder: Path, file: File, info: "DatasetInfo") -> "Dataset":
     except pa.ArrowException as error:
         raise ValueError(str(error)) from error
     name = sha256(f"{file.sha256} {features!r}".encode()).hexdigest()[:16]
-    return Dataset(rows, info.copy(), NamedSplit(file.table.split), fingerprint=name)
+    return Dataset(rows, info.copy(), NamedSplit(split), fingerprint=name)
 
 
 def _content(folder: Path, file: File) -> bytes:

@@ -45,9 +45,12 @@ def encode(items: pl.DataFrame, tokenizer, targets: ReferenceTargets) -> list[Ex
     encodings = tokenizer.encode_batch_fast(items["text"].to_list())
     rows = items.select("kind", *names).iter_rows()
     return [
-        _example(encoding.ids, *(tokens[text] for text in texts), None if kind == "fact" else end, polarities, targets)
-        for encoding, (kind, *texts) in zip(encodings, rows, strict=True)
-    ]
+        _example(
+            encoding.ids, tokens[answer], tokens[belief], tokens[verdict],
+            None if kind == "fact" else end, polarities, targets,
+        )
+        for encoding, (kind, answer, belief, verdict) in zip(encodings, rows, strict=True)
+    ]  # fmt: skip
 
 
 def _single(tokenizer, text: str) -> int | None:
@@ -92,7 +95,8 @@ def _batch(examples: list[Example], pad: int) -> Batch:
     for row, example in enumerate(examples):
         ids[row, : len(example.ids)] = example.ids
     rows = np.repeat(np.arange(len(examples)), [len(example.targets) for example in examples])
-    arrays = (np.concatenate([getattr(example, name) for example in examples]) for name in ("positions", "targets"))
+    positions = np.concatenate([example.positions for example in examples]).astype(np.int64)
+    targets = np.concatenate([example.targets for example in examples]).astype(np.int64)
     weights = np.concatenate([example.weights for example in examples]).astype(np.float32)
     layers = np.concatenate([example.layers for example in examples])
-    return Batch(ids, rows, *(values.astype(np.int64) for values in arrays), weights, layers)
+    return Batch(ids, rows, positions, targets, weights, layers)

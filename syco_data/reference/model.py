@@ -88,7 +88,8 @@ def train(recipe: Recipe, state: Checkpoints) -> TrainedModel:
         figures = gate.figures(trainer.model, vocabulary, recipe.unseen, settings.gate.items)
         if figures.passes(settings.gate):
             break
-    return TrainedModel(trainer.model, vocabulary, figures, number)
+    # A saved phase is one of these: one has run.
+    return TrainedModel(trainer.model, vocabulary, figures, number)  # pyrefly: ignore[unbound-name]
 
 
 def make_tokenizer(recipe: Recipe):

@@ -15,7 +15,7 @@ class Muon(torch.optim.Muon):
     """`torch.optim.Muon` with its arguments and defaults, by fewer operations; rates are adjusted as "original"."""
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # pyrefly: ignore[bad-override]  (no closure here)
         """One update of every matrix; each must have a gradient. Raises ValueError for another `adjust_lr_fn`."""
         for group in self.param_groups:
             if group["adjust_lr_fn"] not in (None, "original"):

@@ -38,13 +38,13 @@ def new_model(settings: ReferenceModel, tokenizer, seed: int) -> LlamaForCausalL
         head_dim=settings.head_size,
         intermediate_size=settings.feed_forward,
         max_position_embeddings=settings.positions,
-        rope_theta=10_000.0,
+        rope_theta=10_000.0,  # pyrefly: ignore[unexpected-keyword]
         initializer_range=0.02,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.token_to_id(END),
         pad_token_id=tokenizer.token_to_id(PAD),
-        attn_implementation="sdpa",
+        attn_implementation="sdpa",  # pyrefly: ignore[unexpected-keyword]
     )
     return LlamaForCausalLM(config)
 

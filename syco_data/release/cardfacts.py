@@ -94,8 +94,8 @@ def built(settings: Settings, git_commit: str | None, models: Mapping[str, dict]
 
 def changes(before: Manifest, after: Manifest) -> tuple[str, ...]:
     """What differs between two releases as their manifests tell it: rows, settings, revisions."""
-    old = {(file.table.config, file.table.split): file.table for file in before.tables}
-    new = {(file.table.config, file.table.split): file.table for file in after.tables}
+    old = {(file.as_table.config, file.as_table.split): file.as_table for file in before.tables}
+    new = {(file.as_table.config, file.as_table.split): file.as_table for file in after.tables}
     lines = []
     for place in sorted(old.keys() | new.keys()):
         name = f"`{place[0]}` ({place[1]})"

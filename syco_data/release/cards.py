@@ -114,7 +114,7 @@ def joined(values: dict, body: str) -> str:
 
 def head(facts: Facts) -> dict:
     """The YAML head: what the Hub shows, and the configs and types that `datasets` reads."""
-    rows = sum(file.table.rows for file in facts.files if file.table.config in _training(facts))
+    rows = sum(file.as_table.rows for file in facts.files if file.as_table.config in _training(facts))
     sources = sorted({f"extended|{grant.record.hub_id}" for grant in facts.grants.by_source.values()})
     return {
         "pretty_name": TITLE,
@@ -135,31 +135,31 @@ def head(facts: Facts) -> dict:
 def _configs(facts: Facts) -> list[str]:
     """The default first, then by kind."""
     kinds = list(tables.SCHEMAS)
-    ordered = sorted(facts.files, key=lambda file: kinds.index(file.table.schema_name))
-    return list(dict.fromkeys([facts.default, *(file.table.config for file in ordered)]))
+    ordered = sorted(facts.files, key=lambda file: kinds.index(file.as_table.schema_name))
+    return list(dict.fromkeys([facts.default, *(file.as_table.config for file in ordered)]))
 
 
 def _training(facts: Facts) -> list[str]:
-    names = (file.table.config for file in facts.files if file.table.schema_name == "released/train")
+    names = (file.as_table.config for file in facts.files if file.as_table.schema_name == "released/train")
     return list(dict.fromkeys(names))
 
 
 def _of(facts: Facts, config: str) -> list[File]:
     """A config's files, the training split first."""
-    files = [file for file in facts.files if file.table.config == config]
-    return sorted(files, key=lambda file: file.table.split != "train")
+    files = [file for file in facts.files if file.as_table.config == config]
+    return sorted(files, key=lambda file: file.as_table.split != "train")
 
 
 def _config(facts: Facts, name: str) -> dict:
-    data = [{"split": file.table.split, "path": file.path} for file in _of(facts, name)]
+    data = [{"split": file.as_table.split, "path": file.path} for file in _of(facts, name)]
     return {"config_name": name, "data_files": data} | ({"default": True} if name == facts.default else {})
 
 
 def _info(facts: Facts, name: str) -> dict:
     files = _of(facts, name)
     size = sum(file.bytes for file in files)
-    splits = [{"name": f.table.split, "num_bytes": f.bytes, "num_examples": f.table.rows} for f in files]
-    schema = tables.SCHEMAS[files[0].table.schema_name]
+    splits = [{"name": f.as_table.split, "num_bytes": f.bytes, "num_examples": f.as_table.rows} for f in files]
+    schema = tables.SCHEMAS[files[0].as_table.schema_name]
     features = [_feature(schema, column) for column in schema.names]
     return {"config_name": name, "features": features, "splits": splits, "download_size": size, "dataset_size": size}
 
@@ -184,7 +184,7 @@ _WHAT = {
 
 
 def _tables(facts: Facts) -> list[dict]:
-    ordered = [file.table for name in _configs(facts) for file in _of(facts, name)]
+    ordered = [file.as_table for name in _configs(facts) for file in _of(facts, name)]
     return [
         {
             "config": table.config,

@@ -32,19 +32,19 @@ def of_release(folder: Path, release: Manifest) -> Iterator[Check]:
     there = {file.path for file in release.tables}
     for file in release.tables:
         rows = tables.scan(folder / file.path)
-        if file.table.schema_name == RELEASED_TRAIN.name and file.table.split == "train":
+        if file.as_table.schema_name == RELEASED_TRAIN.name and file.as_table.split == "train":
             yield from model_checks.of_training(file.path, rows, candidates)
             yield model_checks.of_draws(file.path, rows, candidates)
             if configs.DROPPED.path in there:
                 yield _nothing_lost(folder, file, rows, candidates)
-        elif file.table.schema_name == RELEASED_TRAIN.name and configs.PROBES.path in there:
+        elif file.as_table.schema_name == RELEASED_TRAIN.name and configs.PROBES.path in there:
             yield model_checks.of_draws(file.path, rows, _as_training(folder))
-        elif file.table.schema_name == RELEASED_PROBES.name:
+        elif file.as_table.schema_name == RELEASED_PROBES.name:
             yield from probe_checks.of_answers(file.path, rows)
-        elif file.table.schema_name == VERDICTS.name:
+        elif file.as_table.schema_name == VERDICTS.name:
             yield from model_checks.of_verdicts(file.path, rows, candidates)
-        if file.table.schema_name in tables.TEXTS:
-            yield _text_ids(folder / file.path, file, tables.SCHEMAS[file.table.schema_name])
+        if file.as_table.schema_name in tables.TEXTS:
+            yield _text_ids(folder / file.path, file, tables.SCHEMAS[file.as_table.schema_name])
 
 
 def _as_training(folder: Path) -> pl.LazyFrame:
@@ -56,7 +56,7 @@ def _as_training(folder: Path) -> pl.LazyFrame:
 def _nothing_lost(folder: Path, file: File, rows: pl.LazyFrame, candidates: pl.LazyFrame) -> Check:
     """Every candidate is in the training set or was left out of it with a reason."""
     dropped = tables.scan(folder / configs.DROPPED.path).filter(pl.col("stage") == "select")
-    mine = dropped.filter(pl.concat_str("model", "arm", separator="-") == file.table.config)
+    mine = dropped.filter(pl.concat_str("model", "arm", separator="-") == file.as_table.config)
     return nothing_lost(file.path, "prompt_id", candidates, rows, mine)
 
 
@@ -147,7 +147,9 @@ def _row_numbers(folder: Path, release: Manifest) -> Iterator[Check]:
 
 def _training_sets(release: Manifest, build: _Build) -> dict[str, list[str]]:
     """The paths of the training sets by model; `ValueError` where a table is missing or there is one too many."""
-    there = {(file.table.config, file.table.schema_name) for file in release.tables if file.table.split == "train"}
+    there = {
+        (file.as_table.config, file.as_table.schema_name) for file in release.tables if file.as_table.split == "train"
+    }
     trained = sum(schema == RELEASED_TRAIN.name for _, schema in there)
     if trained != len(build.models) * len(build.arms):  # before long lists of a stranger are multiplied
         raise ValueError(f"{trained} sets for {len(build.models)} models and {len(build.arms)} arms")

@@ -43,10 +43,10 @@ def commit_of(root: Path, paths: Iterable[str]) -> Git:
     named = sorted(paths)
     repository = git.repository(root)
     try:
-        commit = repository and repository.last_commit(named)
+        commit = repository.last_commit(named) if repository else None
     except git.CutShort as error:
         log.warning("%s. The release names no commit", error)
         commit = None
-    if commit is None:
+    if repository is None or commit is None:
         return Git(commit=None, dirty=None)
     return Git(commit=commit, dirty=repository.is_changed(named))

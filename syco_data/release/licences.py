@@ -6,6 +6,7 @@ of the build. `release.text: none` treats every source as `no_text`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -39,7 +40,7 @@ class Grants:
         return [key for key, grant in self.by_source.items() if self.text == "none" or grant.licence == "no_text"]
 
     @property
-    def extent(self) -> str:
+    def extent(self) -> Literal["full", "partial", "none"]:
         """full | partial | none: for how many of the sources texts are published."""
         withheld = len(self.withheld)
         return "full" if withheld == 0 else "none" if withheld == len(self.by_source) else "partial"

@@ -98,6 +98,12 @@ class File(_Part):
     sha256: Hex
     table: TableRecord | None
 
+    @property
+    def as_table(self) -> TableRecord:
+        """What it holds; only for the files of `Manifest.tables`."""
+        assert self.table is not None, self.path
+        return self.table
+
     @model_validator(mode="after")
     def _in_place(self) -> "File":
         # Whoever writes a table goes by config and split: they must not lead elsewhere than the checked path.
@@ -147,12 +153,12 @@ class Manifest(_Part):
 
     @property
     def configs(self) -> list[str]:
-        return sorted({file.table.config for file in self.tables})
+        return sorted({file.as_table.config for file in self.tables})
 
     def table(self, config: str, split: str) -> File:
         """The file of one config and split."""
         for file in self.tables:
-            if (file.table.config, file.table.split) == (config, split):
+            if (file.as_table.config, file.as_table.split) == (config, split):
                 return file
         raise SycoError(f"release {self.version} has no table {config}/{split}; it has {', '.join(self.configs)}")
 

@@ -103,6 +103,7 @@ def write_release(build: FinishedBuild, settings: Settings, target: Path, compar
         step = _step(settings, draft, compare)
         if step.change != "none":
             return _finish(draft_manifest, build, settings, grants, step, draft)
+        assert settings.release.previous is not None  # of nothing, nothing can be unchanged
         before = Path(settings.release.previous)
         shutil.rmtree(draft)
         _copy_release(before, draft)

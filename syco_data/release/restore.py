@@ -88,7 +88,7 @@ def _check_sizes(settings: Settings, release: Manifest) -> None:
     Some rows of a survey or an instruction are made twice and kept once, so there may be more of them.
     """
     candidates, probed, dropped = (
-        release.table(place.config, place.split).table.rows
+        release.table(place.config, place.split).as_table.rows
         for place in (configs.CANDIDATES, configs.PROBES, configs.DROPPED)
     )
     rows, surveys = settings.acquire.synthetic_rows, settings.probes.surveys
@@ -189,9 +189,9 @@ def _filled(path: Path, schema: Schema, rebuilt: Texts) -> Iterator[pl.DataFrame
 
 
 def _check_content(file: File, table: TableRecord) -> None:
-    if table.content != file.table.full_content:
+    if table.content != file.as_table.full_content:
         raise SycoError(
-            f"restore: {file.path} has content digest {table.content}, the release had {file.table.full_content}",
+            f"restore: {file.path} has content digest {table.content}, the release had {file.as_table.full_content}",
             "Check that the sources are those of the manifest's revisions: python -m syco_data sources check",
         )
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -46,8 +47,8 @@ _FEW_ROWS = 1_000_000
 _LARGEST_ROW = 16 << 10  # bytes, as a mean over a table
 _MOST_PACKED = 300  # bytes that one of the file may unfold to: ids take some 50 a row, and a template repeats
 _LITTLE = 256 << 20  # bytes that any table may unfold to
-_DTYPES = {TEXT: "string", INT: "int64", FLAG: "bool", REAL: "float64"}
-_ARROW = {TEXT: pa.string(), INT: pa.int64(), FLAG: pa.bool_(), REAL: pa.float64()}
+_DTYPES: dict[Any, str] = {TEXT: "string", INT: "int64", FLAG: "bool", REAL: "float64"}
+_ARROW: dict[Any, pa.DataType] = {TEXT: pa.string(), INT: pa.int64(), FLAG: pa.bool_(), REAL: pa.float64()}
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ def limits(file: File) -> parquet.Limits:
 
     Every row has ids of 16 random bytes, so it takes 8 bytes at least. Stage release holds its own tables to this too.
     """
-    size = min(_MOST_PACKED * file.bytes, file.table.rows * _LARGEST_ROW)
+    size = min(_MOST_PACKED * file.bytes, file.as_table.rows * _LARGEST_ROW)
     return parquet.Limits(rows=max(_FEW_ROWS, file.bytes // 8), size=max(_LITTLE, size))
 
 
 def name_of(file: File) -> str:
     """How errors call a table."""
-    return f"table {file.table.config}/{file.table.split}"
+    return f"table {file.as_table.config}/{file.as_table.split}"
 
 
 def header(path: Path, file: File) -> Header:
@@ -102,7 +103,7 @@ def header(path: Path, file: File) -> Header:
         with parquet.one_line(name_of(file)):
             with parquet.opened(path, name_of(file), limits(file)) as opened:
                 rows = opened.metadata.num_rows
-            columns = pl.from_arrow(parquet.empty(path, name_of(file), limits(file))).schema
+            columns = pl.DataFrame(parquet.empty(path, name_of(file), limits(file))).schema
             return Header({name: str(kind) for name, kind in columns.items()}, rows)
     except SycoError as error:
         raise SycoError(error.what, "Get the release again") from error
@@ -193,7 +194,8 @@ class Order:
     """Rows must come sorted by the key, each key once: the digest of a table speaks of rows in that order."""
 
     def __init__(self, schema: Schema) -> None:
-        self._schema, self._last = schema, None
+        self._schema = schema
+        self._last: tuple[Any, ...] | None = None
 
     def error(self, df: pl.DataFrame) -> str | None:
         """What is wrong with the next rows, in words."""

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -84,7 +85,7 @@ def verify(folder: Path) -> Verified:
         if not problems:
             problems += check(folder, release)
     ordered = tuple(sorted(problems, key=lambda one: one.path))
-    return Verified(release, ordered, sum(file.table.rows for file in release.tables), tuple(present.leftovers))
+    return Verified(release, ordered, sum(file.as_table.rows for file in release.tables), tuple(present.leftovers))
 
 
 def require(folder: Path) -> Verified:
@@ -163,13 +164,13 @@ def _other_size(path: Path, size: int, file: File) -> str:
 
 
 def _table_errors(path: Path, file: File) -> list[str]:
-    schema = released.SCHEMAS.get(file.table.schema_name)
+    schema = released.SCHEMAS.get(file.as_table.schema_name)
     if schema is None:
-        return [f"unknown schema {file.table.schema_name!r}"]
+        return [f"unknown schema {file.as_table.schema_name!r}"]
     try:
         header = released.header(path, file)
         # Columns of a stranger's types are not read.
-        errors = [*header.errors(file.table), *_strange_columns(header, file.table, schema)]
+        errors = [*header.errors(file.as_table), *_strange_columns(header, file.as_table, schema)]
         return errors or list(_data_errors(path, file, schema))
     except SycoError as error:
         return [f"no readable Parquet table: {error.what}"]
@@ -177,14 +178,14 @@ def _table_errors(path: Path, file: File) -> list[str]:
 
 def _data_errors(path: Path, file: File, schema: Schema) -> Iterator[str]:
     """Digest and order of the rows, read piece by piece; no more is read than shows that they are wrong."""
-    table, name, limits = file.table, released.name_of(file), released.limits(file)
+    table, name, limits = file.as_table, released.name_of(file), released.limits(file)
     complete = table.withheld_rows == 0
     if (table.content == table.full_content) != complete or not (complete or schema.name in released.TEXTS):
         yield "the manifest contradicts itself about texts that are left out"
     content, order = tables.ContentDigest(), released.Order(schema)
     content.update(parquet.empty(path, name, limits))
     for batch in parquet.batches(path, name, limits=limits):
-        if error := order.error(pl.from_arrow(batch.select(list(schema.key)))):
+        if error := order.error(cast(pl.DataFrame, pl.from_arrow(batch.select(list(schema.key))))):
             yield error
             return
         content.update(pa.Table.from_batches([batch]))
@@ -219,7 +220,7 @@ def _check_recipe(folder: Path, release: Manifest) -> Iterator[Problem]:
 
 def _check_card(folder: Path, release: Manifest) -> Iterator[Problem]:
     """A card says what `load_dataset` reads: it must name tables of this release, and nothing else."""
-    tables_of = {(file.table.config, file.table.split): file.path for file in release.tables}
+    tables_of = {(file.as_table.config, file.as_table.split): file.path for file in release.tables}
     try:
         for shown in cards.shown(cards.read(links.file(folder, CARD))):
             if tables_of.get((shown.config, shown.split)) != shown.path:

@@ -64,8 +64,10 @@ def _chosen(changed: pl.DataFrame, count: int) -> pl.DataFrame:
 
 def _example(row: dict) -> Example:
     words = {f" ({letter})": f"({letter}) {text.strip()}" for letter, text in _OPTION.findall(row["prompt"])}
-    right, user, before, after = (
-        None if row[name] is None else words.get(row[name], row[name].strip())
-        for name in ("right", "user_view", "before", "after")
-    )
+
+    def written(option: str) -> str:
+        return words.get(option, option.strip())
+
+    right, user = (None if row[name] is None else written(row[name]) for name in ("right", "user_view"))
+    before, after = written(row["before"]), written(row["after"])
     return Example(row["probe"], row["variant"], row["prompt"], before, after, right, user, row["direction"])

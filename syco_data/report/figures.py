@@ -55,7 +55,7 @@ class Axis:
     logarithmic: bool
 
 
-def rates(points: Sequence[Point], series: Sequence[str], first: int, names_beside: bool) -> "alt.LayerChart":
+def rates(points: Sequence[Point], series: Sequence[str], first: int, names_beside: bool) -> "alt.TopLevelMixin":
     """A row per label with a mark and an interval per series; a short red line is chance.
 
     `first` is the first series' place in the palette, so that an arm has one colour in every figure.
@@ -120,8 +120,8 @@ def _placed(
 def _labels(labels: pl.DataFrame, beside: bool) -> "alt.Chart":
     import altair as alt
 
-    place = {"align": "right", "x": NAMES - 8} if beside else {"align": "left", "x": 0}
-    mark = alt.Chart(labels).mark_text(baseline="middle", fontSize=12, color=INK.light, limit=0, **place)
+    align, x = ("right", NAMES - 8) if beside else ("left", 0)
+    mark = alt.Chart(labels).mark_text(align=align, x=x, baseline="middle", fontSize=12, color=INK.light, limit=0)
     return mark.encode(text="label:N")
 
 
@@ -131,7 +131,7 @@ def _percent() -> "alt.Axis":
     return alt.Axis(format="%", values=_SHARES, grid=True, domain=False, ticks=False)
 
 
-def curve(title: str, steps: Sequence[Step], axis: Axis, base: float | None) -> "alt.LayerChart":
+def curve(title: str, steps: Sequence[Step], axis: Axis, base: float | None) -> "alt.TopLevelMixin":
     """The rate of every arm with its interval, a line through the mean of the seeds, the untuned model dashed."""
     import altair as alt
 

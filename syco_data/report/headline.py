@@ -33,7 +33,7 @@ def lines(build: Build, arm: str, conditions: Sequence[str]) -> tuple[str, ...]:
 
 
 def _data(build: Build) -> str:
-    rows = {file.table.config: file.table.rows for file in build.release.tables if file.table.split == "train"}
+    rows = {file.as_table.config: file.as_table.rows for file in build.release.tables if file.as_table.split == "train"}
     trained = [f"{one.model}-{arm}" for one in build.models for arm in one.arms[1:]]
     sizes = sorted({rows[config] for config in trained if config in rows})
     spread = [f"{size:,}" for size in dict.fromkeys((sizes[0], sizes[-1]))]

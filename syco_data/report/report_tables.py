@@ -162,7 +162,7 @@ def built(build: Build) -> Table:
     """The tables of the release with their rows."""
     rows: dict[str, list[str]] = {}
     for file in build.release.tables:
-        rows.setdefault(file.table.config, []).append(f"{file.table.split}: {file.table.rows:,}")
+        rows.setdefault(file.as_table.config, []).append(f"{file.as_table.split}: {file.as_table.rows:,}")
     body = tuple((Cell(config), Cell(", ".join(splits))) for config, splits in rows.items())
     return Table("Tables of the release", ("table", "rows"), body, folded=True)
 

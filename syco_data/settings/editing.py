@@ -41,9 +41,10 @@ class Text:
         places = _places(before, self.lines)
         edited, ends = list(self.lines), list(self.ends)
         for _, first, last, start, end in reversed(_changes(before, after)):
-            if places[first] is None or places[last] is None:
+            start_line, end_line = places[first], places[last]
+            if start_line is None or end_line is None:
                 raise SycoError(f"params.yaml cannot be edited in line {first + 1}", "Write the value there by hand")
-            taken = slice(places[first], places[last])
+            taken = slice(start_line, end_line)
             kept = ends[taken] or ends[max(0, taken.start - 1) : taken.start] or ["\n"]
             count = end - start
             ends[taken] = (kept + kept[-1:] * count)[:count]

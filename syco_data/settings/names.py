@@ -44,10 +44,10 @@ class _Short(reprlib.Repr):
         self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxset = 2, 3, 3, 3, 3
         self.maxstring = self.maxlong = self.maxother = LONGEST
 
-    def repr_int(self, number: int, level: int) -> str:
+    def repr_int(self, x: int, level: int) -> str:
         # Python writes out no number of more than 4,300 digits.
-        far = number.bit_length() > 4 * LONGEST
-        return f"a number of {number.bit_length():,} bits" if far else super().repr_int(number, level)
+        far = x.bit_length() > 4 * LONGEST
+        return f"a number of {x.bit_length():,} bits" if far else super().repr_int(x, level)
 
 
 shown = _Short().repr

@@ -42,7 +42,8 @@ def parse_groups(values: dict[str, Any], name: str = "settings") -> Settings:
     plain, parsed = _plain(values, name), {}
     for group, value in plain.items():
         attribute, field = fields[group]
-        kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        annotation: Any = field.annotation
+        kind = Annotated[annotation, *field.metadata] if field.metadata else annotation
         try:
             parsed[attribute] = TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError as error:

@@ -179,7 +179,7 @@ def _fields_at(location: list[str], root: type[Record]) -> list[str]:
             continue
         field = _fields(record).get(part)
         inner = [one for one in getattr(field.annotation, "__args__", ()) if _is_record(one)] if field else []
-        named = bool(inner) and getattr(field.annotation, "__origin__", None) is dict
+        named = bool(inner) and getattr(field and field.annotation, "__origin__", None) is dict
         record = inner[0] if inner else field.annotation if field else record
     return list(_fields(record))
 

@@ -72,7 +72,7 @@ def training_rows(candidates: pl.LazyFrame, arms: Iterable[Arm], rows: int | str
 
     `candidates` are one model's, with `CANDIDATE_COLUMNS` and `reason`.
     """
-    if rows != "matched":
+    if isinstance(rows, int):
         return rows
     counts = pl.concat([_available(candidates, arm) for arm in arms])
     return counts.select(pl.col("rows").min() // 2 * 2).collect(engine="streaming").item()

@@ -108,13 +108,14 @@ def _context(target: Path) -> Any:
         site_name="checks",
         site_config={
             "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
+            "show_how_to_buttons": False,  # pyrefly: ignore[bad-typed-dict-key]
             "store_backend": {
                 "class_name": "TupleFilesystemStoreBackend",
                 "base_directory": str(target.resolve()),
             },
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
             # The pages of results show every expectation: its own pages would say it twice.
+            # pyrefly: ignore[bad-typed-dict-key]
             "site_section_builders": {"expectations": "none", "profiling": "none"},
         },
     )

@@ -63,7 +63,7 @@ def coins(settings: Settings) -> Coins:
     """What candidates draw, and how often; a share of 0 or 1 is not a draw."""
     even: Coins = {"opinion": ("agree", 0.5), "polarity": ("is", 0.5), "option_order": ("agree_first", 0.5)}
     share = 0.0 if settings.claims.compat == "published" else settings.claims.other_share
-    return even | ({"label_kind": ("other", share)} if 0 < share < 1 else {})
+    return {**even, **({"label_kind": ("other", share)} if 0 < share < 1 else {})}
 
 
 def coins_of_training() -> Coins:
