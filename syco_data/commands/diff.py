@@ -10,6 +10,7 @@ from syco_data import files
 from syco_data.commands import limits, output, project
 from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
+from syco_data.words import counted
 
 if TYPE_CHECKING:
     from syco_data.diff.diffing import Comparison
@@ -94,7 +95,7 @@ def _write_rows(found: "Comparison", target: Path) -> None:
         count = exporting.write_rows(found, target)
     except OSError as error:
         raise SycoError(f"{target} could not be written: {error.strerror or error}") from error
-    typer.echo(f"{target}: {count:,} rows", err=True)
+    typer.echo(f"{target}: {counted(count, 'row')}", err=True)
 
 
 def _print(found: "Diff", json: bool, md: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from syco_data.commands import project
+from syco_data.words import counted
 
 
 def restore(
@@ -39,4 +40,4 @@ def restore(
     texts = restoring.texts(restoring.training(raw), restoring.materials(raw, chosen), chosen)
     whole = restoring.restore(folder, to, texts)
     rows = sum(file.as_table.withheld_rows for file in checked.release.tables)
-    typer.echo(f"{to}: version {whole.version}, texts of {rows:,} rows are back, all as the manifest says")
+    typer.echo(f"{to}: version {whole.version}, texts of {counted(rows, 'row')} are back, all verified")

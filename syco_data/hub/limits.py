@@ -17,6 +17,7 @@ from threading import Thread
 from typing import NoReturn, TypeVar
 
 from syco_data.progress import keeping
+from syco_data.words import counted
 
 Answer = TypeVar("Answer")
 
@@ -127,8 +128,8 @@ def arrived(folder: Path | None) -> str:
     """Files and bytes below a folder, those of unfinished downloads included; empty where there is nothing."""
     sizes = [] if folder is None else [(path, path.lstat().st_size) for path in folder.rglob("*") if _is_content(path)]
     total = sum(size for _, size in sizes)
-    whole = sum(not path.name.endswith(".incomplete") for path, _ in sizes)
-    return f"{whole:,} whole files, {total:,} bytes in all" if total else ""
+    complete = sum(not path.name.endswith(".incomplete") for path, _ in sizes)
+    return f"{counted(complete, 'complete file')}, {counted(total, 'byte')} in all" if total else ""
 
 
 def _is_content(path: Path) -> bool:

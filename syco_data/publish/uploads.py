@@ -84,7 +84,7 @@ class Upload:
 
 
 def verified_release(folder: Path) -> Upload:
-    """A release folder, proven to be what its manifest says."""
+    """A release folder, verified to be what its manifest says."""
     verification.require(folder)
     return of_release(folder)
 

@@ -140,7 +140,7 @@ def test_what_has_arrived_is_told_when_the_time_is_over(hub: RunningHub, publish
     hub.fail(Fault(PAYLOAD, delay=60, times=100))
     retry = SHORT.model_copy(update={"no_answer": 60.0})
     line = refused(lambda: pulling.pull(ONE, tmp_path / "to", retry), "the time limit of 1.5 s is over", within=8)
-    assert "; here by now: " in line and " whole files, " in line
+    assert "; here by now: " in line and " complete file" in line
 
 
 @pytest.mark.parametrize(
