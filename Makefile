@@ -37,6 +37,7 @@ help: ## this list
 	@echo "VARIANT=cuda installs the packages for NVIDIA GPUs, VARIANT=cpu those without; the choice is kept."
 
 repro: setup ## set up .venv and build everything: data, release, tuning, report
+	@python -m syco_data.settings
 	@dvc repro $(ARGS)
 	@python -m syco_data summary
 

@@ -17,7 +17,6 @@ from syco_data.settings.records import (
     PathText,
     Record,
     Revision,
-    Text,
     Tokens,
     local_path,
 )
@@ -30,6 +29,9 @@ class Generation(Record):
     max_tokens: Tokens
 
 
+Task = Literal["mmlu_0shot", "mmlu_5shot", "bbh_3shot", "bbh_3shot_cot"]
+
+
 class CapabilityRevisions(Record):
     """Commits of the data sets that the harness takes its questions from, for origin `hub`."""
 
@@ -38,9 +40,9 @@ class CapabilityRevisions(Record):
 
 
 class Capability(Record):
-    """lm-evaluation-harness: `tasks` are names of `syco_data.evaluate.capability.TASKS`; an empty list runs none."""
+    """lm-evaluation-harness: `tasks` are those of `syco_data.evaluate.capability.TASKS`; an empty list runs none."""
 
-    tasks: Annotated[tuple[Text, ...], Field(max_length=MOST_NAMES)]
+    tasks: Annotated[tuple[Task, ...], Field(max_length=MOST_NAMES)]
     origin: Literal["directory", "hub"]
     directory: PathText | None
     revisions: CapabilityRevisions

@@ -4,9 +4,12 @@ keys that were renamed, and names that DVC leaves out.
 
 import copy
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from pydantic import AfterValidator
 
 from syco_data.errors import SycoError
 
@@ -38,6 +41,9 @@ RENAMED_VALUES = {
 """Values of earlier releases, by the key that they are of (`*`: every name), and what each is called now."""
 
 
+_YAML = {None: "null", True: "true", False: "false"}
+
+
 class _Short(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
@@ -50,13 +56,29 @@ class _Short(reprlib.Repr):
         return f"a number of {x.bit_length():,} bits" if far else super().repr_int(x, level)
 
 
-shown = _Short().repr
-"""A value as a message shows it, whatever it holds."""
+_short = _Short()
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it, whatever it holds."""
+    return _YAML[value] if value is None or isinstance(value, bool) else _short.repr(value)
 
 
 def key_shown(key: Any) -> str:
     """A key as a message shows it: without quotes where it is a short word."""
     return key if isinstance(key, str) and len(key) <= LONGEST and key.isprintable() else shown(key)
+
+
+def matching(pattern: str, words: str) -> AfterValidator:
+    """For the type of a text: all of it must have a form, which `words` describe to people."""
+    form = re.compile(pattern)
+
+    def checked(text: str) -> str:
+        if not form.fullmatch(text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(checked)
 
 
 def unknown(name: str, valid: Iterable[Any]) -> str:

@@ -7,8 +7,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from syco_data.errors import SycoError
 from syco_data.formats import documents
+from syco_data.settings.explaining import explain
 from syco_data.settings.names import refuse_renamed, shown
-from syco_data.settings.whole import Settings, explain
+from syco_data.settings.whole import Settings, check_names
 
 PARAMS = Path("params.yaml")
 
@@ -30,10 +31,11 @@ def parse(values: Any) -> Settings:
         raise SycoError(f"params.yaml: expected a mapping of keys to values, found {found}")
     refuse_renamed(values)
     plain = _plain(values, "params.yaml")
+    check_names(plain)
     try:
         return Settings.model_validate(plain)
     except ValidationError as error:
-        raise SycoError(explain(error, plain)) from error
+        raise SycoError(explain(error, plain, Settings)) from error
 
 
 def parse_groups(values: dict[str, Any], name: str = "settings") -> Settings:
@@ -47,7 +49,7 @@ def parse_groups(values: dict[str, Any], name: str = "settings") -> Settings:
         try:
             parsed[attribute] = TypeAdapter(kind).validate_python(value, strict=True)
         except ValidationError as error:
-            raise SycoError(explain(error, plain, name, group)) from error
+            raise SycoError(explain(error, plain, Settings, name, group)) from error
     return Settings.model_construct(**parsed)
 
 

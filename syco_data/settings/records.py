@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from syco_data.settings.names import noticed
+from syco_data.settings.names import matching, noticed
 
 LONGEST_PATH, LONGEST_PART = 4096, 255  # bytes, as Linux has them
 MOST_NAMES = 1000  # of a list or a mapping
@@ -69,12 +69,21 @@ GiB = Annotated[int, Field(gt=0, le=16_384)]
 Tries = Annotated[int, Field(gt=0, le=100)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 # Texts
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$", max_length=64), AfterValidator(noticed)]
+Name = Annotated[
+    str,
+    Field(max_length=64),
+    matching("[A-Za-z0-9][A-Za-z0-9_]*", "a name has letters, digits and _, and begins with no _"),
+    AfterValidator(noticed),
+]
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_line)]
-Revision = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$", max_length=255)]
+Revision = Annotated[str, Field(max_length=255), matching(r"[^\s\x00-\x1f\x7f-\x9f]+", "a revision has no white space")]
 PathText = Annotated[str, Field(min_length=1, max_length=LONGEST_PATH), AfterValidator(_path)]
 # A template's file: it is copied into a release, so no path leads elsewhere (`release.manifest.safe_path`).
-TemplateName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=100)]
+TemplateName = Annotated[
+    str,
+    Field(max_length=100),
+    matching(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*", "the name of a template is that of its file, without a folder"),
+]
 Templates = Annotated[tuple[TemplateName, ...], Field(max_length=MOST_TEMPLATES)]
 
 

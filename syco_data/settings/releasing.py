@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from syco_data.settings.names import matching
 from syco_data.settings.records import MOST_NAMES, Examples, Items, Name, PathText, Record, Rows, Text
 
 VERSION = r"^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})$"
@@ -53,7 +54,7 @@ class Release(Record):
     """What a release shows, the folder of the release before it, and a card whose hand-written part is kept."""
 
     text: Literal["full", "none"]
-    version: Annotated[str, Field(pattern=VERSION, max_length=29)] | None
+    version: Annotated[str, Field(max_length=29), matching(VERSION, "a version is three numbers, such as 2.0.0")] | None
     previous: PathText | None
     card: PathText | None
 

@@ -1,6 +1,5 @@
-"""The settings as one record, and what is said of a fault in them."""
+"""The settings as one record."""
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -10,8 +9,9 @@ from pydantic import Field, ValidationError, model_validator
 from syco_data.errors import SycoError
 from syco_data.settings.building import Acquire, Claims, Hub, Prompts, SourceChoice
 from syco_data.settings.evaluating import Evaluate, Report
+from syco_data.settings.explaining import explain
 from syco_data.settings.filtering import Engines, Filter, Model
-from syco_data.settings.names import key_shown, likely, shown, unknown
+from syco_data.settings.names import unknown
 from syco_data.settings.probing import Probes
 from syco_data.settings.records import MOST_NAMES, Name, Record, Seed
 from syco_data.settings.reference import Reference
@@ -22,14 +22,6 @@ from syco_data.sources import SOURCES
 RESERVED_MODELS = {"verdicts": "a release has its verdicts under that name"}
 RESERVED_ARMS = {"base": "the answers of the model before tuning lie under that name"}
 """Names that this program gives: a model `verdicts` with an arm `x` would be one config with the verdicts of `x`."""
-
-_WORDS = (
-    (re.compile(r"^Value error, "), ""),
-    (re.compile(r"a valid dictionary( or instance of \w+)?"), "a mapping"),
-    (re.compile(r"a valid tuple"), "a list"),
-    (re.compile(r"^Dictionary\b"), "Mapping"),
-    (re.compile(r"^Tuple\b"), "List"),
-)
 
 
 class Settings(Record):
@@ -61,8 +53,6 @@ class Settings(Record):
         _known("sources", self.sources, SOURCES)
         _distinct("models", self.models, RESERVED_MODELS)
         _distinct("arms", self.arms, RESERVED_ARMS)
-        _known("build.models", self.build.models, self.models)
-        _known("build.arms", self.build.arms, self.arms)
         _distinct("build.models", self.build.models)
         _distinct("build.arms", self.build.arms)
         if isinstance(self.prompts.sampling, dict):
@@ -98,7 +88,7 @@ class Settings(Record):
         try:
             return Finetune.model_validate(both)
         except ValidationError as error:
-            raise SycoError(explain(error, both, f"params.yaml: arms.{arm}.finetune", root=Finetune)) from error
+            raise SycoError(explain(error, both, Finetune, f"params.yaml: arms.{arm}.finetune")) from error
 
 
 def _known(where: str, names: Any, valid: Any) -> None:
@@ -127,67 +117,11 @@ def _over(base: dict, changes: dict) -> dict:
     return {**base, **changes, **both}
 
 
-def explain(
-    error: ValidationError, values: Any, name: str = "params.yaml", group: str = "", root: type[Record] = Settings
-) -> str:
-    """The first fault of `values`, which are those of a `root`, or of one group of them, by the full name of its key.
-
-    `name` is what the values are called.
-    """
-    above = (group,) if group else ()
-    faults = [(_keys((*above, *fault["loc"]), fault, values), fault) for fault in error.errors(include_url=False)]
-    # A value that may be of several kinds has a fault for each: those that lie deepest speak of the nearest kind.
-    about = [(keys, fault) for keys, fault in faults if keys[: len(faults[0][0])] == faults[0][0]]
-    location, first = max(about, key=lambda one: len(one[0]))
-    full = ".".join(map(key_shown, location))
-    if first["type"] == "extra_forbidden":
-        return f"{name}: unknown key '{full}': {likely(location[-1], _fields_at(location[:-1], root))}"
-    if first["type"] == "missing":
-        return f"{name}: key '{full}' is missing. profiles/default.yaml shows every key"
-    reasons = dict.fromkeys(_said(fault["msg"]) for keys, fault in about if keys == location)
-    return f"{name}: '{full}': {', or: '.join(reasons)} (found: {shown(first['input'])})"
-
-
-def _said(message: str) -> str:
-    """What pydantic says of a value, in the words that a person who writes YAML has for it."""
-    for pattern, word in _WORDS:
-        message = pattern.sub(word, message)
-    return message
-
-
-def _keys(location: tuple, fault: Any, values: Any) -> list[str]:
-    """The keys of the file on the way to a fault, without pydantic's names for the kinds that it tried."""
-    keys = []
-    for part in location:
-        if isinstance(values, dict):
-            there = part in values
-        else:
-            there = isinstance(values, tuple) and isinstance(part, int) and part < len(values)
-        if there:
-            values = values[part]
-        if there or (fault["type"] == "missing" and part == fault["loc"][-1]):
-            keys.append(str(part))
-    return keys
-
-
-def _fields_at(location: list[str], root: type[Record]) -> list[str]:
-    """The valid keys of the record that a path of keys leads to."""
-    record, named = root, False
-    for part in location:
-        if named:  # the name of a row in a mapping of records: the record itself is known already
-            named = False
-            continue
-        field = _fields(record).get(part)
-        inner = [one for one in getattr(field.annotation, "__args__", ()) if _is_record(one)] if field else []
-        named = bool(inner) and getattr(field and field.annotation, "__origin__", None) is dict
-        record = inner[0] if inner else field.annotation if field else record
-    return list(_fields(record))
-
-
-def _is_record(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Record)
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    """A record's fields by the name that they have in the file."""
-    return {field.alias or name: field for name, field in getattr(record, "model_fields", {}).items()}
+def check_names(values: dict[str, Any]) -> None:
+    """Refuses a name in the groups of params.yaml that no group defines: before its form is checked, and by the
+    nearest one that is defined."""
+    for key in ("models", "arms"):
+        build, defined = values.get("build"), values.get(key)
+        names = build.get(key) if isinstance(build, dict) else None
+        if isinstance(names, list | tuple) and isinstance(defined, dict):
+            _known(f"build.{key}", [name for name in names if isinstance(name, str)], defined)

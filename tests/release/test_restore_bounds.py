@@ -11,19 +11,19 @@ from tests.support.tables_for_tests import shared_release
 
 NOWHERE = Places(None, None)
 HUGE = {
-    "probes.surveys.rows": (10**9, "'probes.surveys.rows': Input should be less than or equal to 100000"),
-    "probes.instructions": (10**9, "'probes.instructions': Input should be less than or equal to 100000"),
-    "probes.pressure": (10**30, "'probes.pressure': Input should be less than or equal to 100000"),
-    "probes.preference": (10**30, "'probes.preference': Input should be less than or equal to 100000"),
-    "prompts.cap": (10**30, "'prompts.cap': Input should be less than or equal to 100000000"),
-    "prompts.templates": (["x" * 5000], "'prompts.templates.0': String should have at most 100 characters"),
-    "probes.held_out.templates": (["../../x"], "'probes.held_out.templates.0': String should match pattern"),
-    "probes.held_out.items": (10**23, "'probes.held_out.items': Input should be less than or equal to 100000"),
-    "acquire.noise.odd": (float("inf"), "'acquire.noise.odd': Input should be"),
-    "claims.max_characters": ("x" * 10**6, "'claims.max_characters': Input should be a valid integer"),
-    "prompts.sampling": ({f"s{number}": 0.1 for number in range(5000)}, "'prompts.sampling.*at most 1000 items"),
+    "probes.surveys.rows": (10**9, "'probes.surveys.rows': must be at most 100,000"),
+    "probes.instructions": (10**9, "'probes.instructions': must be at most 100,000"),
+    "probes.pressure": (10**30, "'probes.pressure': must be at most 100,000"),
+    "probes.preference": (10**30, "'probes.preference': must be at most 100,000"),
+    "prompts.cap": (10**30, "'prompts.cap': must be at most 100,000,000"),
+    "prompts.templates": (["x" * 5000], "'prompts.templates.0': has more characters than 100"),
+    "probes.held_out.templates": (["../../x"], "'probes.held_out.templates.0': the name of a template is"),
+    "probes.held_out.items": (10**23, "'probes.held_out.items': must be at most 100,000"),
+    "acquire.noise.odd": (float("inf"), "'acquire.noise.odd': expected a finite number"),
+    "claims.max_characters": ("x" * 10**6, "'claims.max_characters': expected a whole number"),
+    "prompts.sampling": ({f"s{number}": 0.1 for number in range(5000)}, "'prompts.sampling.*at most 1,000"),
     "acquire.synthetic_rows.train": (900_000, r"'acquire.synthetic_rows' makes [\d,]+ rows, a release of its size can"),
-    "probes.surveys.sets": (["nlp_survey"] * 4, "'probes.surveys.sets': List should have at most 3 items"),
+    "probes.surveys.sets": (["nlp_survey"] * 4, "'probes.surveys.sets': has too many entries, at most 3"),
 }
 
 
