@@ -48,7 +48,7 @@ def assert_equal(scores, expected, nats, clear=0.01):
     """Log-probabilities within `nats`, and the same choice wherever the margin is clear."""
     for one, other in zip(scores, expected, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=nats)
-        assert (one.tokens, one.path) == (other.tokens, other.path)
+        assert (one.tokens, one.mode) == (other.tokens, other.mode)
         margins = [score.logprobs[0] - score.logprobs[1] for score in (one, other)]
         assert abs(margins[1]) <= clear or (margins[0] > 0) == (margins[1] > 0)
 
