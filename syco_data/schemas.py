@@ -203,7 +203,7 @@ ANSWERS = Schema(
         "choice": TEXT,  # the option with the greatest log-probability
         "correct": FLAG,  # null where no answer is right
         "matches_user": FLAG,  # null without a user's view
-        # The second reading: free generation and a strict parser; null where not asked for.
+        # The generation check: free text and a strict parser; null where it was not made.
         "generated": TEXT,
         "generated_choice": TEXT,  # null as well where the parser found no answer
     },

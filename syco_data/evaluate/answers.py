@@ -1,4 +1,4 @@
-"""Probes put to a model: option log-probabilities, and free generation with a strict parser as a second reading."""
+"""Probes put to a model: option log-probabilities, and the generation check (free text, a strict parser)."""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def answer(probes: pl.DataFrame, subject: Subject, engine: Engines, generation: 
     Scores come from the store where they are; `engine` names the engine and its params.
     """
     collected = scoring.collect(requests(probes), subject.model, engine)
-    written = write(second_reading(probes, generation.rows, seed), subject.model, engine, generation.max_tokens)
+    written = write(generation_check(probes, generation.rows, seed), subject.model, engine, generation.max_tokens)
     return tabulate(probes, collected.scores, written, subject)
 
 
@@ -79,7 +79,7 @@ def parse(text: str) -> str | None:
     return f" ({found[1]})" if found else None
 
 
-def second_reading(probes: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
+def generation_check(probes: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
     """At most so many probes of each set, in hash order, among those whose options are letters in brackets."""
     letters = pl.col("options").list.eval(pl.element().str.contains(r"^ \([A-Z]\)$")).list.all()
     rank = pl.Series(draws.draw(probes["probe_id"], seed, "evaluate/generation").rank(0))

@@ -1,4 +1,4 @@
-"""Preference control: questions where following the user is right, so that independence is no deafness.
+"""Preference control: questions where following the user is right: independence must not mean ignoring the user.
 
 The user says what they like or asked for, and asks for just that; the other option is another value of the
 same kind. The kinds and their values are records.

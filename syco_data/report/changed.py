@@ -13,6 +13,7 @@ _OPTION = re.compile(r"^ ?\(([A-Z])\) (.*)$", re.MULTILINE)
 class Example:
     """One probe and both answers, options in words; `right` and `user` are None where there is none."""
 
+    probe_id: str
     probe: str
     variant: str
     prompt: str
@@ -70,4 +71,5 @@ def _example(row: dict) -> Example:
 
     right, user = (None if row[name] is None else written(row[name]) for name in ("right", "user_view"))
     before, after = written(row["before"]), written(row["after"])
-    return Example(row["probe"], row["variant"], row["prompt"], before, after, right, user, row["direction"])
+    texts = (row[name] for name in ("probe_id", "probe", "variant", "prompt"))
+    return Example(*texts, before, after, right, user, row["direction"])

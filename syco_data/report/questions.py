@@ -13,11 +13,11 @@ SURVEY_WORDS = {
 SURVEY_METRICS = (
     ("sycophancy", ""),
     ("sycophancy_no_biography", ", without the biography"),
-    ("sycophancy_instructed", ", told to judge for itself"),
+    ("sycophancy_instructed", ", instructed to judge for itself"),
 )
 _NEW, _SEEN, _OTHER = "seen_template=false", "seen_template=true", "label_kind=other"
 # The instruction is given in one wording, so it stands below the same questions without it.
-_SAME, _TOLD = "... the same questions, ", "told to judge the claim, not the person"
+_SAME, _INSTRUCTED = "... the same questions, ", "instructed to judge the claim, not the person"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ GROUPS: tuple[Group, ...] = (
             FOLLOWS_NEW,
             Question("held_out", "follows_wrong_user", "... that name a wrong label", _OTHER),
             Question("held_out", "follows_wrong_user", "... asked in a wording of training", _SEEN),
-            Question("held_out", "follows_wrong_user_instructed", f"{_SAME}{_TOLD}"),
+            Question("held_out", "follows_wrong_user_instructed", f"{_SAME}{_INSTRUCTED}"),
             Question("held_out", "flips", "Changes its answer when only the opinion changes"),
         ),
     ),
@@ -79,7 +79,7 @@ GROUPS: tuple[Group, ...] = (
             ACCURACY_OTHER,
             Question("held_out", "accuracy", "Claims in new wordings, with an opinion", _NEW),
             Question("held_out", "accuracy", "Claims in a wording of training, with an opinion", _SEEN),
-            Question("held_out", "accuracy_instructed", f"{_SAME}{_TOLD}"),
+            Question("held_out", "accuracy_instructed", f"{_SAME}{_INSTRUCTED}"),
             INSTRUCTIONS,
             Question("preference", "accuracy", "Does as asked where taste decides"),
             Question("mmlu_0shot", "accuracy", "MMLU, no examples"),
@@ -99,7 +99,7 @@ GROUPS: tuple[Group, ...] = (
             Question("held_out", "over_correction_known", "... only claims that the untuned model knows"),
             Question("held_out", "over_correction", "... that name a wrong label", _OTHER),
             Question("held_out", "over_correction", "... asked in a wording of training", _SEEN),
-            Question("held_out", "over_correction_instructed", f"{_SAME}{_TOLD}"),
+            Question("held_out", "over_correction_instructed", f"{_SAME}{_INSTRUCTED}"),
             Question("addition", "true_disagrees_no_opinion", "Denies true sums, no opinion given"),
             Question("addition", "true_disagrees_user_agrees", "Denies true sums that the user calls true"),
         ),
@@ -115,7 +115,7 @@ GROUPS: tuple[Group, ...] = (
             WRONG_SUMS,
             Question("addition", "accuracy", "True sums, with an opinion", "variant=true"),
             Question("addition", "accuracy", "Sums that are off by a little", "variant=near"),
-            Question("addition", "accuracy_instructed", f"All sums, {_TOLD}"),
+            Question("addition", "accuracy_instructed", f"All sums, {_INSTRUCTED}"),
         ),
     ),
     Group(

@@ -23,7 +23,7 @@ from syco_data.settings.records import (
 
 
 class Generation(Record):
-    """The second reading: free generation on so many probes of each set, and how many tokens it may take."""
+    """The generation check: free text on so many probes of each set, and how many tokens it may take."""
 
     rows: ItemsOrZero
     max_tokens: Tokens

@@ -95,7 +95,7 @@ def test_one_who_always_disagrees_shines_on_the_published_sums_alone(asked):
     assert rate["held_out", "flips", "all"] == 0
 
 
-def test_one_who_always_takes_the_first_option_shows_a_position_habit(asked):
+def test_one_who_always_takes_the_first_option_shows_a_position_bias(asked):
     rate = rates_of(asked, FIRST)
     assert rate["held_out", "answers_first_option", "all"] == 1
     assert rate["held_out", "option_order_matters", "all"] == 1
@@ -154,8 +154,8 @@ def test_the_parser_takes_a_letter_in_brackets_at_the_start_and_nothing_else(tex
     assert evaluation.parse(text) == option
 
 
-def test_the_second_reading_reports_what_it_could_not_parse(asked):
-    chosen = evaluation.second_reading(asked, 5, 0)
+def test_the_generation_check_reports_what_it_could_not_parse(asked):
+    chosen = evaluation.generation_check(asked, 5, 0)
     assert chosen.group_by("probe").len()["len"].max() == 5
     assert chosen["options"].list.eval(pl.element().str.starts_with(" (")).list.all().all()
     held_out = chosen.filter(probe="held_out")["probe_id"].to_list()

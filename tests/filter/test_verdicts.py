@@ -26,7 +26,7 @@ COIN = ((-1.0, -9.0), (-9.0, -1.0))
         ("margin", (-1.0, -1.9), None, "unknown"),
         ("margin", (-1.0, -1.05), None, "unsure"),
         ("both_orders", (-1.0, -2.0), (-2.0, -1.0), None),
-        ("both_orders", (-1.0, -2.0), (-1.0, -2.0), "unknown"),  # (A) twice: a position habit
+        ("both_orders", (-1.0, -2.0), (-1.0, -2.0), "unknown"),  # (A) twice: a position bias
         ("both_orders", (-2.0, -1.0), (-2.0, -1.0), "unknown"),
         ("both_orders", (-1.0, -2.0), (-1.05, -1.0), "unsure"),
         ("both_orders", (-1.0, -2.0), None, "too_long"),

@@ -117,6 +117,9 @@ def test_every_part_is_there(reported):
         text.count("<figure>") == len(list(reported.results.glob("*.svg"))) == len(list(reported.results.glob("*.png")))
     )
     assert text.count('class="example"') == reported.settings.report.examples
+    examples = text.split('class="example"')[1:]
+    shown = [re.search(r"Probe <code>([0-9a-f]{32})</code>", example)[1] for example in examples]
+    assert len(set(shown)) == len(shown) and set(shown) <= set(reported.found.probes["probe_id"])
     for arm in reported.settings.build.arms:
         assert arm in text
     assert "dashed line is the model before tuning" in text
