@@ -71,5 +71,6 @@ def _example(row: dict) -> Example:
 
     right, user = (None if row[name] is None else written(row[name]) for name in ("right", "user_view"))
     before, after = written(row["before"]), written(row["after"])
-    texts = (row[name] for name in ("probe_id", "probe", "variant", "prompt"))
-    return Example(*texts, before, after, right, user, row["direction"])
+    return Example(
+        row["probe_id"], row["probe"], row["variant"], row["prompt"], before, after, right, user, row["direction"]
+    )  # fmt: skip
