@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import polars as pl
 import pytest
@@ -15,8 +16,9 @@ from syco_data import ownership, schemas
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.prompts import templates
 from syco_data.validate import columns, expectations, findings, offline, validation
-from syco_data.validate.build_checks import named_tables
-from syco_data.validate.findings import Checked
+from syco_data.validate.build_checks import CheckedTable, named_tables
+from syco_data.validate.findings import Checked, evaluate
+from syco_data.validate.rules import Rule
 from tests.support.tables_for_tests import MODEL, Made, shared_build, small_settings
 
 SETTINGS = small_settings()
@@ -181,7 +183,32 @@ class TestPages:
         )  # fmt: skip
         assert "Checks of the build" in done.stdout and "prompts" in done.stdout
 
-    @pytest.mark.parametrize("name", ["age_between", "age_present", "opinion_among", "prompt_id_unique"])
+    @pytest.mark.parametrize("name", ["schema", "prompt_number"])
+    def test_a_size_or_shape_that_differs_from_ours_is_an_error(self, tmp_path, name):
+        right = next(one for one in sound().findings if one.check == name)
+        wrong = replace(right, rule=replace(right.rule, values=("age",), low=3))
+        named = named_tables(shared_build().tables)
+        with pytest.raises(SycoError, match="Great Expectations says False, we say True"):
+            expectations.write_pages(named, replace(sound(), findings=(wrong,)), tmp_path / "pages")
+
+    def test_every_kind_of_rule_is_an_expectation_of_the_library(self):
+        rules = list({one.rule for one in sound().findings if one.rule})
+        stated = expectations.expectations(rules)
+        assert {type(one).__module__.split(".")[0] for one in stated} == {"great_expectations"}
+        assert {rule.kind for rule in rules} == set(get_args(get_type_hints(Rule)["kind"]))
+
+    def test_a_table_without_rows_passes(self, tmp_path):
+        rows = pl.DataFrame(schema=schemas.NOT_SAMPLED.columns).lazy()
+        table = CheckedTable("prompts/dropped", schemas.NOT_SAMPLED, rows)
+        checks = columns.checks(table.name, rows, table.schema, SETTINGS)
+        empty = replace(sound(), findings=tuple(evaluate(check, 0, 10) for check in checks))
+        assert expectations.write_pages({table.name: table}, empty, tmp_path / "pages").is_file()
+
+    @pytest.mark.parametrize(
+        "name",
+        ["age_between", "age_present", "claim_characters", "key_unique", "opinion_among", "prompt_id_pattern",
+         "prompt_id_unique"],
+    )  # fmt: skip
     def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, name):
         found = sound()
         wrong = next(one for one in found.findings if one.check == name)
