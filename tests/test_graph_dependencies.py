@@ -80,3 +80,9 @@ def test_stages_that_render_templates_watch_the_users_own_too():
 def test_dvc_reads_yaml_by_libyaml():
     """It reads params.yaml once per stage: in Python that takes longer than all else of a repro with nothing to do."""
     assert YAML(typ="safe").Parser.__module__.startswith("ruamel.yaml.clib")
+
+
+def test_the_settings_are_checked_before_any_other_stage():
+    """DVC removes what a stage made before it runs the stage: a typo must end the build in the first one."""
+    assert "params.yaml" in BODIES["code"]["deps"]
+    assert all(f"data/code/{name}.txt" in BODIES[name]["deps"] for name in WATCHING)

@@ -1,4 +1,5 @@
 import difflib
+import typing
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,11 @@ def test_the_hub_is_asked_for_commits_by_kind(hub, tmp_path, kind):
         lock.commit_of(named, "v9", retry)
     with pytest.raises(SycoError, match=f"{kind} repository 'alice/none' is not there"):
         lock.commit_of(revisions.Named("instructions.revision", kind, "alice/none", None), "main", retry)
+
+
+def test_the_tasks_in_the_settings_are_those_that_can_be_asked():
+    from syco_data.evaluate.capability import TASKS
+    from syco_data.settings.evaluating import Task
+
+    assert list(typing.get_args(Task)) == list(TASKS)
+    assert {task.suite for task in TASKS.values()} == set(revisions.SUITES)

@@ -42,6 +42,9 @@ def test_the_projects_own_params_are_valid():
     [
         ("prompts.rwos", 3, "unknown key 'prompts.rwos'.*did you mean 'rows'"),
         ("claim", {}, "unknown key 'claim'.*did you mean 'claims'"),
+        ("evaluate.engine", "vlm", "'evaluate.engine': there is no 'vlm'; did you mean 'vllm'"),
+        ("evaluate.capability.tasks", ["mmlu"], "there is no 'mmlu'; did you mean 'mmlu_"),
+        ("arms.balanced.label_kinds", ["golden"], "'arms.balanced.label_kinds.0': there is no 'golden'; did you mean"),
         ("sources.sst2.licnce", "allow", "unknown key 'sources.sst2.licnce'.*did you mean 'licence'"),
         ("release.version", "01.0.0", "'release.version': a version is three numbers"),
         ("release.version", "١.٠.٠", "'release.version': a version is three numbers"),
@@ -127,6 +130,23 @@ def test_a_wrong_key_or_value_is_refused_by_its_full_name(path, value, message):
     with pytest.raises(SycoError, match=message) as refused:
         settings.parse(changed(path, value))
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(("group", "old", "new"), [("claims", "other_share", "other_shares"), ("", "claims", "claim")])
+def test_a_misspelt_key_is_never_called_missing(group, old, new):
+    values = copy.deepcopy(PARAMS)
+    place = values[group] if group else values
+    place[new] = place.pop(old)
+    with pytest.raises(SycoError, match=f"unknown key '(claims.)?{new}': did you mean '{old}'"):
+        settings.parse(values)
+
+
+def test_a_model_to_build_is_compared_with_those_that_are_defined():
+    values = changed("models.mymodel", PARAMS["models"]["reference"])
+    values["build"]["models"] = ["my-model"]
+    with pytest.raises(SycoError, match="build.models: there is no 'my-model'; did you mean 'mymodel'") as refused:
+        settings.parse(values)
+    assert "pattern" not in str(refused.value)
 
 
 @pytest.mark.parametrize("old", RENAMED)
