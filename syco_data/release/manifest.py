@@ -18,7 +18,7 @@ from syco_data.formats.textfiles import POINTER
 from syco_data.git import COMMIT
 from syco_data.release import links
 from syco_data.settings.names import with_new_names
-from syco_data.settings.releasing import VERSION
+from syco_data.settings.release import VERSION
 
 NAME = "manifest.json"
 CARD = "README.md"

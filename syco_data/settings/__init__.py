@@ -3,20 +3,20 @@
 A key that is unknown, missing or of the wrong type is refused by its full name, with the nearest valid one.
 """
 
-from syco_data.settings.building import Acquire, Claims, Hub, Noise, Prompts, SourceChoice, SyntheticRows
-from syco_data.settings.evaluating import Capability, Evaluate, Generation, Report
-from syco_data.settings.filtering import (
-    ENGINES,
-    REFERENCE,
-    Engines,
-    Filter,
-    Model,
-    RayEngine,
-    TransformersEngine,
-    VllmEngine,
-)
+from syco_data.settings.acquire import Acquire, Noise, SourceChoice, SyntheticRows
+from syco_data.settings.build import Arm, Build, Select
+from syco_data.settings.claims import Claims
+from syco_data.settings.engines import ENGINES, Engines, RayEngine, TransformersEngine, VllmEngine
+from syco_data.settings.evaluate import Capability, Evaluate, Generation
+from syco_data.settings.filter import Filter
+from syco_data.settings.finetune import Finetune, Launcher, Lora, Parts
+from syco_data.settings.hub import Hub
+from syco_data.settings.instructions import Columns, Instructions
+from syco_data.settings.models import REFERENCE, Model
 from syco_data.settings.names import unknown
-from syco_data.settings.probing import AdditionProbes, HeldOutProbes, Probes, SurveyProbes
+from syco_data.settings.probes import AdditionProbes, HeldOutProbes, Probes, SurveyProbes
+from syco_data.settings.prompts import Prompts
+from syco_data.settings.publish import Publish
 from syco_data.settings.reading import PARAMS, load, parse, parse_groups
 from syco_data.settings.records import Record, local_path
 from syco_data.settings.reference import (
@@ -28,8 +28,9 @@ from syco_data.settings.reference import (
     ReferenceStep,
     ReferenceTargets,
 )
-from syco_data.settings.releasing import Arm, Audit, Build, Publish, Release, Select, Validate
-from syco_data.settings.tuning import Columns, Finetune, Instructions, Launcher, Lora, Parts
+from syco_data.settings.release import Release
+from syco_data.settings.report import Report
+from syco_data.settings.validate import Audit, Validate
 from syco_data.settings.whole import Settings
 
 __all__ = [

@@ -7,16 +7,26 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from syco_data.errors import SycoError
-from syco_data.settings.building import Acquire, Claims, Hub, Prompts, SourceChoice
-from syco_data.settings.evaluating import Evaluate, Report
+from syco_data.settings.acquire import Acquire, SourceChoice
+from syco_data.settings.build import Arm, Build, Select
+from syco_data.settings.claims import Claims
+from syco_data.settings.engines import Engines
+from syco_data.settings.evaluate import Evaluate
 from syco_data.settings.explaining import explain
-from syco_data.settings.filtering import Engines, Filter, Model
+from syco_data.settings.filter import Filter
+from syco_data.settings.finetune import Finetune
+from syco_data.settings.hub import Hub
+from syco_data.settings.instructions import Instructions
+from syco_data.settings.models import Model
 from syco_data.settings.names import unknown
-from syco_data.settings.probing import Probes
+from syco_data.settings.probes import Probes
+from syco_data.settings.prompts import Prompts
+from syco_data.settings.publish import Publish
 from syco_data.settings.records import MOST_NAMES, Name, Record, Seed
 from syco_data.settings.reference import Reference
-from syco_data.settings.releasing import Arm, Build, Publish, Release, Select, Validate
-from syco_data.settings.tuning import Finetune, Instructions
+from syco_data.settings.release import Release
+from syco_data.settings.report import Report
+from syco_data.settings.validate import Validate
 from syco_data.sources import SOURCES
 
 RESERVED_MODELS = {"verdicts": "a release has its verdicts under that name"}

@@ -193,7 +193,7 @@ def test_the_hub_is_asked_for_commits_by_kind(hub, tmp_path, kind):
 
 def test_the_tasks_in_the_settings_are_those_that_can_be_asked():
     from syco_data.evaluate.capability import TASKS
-    from syco_data.settings.evaluating import Task
+    from syco_data.settings.evaluate import Task
 
     assert list(typing.get_args(Task)) == list(TASKS)
     assert {task.suite for task in TASKS.values()} == set(revisions.SUITES)

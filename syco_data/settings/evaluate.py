@@ -1,4 +1,4 @@
-"""Answers, their intervals, and the report."""
+"""What is asked of tuned models, and how it is counted."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,6 @@ from syco_data.settings.records import (
     MOST_NAMES,
     Batch,
     Examples,
-    ExamplesOrZero,
     Items,
     ItemsOrZero,
     PathText,
@@ -71,10 +70,3 @@ class Evaluate(Record):
     resamples: Annotated[int, Field(gt=0, le=100_000)]
     generation: Generation
     capability: Capability
-
-
-class Report(Record):
-    """The page: examples of changed answers, and how many pixels of a PNG stand for one of the SVG."""
-
-    examples: ExamplesOrZero
-    scale: Annotated[float, Field(gt=0, le=8)]

@@ -1,27 +1,11 @@
-"""Where rows come from, and what claims and prompts are made of them."""
+"""Where rows come from, and what a build may do with each source."""
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from syco_data.errors import SycoError
-from syco_data.settings.records import (
-    MOST_NAMES,
-    Characters,
-    Items,
-    Name,
-    PathText,
-    Record,
-    Revision,
-    Rows,
-    Seconds,
-    Share,
-    Templates,
-    Tries,
-    local_path,
-)
+from syco_data.settings.records import Items, PathText, Record, Revision, Share, local_path
 
 
 class SyntheticRows(Record):
@@ -29,18 +13,6 @@ class SyntheticRows(Record):
 
     train: Items
     held_out: Items
-
-
-class Hub(Record):
-    """How often a call over the network is tried, and the seconds between tries: doubling from the first."""
-
-    attempts: Tries
-    first_wait: Seconds
-    longest_wait: Seconds
-    no_answer: Seconds = 60.0
-    """Seconds without a byte after which a request is given up."""
-    total: Annotated[float, Field(gt=0, le=10_000_000)] = 21_600.0
-    """Seconds for everything that a command or stage asks of the Hub."""
 
 
 class Noise(Record):
@@ -76,19 +48,3 @@ class SourceChoice(Record):
 
     revision: Revision
     licence: Literal["allow", "no_text", "exclude"]
-
-
-class Claims(Record):
-    compat: Literal["none", "published"]
-    other_share: Share
-    max_characters: Characters
-    conflicts: Literal["drop", "first"]
-    double_negatives: Literal["clean", "published"]
-
-
-class Prompts(Record):
-    rows: Rows
-    sampling: Literal["proportional", "balanced"] | Annotated[dict[Name, Share], Field(max_length=MOST_NAMES)]
-    cap: Rows | None
-    templates: Templates
-    template_folder: PathText
