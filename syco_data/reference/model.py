@@ -20,7 +20,7 @@ from transformers.utils import logging
 
 from syco_data import files, ownership
 from syco_data.errors import SycoError
-from syco_data.progress import progress
+from syco_data.progress import keeping, progress
 from syco_data.reference import checkpoints, examples, gate, shipped, tokenizer, training
 from syco_data.reference.checkpoints import Checkpoints
 from syco_data.reference.examples import Example
@@ -103,7 +103,7 @@ def _run(trainer: training.Trainer, recipe: Recipe, phase: Phase, number: int, s
     count = sum(stage.steps for stage, _ in phase)
     name = f"training on, round {number}" if number else "training the reference model"
     peak = recipe.settings.gate.peak if number else 1.0
-    with progress(name, count - start) as done:
+    with keeping(lambda: f"the last checkpoint stays, in {state.folder}"), progress(name, count - start) as done:
         losses = trainer.run(ahead(steps(recipe, phase, trainer.tokenizer, start)), count, peak, start)
         for step, _ in enumerate(losses, start + 1):
             done.advance()
