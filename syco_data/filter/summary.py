@@ -1,6 +1,6 @@
 """Figures of one model's filtration: what it kept, how much of that it knew, and its habits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
 
 import polars as pl
@@ -139,15 +139,14 @@ def _habits(answers: pl.DataFrame) -> Habits:
 
 def _by(df: pl.DataFrame, column: str, settings: Filter) -> dict[str, Kept]:
     parts = df.with_columns(pl.col(column).cast(pl.String)).partition_by(column, as_dict=True)
-    groups = {value: _kept(part, settings) for (value,), part in sorted(parts.items())}
-    if column == "truth":  # where all claims are true, guesses that agree are right alone
-        groups = {value: replace(group, purity=None) for value, group in groups.items()}
-    return groups
+    return {value: _kept(part, settings) for (value,), part in sorted(parts.items())}
 
 
 def _kept(df: pl.DataFrame, settings: Filter) -> Kept:
     calibrated = df["calibrated_margin"].drop_nulls()
     kept = int(df["known"].sum())
+    # Where all claims are true, guesses that agree are right alone.
+    pure = purity.estimate(kept, int(df["wrong"].sum())) if df["truth"].n_unique() > 1 else None
     return Kept(
         prompts=len(df),
         kept=kept,
@@ -155,7 +154,7 @@ def _kept(df: pl.DataFrame, settings: Filter) -> Kept:
         guessing=GUESSING[settings.rule],
         accuracy=rounded(df["correct"].mean()),
         calibrated_accuracy=rounded((calibrated > 0).mean()) if len(calibrated) else None,
-        purity=purity.estimate(kept, int(df["wrong"].sum())),
+        purity=pure,
     )
 
 

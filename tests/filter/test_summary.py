@@ -108,3 +108,11 @@ def test_the_report_is_json_csv_and_tables(tmp_path):
     shown = Console(file=io.StringIO(), width=120)
     report.show("m", figures, decided, scores, way, shown)
     assert "by guessing" in shown.file.getvalue() and "WARNING" in shown.file.getvalue()
+
+
+def test_where_all_claims_of_a_polarity_are_true_it_has_no_purity():
+    """As in the published pool, where `is` names the own label: a model that agrees would be pure."""
+    df = prompts(200).with_columns(truth=pl.col("polarity") == "is")
+    groups = figures_of(df, lambda *_: (-0.1, -4.0), chosen("answered")).groups
+    assert {group.purity for group in (*groups["polarity"].values(), *groups["truth"].values())} == {None}
+    assert groups["source"]["sst2"].purity is not None
