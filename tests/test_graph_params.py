@@ -1,7 +1,4 @@
-"""dvc.yaml lists the params that a stage reads: where one is left out, it changes and the old output stays.
-
-Stages that tune or ask a real model (finetune, baseline, evaluate, report) are not run here.
-"""
+"""dvc.yaml lists the params that a stage reads: where one is left out, it changes and the old output stays."""
 
 import json
 import shutil
@@ -9,14 +6,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 
+import polars as pl
 import pytest
 import yaml
 
 from stages.folders import DATA
-from syco_data import engines, settings
+from syco_data import engines, schemas, settings, tables
 from syco_data.build import Tables
 from syco_data.release.release import GROUPS
-from tests.support import fake_engine, tiny_models
+from tests.support import answered, fake_engine, tiny_models, tunings
 from tests.support.recording import recording
 from tests.support.tables_for_tests import MODEL, shared_build, small_settings
 
@@ -108,6 +106,34 @@ def test_filter_reads_no_param_that_dvc_does_not_know_of(project, monkeypatch):
     monkeypatch.setattr(engines, "modules", lambda: known)
     chosen = _with_model(folder, engine="fake", store=str(project / "scores"))
     assert unlisted("filter", reads("filter", chosen)) == set()
+
+
+@pytest.mark.slow
+def test_finetune_baseline_and_evaluate_read_no_param_that_dvc_does_not_know_of(project):
+    folder = tiny_models.make(project / "model", scale=0.05)
+    _few_probes(project / "data/probes/probes.parquet")
+    chosen = _with_model(folder, store=str(project / "scores"))
+    generation = chosen.evaluate.generation.model_copy(update={"rows": 2, "max_tokens": 2})
+    evaluate = chosen.evaluate.model_copy(update={"resamples": 20, "generation": generation})
+    chosen = chosen.model_copy(update={"finetune": tunings.choice(steps=2, max_length=1024), "evaluate": evaluate})
+    for stage in ("finetune", "baseline", "evaluate"):
+        keys = reads(stage, chosen)
+        assert keys and unlisted(stage, keys) == set(), stage
+
+
+def _few_probes(path: Path) -> None:
+    """Leaves the first probes of each set."""
+    probes = tables.read(path, schemas.PROBES)
+    tables.write(probes.filter(pl.int_range(pl.len()).over("probe") < 6), schemas.PROBES, path)
+
+
+def test_report_reads_no_param_that_dvc_does_not_know_of(tmp_path, monkeypatch):
+    chosen = answered.wanted()
+    answered.make(tmp_path / "data", chosen)
+    monkeypatch.chdir(tmp_path)
+    by_margin = chosen.model_copy(update={"filter": chosen.filter.model_copy(update={"rule": "margin"})})
+    for one in (chosen, by_margin):
+        assert unlisted("report", reads("report", one)) == set()
 
 
 def _with_model(folder: Path, **changes) -> settings.Settings:
