@@ -1,19 +1,19 @@
-"""The one base error of the project: what happened, where, and which command mends it."""
+"""The one base error of the project: what happened, where, and which command or edit helps."""
 
 from syco_data.redaction import masked
 
 
 class SycoError(Exception):
-    """A condition the user can mend; shown as one line, never as a traceback.
+    """A condition the user can fix; shown as one line, never as a traceback.
 
-    `what` says where it happened, what was found and what was expected; `mend` is the command or the edit
+    `what` says where it happened, what was found and what was expected; `hint` is the command or the edit
     that helps. Neither can hold a token: it is masked here, whoever quoted it.
     """
 
-    def __init__(self, what: str, mend: str | None = None) -> None:
+    def __init__(self, what: str, hint: str | None = None) -> None:
         self.what = masked(printable(" ".join(what.split())))
-        self.mend = None if mend is None else masked(mend)
-        super().__init__(self.what if mend is None else f"{self.what.rstrip('.')}. {self.mend}")
+        self.hint = None if hint is None else masked(hint)
+        super().__init__(self.what if hint is None else f"{self.what.rstrip('.')}. {self.hint}")
 
 
 class CheckFailed(SycoError):

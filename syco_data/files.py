@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,19 +58,28 @@ def write_json(target: Path, value: Any, indent: int = 1) -> None:
 
 
 @contextmanager
-def disk_faults(target: Path) -> Iterator[None]:
+def disk_errors(target: Path) -> Iterator[None]:
     """Raises `SycoError` for a full disk, whatever says so: safetensors and tokenizers have errors of their own."""
     try:
         yield
     except SycoError:
         raise
     except Exception as error:
-        text = str(error)
-        signs = {number: (f"(os error {number})", os.strerror(number)) for number in FULL}
-        for number, words in signs.items():
-            if getattr(error, "errno", None) == number or any(sign in text for sign in words):
-                raise unwritable(target, OSError(number, os.strerror(number))) from error
+        if (number := system_error(error)) in FULL:
+            raise unwritable(target, OSError(number, os.strerror(number))) from error
         raise
+
+
+def system_error(error: BaseException | None) -> int | None:
+    """The system's number of an error or of its first cause that has one; some libraries give it in words only."""
+    while error is not None:
+        words = re.search(r"os error (\d+)\)", text := str(error))
+        number = int(words[1]) if words else getattr(error, "errno", None)
+        number = number or next((number for number in FULL if os.strerror(number) in text), None)
+        if number is not None:
+            return number
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def unwritable(target: Path, error: OSError) -> SycoError:

@@ -94,7 +94,7 @@ class Repository:
     def _asked(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
         done = _run(self.folder, *arguments, environment=environment)
         if done.returncode != 0:
-            raise _fault(done.stderr)
+            raise _error(done.stderr)
         return done.stdout.strip("\n")
 
 
@@ -113,7 +113,7 @@ def repository(folder: Path) -> Repository | None:
         return None
     done = _run(folder, "rev-parse", "--show-prefix")
     if done.returncode != 0:
-        raise _fault(done.stderr)
+        raise _error(done.stderr)
     return Repository(folder, done.stdout.removesuffix("\n"))
 
 
@@ -140,7 +140,7 @@ def _run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = 
         raise SycoError(f"git cannot be run: {reason}", "Install git: this folder is part of a repository") from error
 
 
-def _fault(words: str) -> SycoError:
+def _error(words: str) -> SycoError:
     """Git's own words in one line; what it proposes is the hint."""
     lines = [line.strip() for line in words.splitlines() if line.strip() and not line.startswith("hint:")]
     said = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "it failed")

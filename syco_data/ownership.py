@@ -95,7 +95,7 @@ def replacing(target: Path, hint: str, listing: Listing | None = None, kind: str
             fcntl.flock(held, fcntl.LOCK_EX)
             fresh = work / "new"
             fresh.mkdir()
-            with files.disk_faults(target):
+            with files.disk_errors(target):
                 yield fresh
             if marks:
                 write_mark(fresh, kind)

@@ -1,4 +1,4 @@
-"""What git answers does not depend on the settings of whoever asks, and its faults are not thrown away."""
+"""What git answers does not depend on the settings of whoever asks, and its errors are not thrown away."""
 
 import os
 import shutil

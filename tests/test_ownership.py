@@ -123,13 +123,13 @@ class TestReplacing:
             assert (tmp_path / "pages" / "inner" / "page.html").read_text() == "old"
         assert names(tmp_path / "pages") == {ownership.MARK, "page.html"}
 
-    @pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError("x")])
-    def test_a_block_that_fails_leaves_the_old_folder_and_nothing_else(self, tmp_path, fault):
+    @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError("x")])
+    def test_a_block_that_fails_leaves_the_old_folder_and_nothing_else(self, tmp_path, failure):
         fill(tmp_path / "pages", text="old")
-        expected = SycoError if isinstance(fault, OSError) else type(fault)
+        expected = SycoError if isinstance(failure, OSError) else type(failure)
         with pytest.raises(expected) as error, ownership.replacing(tmp_path / "pages", HINT) as folder:
             (folder / "half.html").write_text("half")
-            raise fault
+            raise failure
         if expected is SycoError:
             assert "pages could not be written: the disk is full" in str(error.value)
         assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/inner/page.html"}
@@ -165,8 +165,8 @@ class TestReplacing:
         fill(tmp_path / "pages")
         assert names(tmp_path) == {f"pages/{ownership.MARK}", "pages/inner/page.html"}
 
-    @pytest.mark.parametrize("fault", [None, OSError(errno.ENOSPC, "full")])
-    def test_a_kill_between_the_two_renames_loses_nothing(self, tmp_path, fault):
+    @pytest.mark.parametrize("failure", [None, OSError(errno.ENOSPC, "full")])
+    def test_a_kill_between_the_two_renames_loses_nothing(self, tmp_path, failure):
         fill(tmp_path / "pages", text="old")
         script = (
             "import os, signal, sys; from pathlib import Path; from syco_data import ownership\n"
@@ -178,14 +178,14 @@ class TestReplacing:
         subprocess.run([sys.executable, "-c", script, tmp_path / "pages"], check=False)
         assert not (tmp_path / "pages").exists()
         with (
-            pytest.raises(SycoError) if fault else nullcontext(),
+            pytest.raises(SycoError) if failure else nullcontext(),
             ownership.replacing(tmp_path / "pages", HINT) as folder,
         ):
             assert (tmp_path / "pages" / "inner" / "page.html").read_text() == "old"
-            if fault:
-                raise fault
+            if failure:
+                raise failure
             (folder / "new.html").write_text("new")
-        kept = "inner/page.html" if fault else "new.html"
+        kept = "inner/page.html" if failure else "new.html"
         assert names(tmp_path) == {f"pages/{ownership.MARK}", f"pages/{kept}"}
 
     def test_what_another_living_run_makes_is_left_alone(self, tmp_path):

@@ -47,7 +47,7 @@ def test_commands_print_to_an_ascii_terminal(command: list[str]) -> None:
 STAGE = "import stages\nstages.run(lambda settings: [print('· line', i) for i in range(100_000)])"
 
 
-def test_a_reader_that_goes_away_is_no_fault() -> None:
+def test_a_reader_that_goes_away_is_no_error() -> None:
     command = "import sys; sys.argv = ['syco-data', 'profile', 'list']; from syco_data.__main__ import main; main()"
     for code in (STAGE, command):
         with subprocess.Popen(
@@ -88,4 +88,4 @@ def test_a_panic_is_one_line_and_any_other_error_is_shown_whole() -> None:
     code = "import polars as pl; from syco_data import streams\nwith streams.safe(): raise "
     done = run(code + "pl.exceptions.PanicException('range')")
     assert done.returncode == 2 and done.stderr == b"error: a table is damaged: range. Build it again: dvc repro\n"
-    assert b"Traceback" in run(code + "pl.exceptions.ComputeError('a fault of ours')").stderr
+    assert b"Traceback" in run(code + "pl.exceptions.ComputeError('an error of ours')").stderr

@@ -16,18 +16,18 @@ from syco_data.sources import Source
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the origin gave: `counts` and `statements` (none for synthetic rows); `fault` where it gave no files."""
+    """What the origin gave: `counts` and `statements` (none for synthetic rows); `error` where it gave no files."""
 
     source: Source
     revision: str | None
     counts: tuple[SplitCount, ...]
     statements: tuple[Statement, ...]
     findings: tuple[Finding, ...]
-    fault: str | None
+    error: str | None
 
     @property
     def differs(self) -> bool:
-        return bool(self.findings or self.fault)
+        return bool(self.findings or self.error)
 
 
 def compare(source: Source, settings: Settings) -> Comparison:

@@ -134,14 +134,14 @@ def _files(source: Source, paths: Sequence[Path]) -> Iterator[_File]:
 
 
 def _file(source: Source, path: Path, most_rows: int) -> _File:
-    """One file's frame, label names and faults; text columns and `label` in the raw table's types."""
+    """One file's frame, label names and findings; text columns and `label` in the raw table's types."""
     name, columns = shown(path), [*source.text_columns, source.label_column]
     limits = Limits(most_rows, LIMITS.size)
     try:
         with parquet.opened(path, name, limits) as file:
             schema = file.schema_arrow
-        if faults := _column_findings(source, path, schema):
-            return _File(None, None, tuple(faults))
+        if findings := _column_findings(source, path, schema):
+            return _File(None, None, tuple(findings))
         frame = parquet.frame(path, name, columns, limits).with_columns(pl.col(source.label_column).cast(pl.Int64))
     except (SycoError, FileNotFoundError) as error:
         reason = _reason(error, name) if isinstance(error, SycoError) else "there is no such file"

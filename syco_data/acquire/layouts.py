@@ -41,9 +41,9 @@ def data_files(paths: Iterable[str], source: Source, split: str) -> tuple[str, .
     if source.config in folders or source.config != "default":
         folders = {name: shards for name, shards in folders.items() if PurePosixPath(name).name == source.config}
     if not folders:
-        raise _fault(source, f"no Parquet file of split {split!r}", some(paths), _expected(source, split))
+        raise _error(source, f"no Parquet file of split {split!r}", some(paths), _expected(source, split))
     if len(folders) > 1:
-        raise _fault(source, f"split {split!r} in {len(folders)} folders", some(folders), "one of them")
+        raise _error(source, f"split {split!r} in {len(folders)} folders", some(folders), "one of them")
     return _ordered(source, split, next(iter(folders.values())))
 
 
@@ -80,13 +80,13 @@ def _ordered(source: Source, split: str, shards: list[_Shard]) -> tuple[str, ...
     kinds = {(shard.style, shard.count) for shard in shards}
     if len(kinds) > 1:
         listed = some(shard.path for shard in shards)
-        raise _fault(source, f"two versions of split {split!r}", listed, "the files of one version")
+        raise _error(source, f"two versions of split {split!r}", listed, "the files of one version")
     count = len(shards) if shards[0].count is None else shards[0].count
     missing = sorted(set(range(count)) - {shard.index for shard in shards})
     if missing or len(shards) != count:
         problem = f"is incomplete: shard {missing[0]} is missing" if missing else "has more files than shards"
         what = f"split {split!r} {problem}"
-        raise _fault(source, what, some(shard.path for shard in shards), f"{count} shards, numbered from 0")
+        raise _error(source, what, some(shard.path for shard in shards), f"{count} shards, numbered from 0")
     return tuple(shard.path for shard in sorted(shards, key=lambda shard: shard.index))
 
 
@@ -102,7 +102,7 @@ def some(paths: Iterable[str], longest: int = 110) -> str:
     return ", ".join(short[:limit]) + more if short else "nothing"
 
 
-def _fault(source: Source, what: str, found: str, expected: str) -> SycoError:
+def _error(source: Source, what: str, found: str, expected: str) -> SycoError:
     return SycoError(
         f"source '{source.key}': {what} (found: {found}; expected: {expected}). Nothing was written",
         f"To see more: python -m syco_data sources check {source.key}",

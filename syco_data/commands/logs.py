@@ -4,5 +4,5 @@ import logging
 
 
 def start(verbose: bool) -> None:
-    """Warnings, such as a fault that is tried again; verbose: every step and every request, too."""
+    """Warnings, such as an error that is tried again; verbose: every step and every request, too."""
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")

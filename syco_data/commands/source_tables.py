@@ -81,7 +81,7 @@ def print_details(one: Comparison) -> None:
     heading = Text(f"{one.source.key}: {one.source.hub_id}, {one.source.config}", style="bold")
     heading.append(f" at {one.revision}" if one.revision else "")
     output.show(
-        heading, *([Text(f"  {printable(one.fault)}")] if one.fault else [_label_table(one), _split_table(one)])
+        heading, *([Text(f"  {printable(one.error)}")] if one.error else [_label_table(one), _split_table(one)])
     )
     if one.findings:
         output.show(_finding_table(one))

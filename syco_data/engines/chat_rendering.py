@@ -50,8 +50,8 @@ class Renderer:
         if not line:
             self.close()
             raise Refused(f"it does not end within {SECONDS:.0f} seconds for one prompt")
-        fault, text = json.loads(line)
-        if fault:
+        error, text = json.loads(line)
+        if error:
             raise Refused(text)
         return text
 

@@ -35,9 +35,9 @@ class Tensor(NamedTuple):
     file: str
 
 
-def refused(label: str, fault: str, hint: str = "Fetch or save the model again") -> SycoError:
+def refused(label: str, reason: str, hint: str = "Fetch or save the model again") -> SycoError:
     """The one line about a model folder; `label` says which ("model 'mine'")."""
-    return SycoError(f"{label}: {fault}", hint)
+    return SycoError(f"{label}: {reason}", hint)
 
 
 def check_regular(label: str, folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from syco_data.engines import model_files
 from syco_data.engines.model_files import refused
 from syco_data.errors import SycoError
-from syco_data.hub import addresses, client, faults, limits, retries, snapshots
+from syco_data.hub import addresses, client, errors, limits, retries, snapshots
 from syco_data.settings import REFERENCE, Hub, Model, Settings, unknown
 from syco_data.settings.revisions import COMMIT, HUB_ID, LOCK
 
@@ -120,7 +120,7 @@ def latest_commit(name: str, record: Model, policy: Hub) -> str:
 
 
 def _ask_hub(name: str, record: Model, policy: Hub, call, checked=str) -> str:
-    """A call to the Hub; every fault is one line, without the client's addresses and tokens.
+    """A call to the Hub; every error is one line, without the client's addresses and tokens.
 
     `checked` returns an answer of the form that it has.
     """
@@ -135,27 +135,27 @@ def _ask_hub(name: str, record: Model, policy: Hub, call, checked=str) -> str:
         return retries.persistent(attempt, policy, deadline)
     except SycoError:
         raise
-    except retries.faults() as error:
+    except retries.failures() as error:
         raise _explained(name, record, error, folder) from error
 
 
 def _explained(name: str, record: Model, error: Exception, folder: Path) -> SycoError:
-    from huggingface_hub import errors
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     what = f"model '{name}' ({record.source})"
     code = retries.status(error)
-    if isinstance(error, errors.GatedRepoError) or code == 403:
+    if isinstance(error, GatedRepoError) or code == 403:
         return SycoError(f"{what}: no access (403)", "Accept its terms on its Hub page, then: hf auth login")
-    if isinstance(error, errors.RevisionNotFoundError):
+    if isinstance(error, RevisionNotFoundError):
         hint = f"Correct it: models.{name}.revision in params.yaml (null: the newest), then: {LOCK}"
         return SycoError(f"{what}: there is no revision {record.revision!r}", hint)
-    if isinstance(error, errors.RepositoryNotFoundError) or code in (401, 404):
+    if isinstance(error, RepositoryNotFoundError) or code in (401, 404):
         return SycoError(
             f"{what}: no such folder here, and no such model on the Hub or no right to see it ({code})",
             f"Correct models.{name}.source in params.yaml, or: hf auth login",
         )
-    no_answer = faults.unreachable(error, f"{what}: no such folder here; on the Hub", folder)
-    return no_answer or SycoError(f"{what}: {faults.short(error)}")
+    no_answer = errors.unreachable(error, f"{what}: no such folder here; on the Hub", folder)
+    return no_answer or SycoError(f"{what}: {errors.short(error)}")
 
 
 def label(name: str) -> str:

@@ -92,8 +92,8 @@ class RayEngine(engines.Engine):
         )
         try:
             for row in done.iter_rows():
-                if row["fault"]:
-                    raise SycoError(*json.loads(row["fault"]))
+                if row["error"]:
+                    raise SycoError(*json.loads(row["error"]))
                 yield row
         except ray.exceptions.RayError as error:
             raise SycoError(
@@ -128,8 +128,8 @@ class Worker:
             self._engine = self._engine or self._load()
             done = [(getattr(self, self._method)(text), "") for text in rows["batch"]]
         except SycoError as error:
-            done = [("", json.dumps([error.what, error.mend])) for _ in rows["batch"]]
-        return {"number": rows["number"], "result": [one for one, _ in done], "fault": [fault for _, fault in done]}
+            done = [("", json.dumps([error.what, error.hint])) for _ in rows["batch"]]
+        return {"number": rows["number"], "result": [one for one, _ in done], "error": [error for _, error in done]}
 
     def score(self, batch: str) -> str:
         counter = self._engine.counter = engines.Counter()

@@ -231,8 +231,8 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _unwritable(path: Path, error: Exception) -> SycoError:
-    fault = error.__cause__ if isinstance(error, SycoError) else error
-    number = getattr(fault, "errno", None)
+    cause = error.__cause__ if isinstance(error, SycoError) else error
+    number = getattr(cause, "errno", None)
     reason = os.strerror(number) if number else str(error)
     return SycoError(
         f"score store: {path} cannot be written: {reason}. Every batch saved before is kept",

@@ -117,7 +117,7 @@ def derive(probes: pl.DataFrame, answers: pl.DataFrame, before: pl.DataFrame | N
     """Probes with their answers and the columns that metrics average (booleans, null where they do not apply).
 
     What a tuned model `knows` is what it knew before (`before`: the untuned model's rows, from here): claims that
-    tuning itself broke would else be left out of its faults.
+    tuning itself broke would otherwise not count against it.
     """
     df = probes.drop("prompt", "input").join(answers.drop("probe"), on="probe_id", maintain_order="left")
     choice = pl.col("choice")

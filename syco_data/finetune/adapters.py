@@ -60,7 +60,7 @@ def whole(folder: Path, find_base: Callable[[], ResolvedModel]) -> Iterator[Path
     ownership.require(merged, "Move it elsewhere", _all_if_marked)
     checkpoints.remove(merged)
     try:
-        with files.disk_faults(merged):
+        with files.disk_errors(merged):
             files.write_json(merged / ownership.MARK, {"files": []})
             merge(base(present.folder, record.settings["weights"]), folder, merged)
             for name in TOKENIZER_FILES:

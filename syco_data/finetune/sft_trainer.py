@@ -16,7 +16,7 @@ from syco_data.finetune import checkpoint_marks, checkpoints, training_errors, t
 from syco_data.finetune.target_projection import TargetProjection
 from syco_data.settings import Finetune
 
-WRITE_FAULTS = (OSError, RuntimeError, SafetensorError)
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)
 """How safetensors, torch.save and Python say that a file could not be written."""
 _SCHEDULES = {"linear": "linear", "constant": "constant_with_warmup", "cosine": "cosine"}
 
@@ -145,14 +145,14 @@ class Trainer(SFTTrainer):
                 checkpoints.remove(folder / "training_args.bin")
                 checkpoint_marks.mark(folder)
                 checkpoints.keep_newest(folder.parent, self._kept)
-        except (*WRITE_FAULTS, SycoError) as error:
+        except (*WRITE_ERRORS, SycoError) as error:
             checkpoints.remove(folder)
             known = training_errors.explained(error, self._last_good())
             if not isinstance(known, SycoError):
                 raise
             reason = known.what.removeprefix("finetune: ")
             step = f"the checkpoint of step {self.state.global_step} could not be written"
-            raise SycoError(f"finetune: {step}: {reason}", known.mend) from error
+            raise SycoError(f"finetune: {step}: {reason}", known.hint) from error
 
     def _last_good(self) -> str:
         folder = Path(self.args.output_dir)

@@ -4,19 +4,14 @@ import os
 from typing import Any
 
 from syco_data.errors import SycoError
-from syco_data.files import FULL
+from syco_data.files import FULL, system_error
 from syco_data.settings import Finetune
 
 LARGEST_SEED = 2**32 - 1
 """NumPy's, which the trainer seeds."""
 MOST_THREADS = 1024
 """Far more of them end the process, not with an error but at once."""
-_DISK = (
-    *(f"os error {number})" for number in FULL),
-    *(os.strerror(number) for number in FULL),
-    "PytorchStreamWriter",
-    "inline_container",
-)
+_DISK = ("PytorchStreamWriter", "inline_container")
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "bad alloc")
 _DEVICE = ("CUDA error", "CUDA driver", "CUDNN", "cuDNN", "CUBLAS", "NCCL", "NVIDIA driver", "HIP error")
 _SHOWN = 12  # names of layers in one message
@@ -108,7 +103,7 @@ def explained(error: Exception, kept: str) -> Exception:
             f"finetune: memory ran out: {first}",
             f"Double finetune.accumulation, or set gradient_checkpointing: true or method: lora. {kept}",
         )
-    if getattr(error, "errno", None) in FULL or any(sign in text for sign in _DISK):
+    if system_error(error) in FULL or any(sign in text for sign in _DISK):
         return SycoError(f"finetune: a file could not be written: {first}", f"Make room. {kept}")
     if isinstance(error, OSError):
         return SycoError(f"finetune: a file could not be read or written: {first}", kept)

@@ -1,4 +1,4 @@
-"""YAML and JSON that somebody else wrote, read within limits: whatever they hold, a fault of theirs is one line.
+"""YAML and JSON that somebody else wrote, read within limits: whatever they hold, an error in them is one line.
 
 YAML is looked at as events and as a graph before any value is made of it: its depth, the values it has once its
 aliases are written out, a name that contains itself, and keys that are given twice.
@@ -44,7 +44,7 @@ def read_yaml(path: Path, largest: int = LARGEST) -> Any:
 
 
 def parse_yaml(text: str, name: str, largest: int = LARGEST, aliases: bool = True) -> Any:
-    """The value of a YAML text; `name` is what its faults are reported of, `aliases` whether it may hold any."""
+    """The value of a YAML text; `name` is what its errors are reported of, `aliases` whether it may hold any."""
     if len(text) > largest:
         raise SycoError(f"{name} has {len(text):,} characters, at most {largest:,} are read")
     try:

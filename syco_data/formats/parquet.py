@@ -1,4 +1,4 @@
-"""Parquet files that somebody else wrote, read within limits: whatever they hold, a fault of theirs is one line.
+"""Parquet files that somebody else wrote, read within limits: whatever they hold, an error in them is one line.
 
 A file of a few kilobytes can stand for gigabytes: equal rows take next to nothing, and so does a long text that
 every row repeats. So its footer is held against `Limits` before any data is read; texts that a file keeps once
@@ -10,7 +10,7 @@ Files are read by pyarrow: polars ends with a panic, which no `except Exception`
     df = parquet.frame(path, name, columns=["text"])  # the same as one polars frame
     with parquet.one_line(name):                      # any other reading by pyarrow or polars, and nothing else
 
-`name` is what faults are reported of. All of them raise `SycoError`, and `FileNotFoundError` where there is no file.
+`name` is what errors are reported of. All of them raise `SycoError`, and `FileNotFoundError` where there is no file.
 """
 
 import stat

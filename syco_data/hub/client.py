@@ -1,7 +1,7 @@
 """A repository on the Hub, as publishing, pulling and comparing need it.
 
 Every call of the client goes through `Remote.ask`, which holds it to the limits of time and to the form that an
-answer has; what may pass is tried again; every fault leaves as one `SycoError` that cannot hold the token. The token
+answer has; what may pass is tried again; every error leaves as one `SycoError` that cannot hold the token. The token
 comes from the environment or the login cache and is kept nowhere else.
 """
 
@@ -15,7 +15,7 @@ from syco_data import files, redaction
 from syco_data.errors import SycoError
 from syco_data.hub import limits, retries
 from syco_data.hub.addresses import COMMIT, check_repository
-from syco_data.hub.faults import SIGN_IN, explained, short
+from syco_data.hub.errors import SIGN_IN, explained, short
 from syco_data.hub.retries import Misunderstood
 from syco_data.settings import Hub
 
@@ -56,7 +56,7 @@ def sign_in(retry: Hub = RETRY) -> str | None:
     try:
         # The client may ask the Hub for a token, or for a fresh one.
         token = retries.ask(get_token, "sign in", retry, limits.deadline(retry.total))
-    except retries.faults() as error:
+    except retries.failures() as error:
         raise SycoError(f"no token can be had: {short(error)}", SIGN_IN) from error
     # The HTTP client would quote a header that it cannot send, token and all.
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
@@ -99,7 +99,7 @@ class Remote:
         return f"{self.kind} repository '{self.repository}'"
 
     def attempt(self, doing: str, call: Callable[[], Answer], also: frozenset[int] = frozenset()) -> Answer:
-        """What `call` returns, tried again where it helps; its last fault in one line.
+        """What `call` returns, tried again where it helps; its last error in one line.
 
         Whatever `call` asks of the client it asks by `ask`. `doing` names the step for people.
         """
@@ -107,7 +107,7 @@ class Remote:
             return retries.persistent(call, self.retry, self.deadline, also)
         except SycoError:
             raise
-        except retries.faults() as error:
+        except retries.failures() as error:
             raise explained(error, self.name, doing, self.signed_in) from error
 
     def ask(self, doing: str, call: Callable[[], Answer], folder: Path | None = None) -> Answer:
@@ -192,14 +192,14 @@ class Remote:
         return Path(self._answer(f"download {path}", call))
 
     def commit(self, operations: Iterable[Any], parent: str, message: str) -> str:
-        """One commit on top of `parent`, tried once: a lost answer is ambiguous. Raises the client's own faults."""
+        """One commit on top of `parent`, tried once: a lost answer is ambiguous. Raises the client's own errors."""
         call = lambda: self.api.create_commit(  # noqa: E731
             **self._same, operations=operations, commit_message=message, parent_commit=parent
         )
         return commit_id(self.ask("commit", call).oid)
 
     def create_tag(self, tag: str, commit: str) -> None:
-        """Tried once, for the same reason; raises the client's own faults."""
+        """Tried once, for the same reason; raises the client's own errors."""
         self.ask("set the tag", lambda: self.api.create_tag(**self._same, tag=tag, revision=commit))
 
 

@@ -1,14 +1,13 @@
 """A disk that refuses a download or an upload, in one line: no room, a folder that cannot be written, HF_HOME."""
 
 import errno
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from syco_data.errors import SycoError
-from syco_data.files import FULL
+from syco_data.files import FULL, system_error
 
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 SET_HOME = "Set HF_HOME to a folder that can be written"
@@ -21,7 +20,7 @@ def writing(folder: Path) -> Iterator[None]:
         try:
             yield
         except (SycoError, OSError) as error:
-            if cause := full(error):
+            if cause := FULL.get(system_error(error) or 0):
                 raise SycoError(f"{folder}: {cause}", "Make room, then run the same command: it goes on") from error
             if isinstance(error, SycoError):
                 raise
@@ -35,28 +34,12 @@ def client_folders() -> Iterator[None]:
     try:
         yield
     except SycoError as error:
-        if _number(error) in _REFUSED and (fault := _client_fault()):
-            raise fault from error
+        if system_error(error) in _REFUSED and (unwritable := _unwritable_cache()):
+            raise unwritable from error
         raise
 
 
-def full(error: BaseException) -> str | None:
-    """Whether room was missing, behind whatever the client made of it."""
-    return FULL.get(_number(error) or 0)
-
-
-def _number(error: BaseException | None) -> int | None:
-    """The system's number of an error or of its first cause that has one; Xet gives it in words only."""
-    while error is not None:
-        words = re.search(r"\(os error (\d+)\)", str(error))
-        number = int(words[1]) if words else getattr(error, "errno", None)
-        if number is not None:
-            return number
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _client_fault() -> SycoError | None:
+def _unwritable_cache() -> SycoError | None:
     """Tries to write where Xet's client keeps its cache and its log."""
     from huggingface_hub import constants
 

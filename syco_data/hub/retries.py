@@ -1,4 +1,4 @@
-"""Calls to the Hub, tried again with growing pauses while the fault may pass by itself."""
+"""Calls to the Hub, tried again with growing pauses while the error may pass by itself."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ class Misunderstood(Exception):
         self.response = response
 
 
-def faults() -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
     """Every way in which a call to the Hub can fail, apart from `SycoError`: what `persistent` may raise."""
     import httpx2
     from huggingface_hub.errors import XetDownloadError
@@ -51,7 +51,7 @@ def faults() -> tuple[type[Exception], ...]:
 def ask(call: Callable[[], Result], doing: str, retries: Hub, deadline: Deadline, folder: Path | None = None) -> Result:
     """The answer of the client, for a call of it and nothing else: whatever it stumbles over is the Hub's answer.
 
-    Raises one of `faults`, or `SycoError`. `folder` is where files arrive.
+    Raises one of `failures`, or `SycoError`. `folder` is where files arrive.
     """
     session.prepare(retries.no_answer)
     try:
@@ -61,7 +61,7 @@ def ask(call: Callable[[], Result], doing: str, retries: Hub, deadline: Deadline
         raise
     except BaseException as error:
         scrub(error)
-        if isinstance(error, faults()) and not _is_stumbling(error):
+        if isinstance(error, failures()) and not _is_stumbling(error):
             raise
         raise Misunderstood(type(error).__name__, _response(error)) from error
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syco_data.errors import SycoError
-from syco_data.hub import faults, retries
+from syco_data.hub import errors, retries
 from syco_data.hub.addresses import check_repository
 from syco_data.hub.client import sign_in
 from syco_data.settings import Hub
@@ -45,14 +45,14 @@ def fetch(wanted: Wanted, retry: Hub) -> Path:
         found = retries.answer(get, f"download {wanted.repository}", retry, folder)
     except SycoError:
         raise
-    except retries.faults() as error:
+    except retries.failures() as error:
         code = retries.status(error)
         if code in (401, 403, 404):
             raise SycoError(
                 f"{where} at {wanted.revision}: not there, or not open to you ({code})",
                 f"Correct {wanted.group} in params.yaml, or log in: hf auth login",
             ) from error
-        raise faults.unreachable(error, where, folder) or SycoError(f"{where}: {faults.short(error)}") from error
+        raise errors.unreachable(error, where, folder) or SycoError(f"{where}: {errors.short(error)}") from error
 
     if not _holds_files(found):
         raise SycoError(

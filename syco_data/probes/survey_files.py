@@ -16,10 +16,10 @@ _ENDINGS = (".jsonl", *(f".jsonl{packing}" for packing in PACKINGS))
 _LARGEST = 256 << 20  # bytes of a survey file once it is unpacked; the largest published one has 10 MB
 
 
-def load(settings: SurveyProbes, seed: int, patience: Hub) -> dict[str, pl.DataFrame]:
+def load(settings: SurveyProbes, seed: int, policy: Hub) -> dict[str, pl.DataFrame]:
     """Rows by survey name: `question` (text), both answer columns as lists of options.
 
-    On the Hub a commit is asked for, as often as `patience` says. Raises `SycoError` for files that are not there.
+    On the Hub a commit is asked for, as often as `policy` allows. Raises `SycoError` for files that are not there.
     """
     wanted = [SURVEYS[name] for name in settings.sets]
     if settings.origin == "synthetic":
@@ -27,15 +27,15 @@ def load(settings: SurveyProbes, seed: int, patience: Hub) -> dict[str, pl.DataF
 
         made = {survey.name: surveys.rows(survey.name, settings.rows, seed).to_dicts() for survey in wanted}
         return {name: _typed(((f"survey '{name}'", row) for row in rows), name) for name, rows in made.items()}
-    folder = settings.folder() if settings.origin == "directory" else _snapshot(settings, patience)
+    folder = settings.folder() if settings.origin == "directory" else _snapshot(settings, policy)
     return {survey.name: _typed(_records(_find(folder, survey), survey.name), survey.name) for survey in wanted}
 
 
-def _snapshot(settings: SurveyProbes, patience: Hub) -> Path:
+def _snapshot(settings: SurveyProbes, policy: Hub) -> Path:
     from syco_data.hub import snapshots
 
     wanted = snapshots.Wanted("probes.surveys", settings.repository, settings.revision, ("*sycophancy*",))
-    return snapshots.fetch(wanted, patience)
+    return snapshots.fetch(wanted, policy)
 
 
 def _find(folder: Path, survey: Survey) -> Path:

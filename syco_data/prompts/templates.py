@@ -119,7 +119,7 @@ def names(folder: Path | None = None) -> list[str]:
 
 @cache
 def parse(name: str, text: str) -> Template:
-    """Compiles and checks a template; a fault names the template."""
+    """Compiles and checks a template; an error names the template."""
     try:
         return _compile(name, *_split_head(text))
     except SycoError as error:

@@ -170,7 +170,7 @@ def _verified(address: Address, folder: Path, retry: Hub) -> Manifest:
     except SycoError as error:
         raise _damaged(folder, error.what) from error
     if done.problems:
-        raise _damaged(folder, done.fault())
+        raise _damaged(folder, done.summary())
     if not address.is_commit and done.release.version != address.version:
         raise _damaged(folder, f"it holds version {done.release.version}, not {address}")
     if recorded is None:
@@ -185,7 +185,7 @@ def _confirm(address: Address, folder: Path, retry: Hub) -> None:
     except SycoError as error:
         raise SycoError(
             f"{folder} has no readable {_record(folder).name} beside it, so that the Hub has to be asked: {error.what}",
-            error.mend,
+            error.hint,
         ) from error
     with suppress(SycoError):  # a store that cannot be written is asked about at every use
         _note(done)

@@ -13,7 +13,7 @@ from syco_data.formats import documents
 from syco_data.hub import disks, limits
 from syco_data.hub.addresses import versions
 from syco_data.hub.client import Blob, Remote, State
-from syco_data.hub.faults import SIGN_IN
+from syco_data.hub.errors import SIGN_IN
 from syco_data.publish import card_check, handwriting
 from syco_data.publish.plans import Plan, Receipt, Target, plan
 from syco_data.publish.uploads import Differences, Upload, of_release, verified_release
@@ -169,7 +169,7 @@ def _commit(remote: Remote, upload: Upload, start: str) -> str:
 
 
 def _landed(remote: Remote, upload: Upload) -> str | None:
-    """The head, if it holds the upload in spite of the fault of the last try."""
+    """The head, if it holds the upload in spite of the error of the last try."""
     remote.deadline = limits.Deadline(max(limits.LAST_LOOK, remote.deadline.left))
     try:
         head = remote.existing().head

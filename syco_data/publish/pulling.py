@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from syco_data.errors import SycoError
+from syco_data.files import FULL, system_error
 from syco_data.hub import disks, limits
 from syco_data.hub.addresses import Address, tag_of
 from syco_data.hub.client import RETRY, Blob, Remote
@@ -216,7 +217,7 @@ def _download(remote: Remote, commit: str, wanted: Manifest, here: Path) -> None
         arrived = len(paths) - len(_missing(paths, here))
         if not arrived:
             raise
-        hint = f"{error.mend or 'Run the same command later'}: {arrived} of {len(paths)} files are kept"
+        hint = f"{error.hint or 'Run the same command later'}: {arrived} of {len(paths)} files are kept"
         raise SycoError(error.what, hint) from error
 
 
@@ -234,7 +235,7 @@ def _download_file(remote: Remote, commit: str, path: str, here: Path) -> None:
             token=remote.api.token, endpoint=remote.api.endpoint,
         )  # fmt: skip
     except Exception as error:
-        if cause := disks.full(error):
+        if cause := FULL.get(system_error(error) or 0):
             raise SycoError(f"{here}: {cause}") from error  # to try again would not help
         raise
 
@@ -252,14 +253,14 @@ def _verified_download(address: Address, here: Path, upload: Upload) -> Verified
     unfinished.remove(here / _CLIENT)
     done = verification.verify(here)
     if done.problems:
-        raise SycoError(f"{address} was published with a fault: {done.fault()}", "Ask its publisher for a new version")
+        raise SycoError(f"{address} was published wrong: {done.summary()}", "Ask its publisher for a new version")
     return done
 
 
 def _verified(address: Address, folder: Path) -> Verified:
     done = verification.verify(folder)
     if done.problems:
-        raise SycoError(f"{address} in {folder}: {done.fault()}", "Pull it into a new folder")
+        raise SycoError(f"{address} in {folder}: {done.summary()}", "Pull it into a new folder")
     return done
 
 

@@ -172,7 +172,7 @@ def read(folder: Path) -> Manifest:
     try:
         return parse(content)
     except SycoError as error:
-        raise SycoError(f"{folder / NAME}: {error.what}", error.mend) from error
+        raise SycoError(f"{folder / NAME}: {error.what}", error.hint) from error
 
 
 def _content(folder: Path) -> bytes:

@@ -212,7 +212,7 @@ def _check_own(draft: Path) -> None:
         for file in whole.tables:
             parquet.check(draft / file.path, released.name_of(file), released.limits(file))
     except SycoError as error:
-        raise SycoError(f"release: this build cannot be released: {error.what}", hint or error.mend) from error
+        raise SycoError(f"release: this build cannot be released: {error.what}", hint or error.hint) from error
 
 
 def _step(settings: Settings, draft: Path, compare: Compare) -> VersionStep:
@@ -306,7 +306,7 @@ def _by_hand(settings: Settings) -> str | None:
     try:
         return cards.hand_written(cards.read(path))
     except SycoError as error:
-        raise SycoError(f"release: the card {path}: {error.what}", error.mend or "Check release.card") from error
+        raise SycoError(f"release: the card {path}: {error.what}", error.hint or "Check release.card") from error
 
 
 def _copy(source: Path, draft: Path, path: str) -> File:

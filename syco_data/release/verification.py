@@ -56,7 +56,7 @@ class Verified:
     rows: int
     leftovers: tuple[Leftover, ...] = ()
 
-    def fault(self) -> str:
+    def summary(self) -> str:
         """The first problem, and how many more there are; there must be one."""
         first, rest = self.problems[0], len(self.problems) - 1
         return f"{first.path}: {first.what}{f' (and {rest} more)' if rest else ''}"
@@ -93,7 +93,7 @@ def require(folder: Path) -> Verified:
     done = verify(folder)
     if done.problems:
         raise SycoError(
-            f"{folder}: {done.fault()}. Nothing was done",
+            f"{folder}: {done.summary()}. Nothing was done",
             f"See what is wrong: python -m syco_data verify {folder}; then {done.hint()}, or build it again",
         )
     return done
@@ -137,7 +137,7 @@ def _sort_in(present: _Present, folder: Path, inside: str) -> None:
         present.files.add(inside)
     except (SycoError, OSError) as error:
         reason = error.what if isinstance(error, SycoError) else error.strerror or type(error).__name__
-        hint = f" ({error.mend})" if isinstance(error, SycoError) and error.mend else ""
+        hint = f" ({error.hint})" if isinstance(error, SycoError) and error.hint else ""
         present.strange[inside] = reason.removeprefix(f"{folder / inside} ") + hint
 
 

@@ -15,7 +15,7 @@ PARAMS = Path("params.yaml")
 
 
 def load(path: Path = PARAMS) -> Settings:
-    """Reads and checks the settings; every fault of the file is one line."""
+    """Reads and checks the settings; every error of the file is one line."""
     try:
         return parse(documents.read_yaml(path))
     except FileNotFoundError as error:
@@ -39,7 +39,7 @@ def parse(values: Any) -> Settings:
 
 
 def parse_groups(values: dict[str, Any], name: str = "settings") -> Settings:
-    """Settings of some groups alone, as a release carries them; asking for another group is a programmer's fault."""
+    """Settings of some groups alone, as a release carries them; asking for another group is a programming error."""
     fields = {(field.alias or attribute): (attribute, field) for attribute, field in Settings.model_fields.items()}
     plain, parsed = _plain(values, name), {}
     for group, value in plain.items():

@@ -21,7 +21,7 @@ from tests.support import repositories
 from tests.support.hub.fixtures import OTHER, READER, ROOT, WRITER
 from tests.support.hub.wire import Fault
 
-PATIENCE = Hub(attempts=3, first_wait=0.01, longest_wait=0.05)
+RETRIES = Hub(attempts=3, first_wait=0.01, longest_wait=0.05)
 OWNERS = sorted({source.hub_id.split("/")[0] for source in SOURCES.values()})
 SST2, QQP, TREC = SOURCES["sst2"], SOURCES["qqp"], SOURCES["trec"]
 LISTING = "GET /api/datasets/stanfordnlp/sst2"
@@ -55,13 +55,13 @@ def publish(hub, folder, source, pattern="data/{split}-00000-of-00001.parquet", 
 
 def commit_of(source, revision):
     """The commit that a revision stands for, asked of the Hub."""
-    return lock.commit_of(Named("a revision", "dataset", source.hub_id, revision), revision, PATIENCE)
+    return lock.commit_of(Named("a revision", "dataset", source.hub_id, revision), revision, RETRIES)
 
 
 def params(**revisions):
-    """The project's params with origin `hub`, little patience, and the revisions of some sources."""
+    """The project's params with origin `hub`, few retries, and the revisions of some sources."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["acquire"]["origin"], values["hub"] = "hub", PATIENCE.model_dump()
+    values["acquire"]["origin"], values["hub"] = "hub", RETRIES.model_dump()
     for key, revision in revisions.items():
         values["sources"][key]["revision"] = revision
     return values
@@ -152,19 +152,19 @@ def test_a_name_that_can_move_is_refused_before_anything_is_asked(hub):
 def test_answers_that_may_pass_are_tried_again(hub, tmp_path, status):
     commit = publish(hub, tmp_path, SST2)
     hub.fail(Fault(match=LISTING, status=status, times=2))
-    assert hub_files.fetch(SST2, commit, PATIENCE).revision == commit
+    assert hub_files.fetch(SST2, commit, RETRIES).revision == commit
     hub.fail(Fault(match=LISTING, status=status, times=3))
     with pytest.raises(
         hub_files.Unreachable, match=rf"source 'sst2': .*: answer {status} .* again\. .*what has arrived is kept"
     ):
-        hub_files.fetch(SST2, commit, PATIENCE)
+        hub_files.fetch(SST2, commit, RETRIES)
 
 
 def test_a_pause_that_the_hub_asks_for_is_kept(hub, tmp_path):
     commit = publish(hub, tmp_path, SST2)
     hub.fail(Fault(match=LISTING, status=429, headers={"Retry-After": "1"}))
     started = time.monotonic()
-    hub_files.fetch(SST2, commit, PATIENCE)
+    hub_files.fetch(SST2, commit, RETRIES)
     assert time.monotonic() - started >= 1
 
 
@@ -181,7 +181,7 @@ def test_no_answer_at_all_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(
         hub_files.Unreachable, match="the connection failed .ConnectError.: 127.0.0.1:9: it refuses"
     ) as caught:
-        hub_files.fetch(SST2, "main", PATIENCE)
+        hub_files.fetch(SST2, "main", RETRIES)
     assert "\n" not in str(caught.value)
 
 
@@ -207,7 +207,7 @@ def test_what_the_hub_refuses_is_one_line_without_the_token(hub, tmp_path, monke
     token, source = case.get("token", READER), SOURCES[case.get("source", "sst2")]
     monkeypatch.setenv("HF_TOKEN", token or "")
     with pytest.raises(SycoError) as caught:
-        hub_files.fetch(source, case.get("revision", commit), PATIENCE)
+        hub_files.fetch(source, case.get("revision", commit), RETRIES)
     line = str(caught.value)
     assert line.startswith(f"source '{source.key}': ") and re.search(message, line)
     assert "\n" not in line and (token is None or token not in line)
@@ -271,12 +271,12 @@ def test_a_download_cut_in_the_middle_is_resumed_within_the_run(hub, tmp_path):
 
 def test_a_changed_file_in_the_cache_is_noticed_and_fetched_again(hub, tmp_path):
     commit = publish(hub, tmp_path, SST2)
-    fetched = hub_files.fetch(SST2, commit, PATIENCE)
+    fetched = hub_files.fetch(SST2, commit, RETRIES)
     path = fetched.splits[0].paths[0]
     whole = path.read_bytes()
     path.resolve().chmod(0o644)
     path.resolve().write_bytes(whole[:-50] + b"\0" * 50)
-    again = hub_files.fetch(SST2, commit, PATIENCE)
+    again = hub_files.fetch(SST2, commit, RETRIES)
     assert again.splits[0].paths[0].read_bytes() == whole
 
 
@@ -287,8 +287,8 @@ def test_a_connection_that_has_died_is_given_up(hub, tmp_path, monkeypatch):
     commit = publish(hub, tmp_path, SST2)
     hub.fail(Fault(match=LISTING, delay=60, times=3))
     with pytest.raises(hub_files.Unreachable, match="no answer for 0.3 s .ReadTimeout."):
-        hub_files.fetch(SST2, commit, PATIENCE)
-    assert hub_files.fetch(SST2, commit, PATIENCE).revision == commit
+        hub_files.fetch(SST2, commit, RETRIES)
+    assert hub_files.fetch(SST2, commit, RETRIES).revision == commit
 
 
 @pytest.mark.parametrize(("xet", "payload"), [("0", "GET /_xorb/"), ("1", "GET /_cdn/")], ids=["xet", "plain HTTP"])

@@ -45,7 +45,7 @@ def project(tmp_path, monkeypatch, folder):
 
 
 def run(*words: str) -> str:
-    """What a command prints; its fault, if it has one."""
+    """What a command prints; its error, if it has one."""
     done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception

@@ -228,7 +228,7 @@ def quantised(folder: Path) -> None:
     path.write_text(json.dumps(content | {"quantization_config": {"quant_method": "bitsandbytes"}}), encoding="utf-8")
 
 
-FAULTS = [
+EDITS = [
     (without_the_head, "lack lm_head.weight of LlamaForCausalLM"),
     (of_a_newer_library, "needs a newer tokenizers"),
     (quantised, "weights are quantised .bitsandbytes."),
@@ -239,7 +239,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("harm", "said"), FAULTS)
+@pytest.mark.parametrize(("harm", "said"), EDITS)
 def test_a_folder_that_no_engine_could_use_is_neither_added_nor_called_complete(project, original, harm, said):
     before = Path("params.yaml").read_text(encoding="utf-8")
     folder = local(project, original, harm)

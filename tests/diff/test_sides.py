@@ -338,7 +338,7 @@ def test_variables_of_a_hook_and_another_owner(project: Path, tmp_path: Path) ->
         assert "dubious ownership" in done.stderr and "git config --global --add safe.directory" in done.stderr
 
 
-def test_a_missing_cache_names_the_pull_that_mends_it(project: Path, tmp_path: Path) -> None:
+def test_a_missing_cache_names_the_pull_that_fixes_it(project: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
     shutil.rmtree(copy / ".dvc/cache")
     # The remote still has it: no pull is needed.

@@ -99,7 +99,7 @@ def test_what_is_wrong_with_a_folder_is_one_line(folder, harm, style, message):
     harm(folder)
     with pytest.raises(SycoError, match=message) as caught:
         resolved(folder, style=style)
-    assert caught.value.mend and "\n" not in str(caught.value)
+    assert caught.value.hint and "\n" not in str(caught.value)
 
 
 def header(content: object) -> Callable[[Path], None]:
@@ -290,7 +290,7 @@ def test_what_a_configuration_may_not_say_is_one_line(folder, harm, message):
     harm(folder)
     with pytest.raises(SycoError, match=message) as caught:
         resolved(folder)
-    assert caught.value.mend and "\n" not in str(caught.value)
+    assert caught.value.hint and "\n" not in str(caught.value)
 
 
 def test_an_adapter_alone_is_named_as_such(folder):
@@ -323,10 +323,10 @@ def test_a_revision_that_can_move_is_refused(revision):
 
 
 class LocalHub(http.server.BaseHTTPRequestHandler):
-    """Answers what the Hub's API answers for one model; the repository's name chooses the fault."""
+    """Answers what the Hub's API answers for one model; the repository's name chooses the error."""
 
     def do_GET(self):
-        for name, (status, error) in FAULTS.items():
+        for name, (status, error) in ERRORS.items():
             if f"/{name}" in self.path:
                 return self._send(status, {"error": error or "x"}, error)
         if "/tree/" in self.path:
@@ -350,7 +350,7 @@ class LocalHub(http.server.BaseHTTPRequestHandler):
         pass
 
 
-FAULTS = {
+ERRORS = {
     "missing": (404, "RepoNotFound"), "private": (401, "RepoNotFound"), "gated": (403, "GatedRepo"),
     "refused": (403, None), "rewound": (404, "RevisionNotFound"), "broken": (500, None),
 }  # fmt: skip
@@ -375,7 +375,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture(scope="session")
 def answers(tmp_path_factory):
-    """What a process that asks the loopback Hub is told for every kind of fault: two lines each."""
+    """What a process that asks the loopback Hub is told for every kind of error: two lines each."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), LocalHub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cache = tmp_path_factory.mktemp("cache")
@@ -384,7 +384,7 @@ def answers(tmp_path_factory):
         "HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_secretsecret",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", ASK, *FAULTS, "fine"], capture_output=True, text=True, env=variables,
+        [sys.executable, "-c", ASK, *ERRORS, "fine"], capture_output=True, text=True, env=variables,
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
     server.shutdown()

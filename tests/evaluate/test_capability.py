@@ -31,8 +31,8 @@ PRECISION = Precision(level=0.95, resamples=50, seed=0)
 def subject(tmp_path_factory) -> Subject:
     folder = tiny_models.make(tmp_path_factory.mktemp("model"))
     record = settings.Model(source=str(folder), revision=None, prompt_style="plain", dtype="float32")
-    patience = Hub(attempts=1, first_wait=0.1, longest_wait=0.1)
-    return Subject("tiny", "base", models.resolve("tiny", record, folder, patience))
+    policy = Hub(attempts=1, first_wait=0.1, longest_wait=0.1)
+    return Subject("tiny", "base", models.resolve("tiny", record, folder, policy))
 
 
 def wanted(folder: Path, *tasks: str, **changes) -> Capability:

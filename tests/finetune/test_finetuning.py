@@ -1,4 +1,4 @@
-"""Fine-tuning for real, on a tiny model: what TRL is given, resumption, faults, adapters, several processes."""
+"""Fine-tuning for real, on a tiny model: what TRL is given, resumption, errors, adapters, several processes."""
 
 import json
 import os
@@ -514,7 +514,7 @@ def test_a_second_start_is_refused_while_orphans_of_the_first_still_write(projec
     assert (out / "model.safetensors").is_file() and not workers(out)
 
 
-def test_a_fault_of_a_launched_process_is_one_line(project, monkeypatch):
+def test_an_error_of_a_launched_process_is_one_line(project, monkeypatch):
     lora = {"rank": 4, "alpha": 8, "dropout": 0.0, "targets": ["query"], "save": "merged"}
     change(project, launcher={"processes": 2, "config": None}, method="lora", lora=lora)
     with pytest.raises(SycoError, match=r"^finetune.lora.targets: no linear layer .* named 'query'. Its .*") as caught:

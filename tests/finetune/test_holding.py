@@ -33,7 +33,7 @@ def test_another_folder_is_free(tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == {".one.lock", ".other.lock"}
 
 
-def test_a_fault_inside_goes_out_as_it_is(tmp_path):
+def test_an_error_inside_goes_out_as_it_is(tmp_path):
     with pytest.raises(BlockingIOError), holding.exclusive(tmp_path / "arm"):
         raise BlockingIOError
     with holding.exclusive(tmp_path / "arm"):

@@ -48,7 +48,7 @@ def test_hostile_yaml_is_one_line_at_once(name):
     assert len(str(error.value)) < 600 and "\n" not in str(error.value)
 
 
-def test_the_line_of_a_fault_is_named():
+def test_the_line_of_an_error_is_named():
     for text in ("a: 1\nb: 2026-13-45\n", "a: 1\na: 2\n", "a: 1\nb: &b [*b]\n", f"a: 1\nb: {'9' * 200}\n"):
         with pytest.raises(SycoError, match="line 2"):
             documents.parse_yaml(text, "params.yaml")

@@ -65,7 +65,7 @@ def test_an_input_is_never_read_as_a_slot():
         ("Human: {% include 'editor' %}{{ claim }}" + OPTIONS, "`include` is not"),
     ],
 )
-def test_a_faulty_template_is_named_with_its_fault(body, message):
+def test_a_faulty_template_is_named_with_its_error(body, message):
     with pytest.raises(SycoError, match=f"template 'mine'.*{message}") as caught:
         parse(body)
     assert not set("\ue000\ue001") & set(str(caught.value)) and "ue000" not in str(caught.value)

@@ -378,7 +378,7 @@ def test_a_model_card_whose_head_is_no_head_is_refused_before_anything_is_asked(
     assert hub.log() == []
 
 
-# Faults
+# Errors
 
 
 @pytest.mark.parametrize("transport", ["xet", "lfs"])
@@ -591,7 +591,7 @@ import sys
 from syco_data.release import cards; from syco_data.publish import uploads
 from syco_data.__main__ import main
 def broken(self, tree):
-    raise KeyError("a fault of our own")
+    raise KeyError("an error of our own")
 uploads.Upload.differences = broken
 main()
 """

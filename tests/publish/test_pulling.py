@@ -1,4 +1,4 @@
-"""Pulling gives exactly the version that was asked for, whole and proven, or one clear line; also offline."""
+"""Pulling gives exactly the version that was asked for, complete and verified, or one clear line; also offline."""
 
 import errno
 import itertools
@@ -214,7 +214,7 @@ def test_a_release_that_was_tampered_with_on_the_hub_is_named(
 def test_a_file_that_changes_on_its_way_is_named_and_fetched_anew(
     hub: RunningHub, release: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What lies on the disk is proven, not what the Hub says of it."""
+    """What lies on the disk is verified, not what the Hub says of it."""
     publish(release)
     fetch = pulling._download
 
@@ -435,7 +435,7 @@ def test_load_release_gives_the_version_asked_for_also_offline_and_never_another
     hub: RunningHub, tmp_path: Path
 ) -> None:
     """Beside it, what `load_dataset` does with the same request when the Hub is down: it gives another version
-    (huggingface/datasets issue 7928). When that half fails, upstream has mended it."""
+    (huggingface/datasets issue 7928). When that half fails, upstream has fixed it."""
     small = Small(seed=next(SEEDS))
     one, two = small.write(tmp_path / "1"), small.later("1.1.0").write(tmp_path / "2")
     publish(one)

@@ -90,7 +90,7 @@ def test_dropped_rows_that_are_gone_are_missed(folder):
 
 
 @pytest.mark.parametrize("kind", [pl.Binary, pl.Struct({"a": pl.Int64}), pl.Categorical, pl.Date, pl.Decimal(9, 2)])
-def test_a_column_of_an_odd_type_is_a_problem_and_no_fault(folder, kind):
+def test_a_column_of_an_odd_type_is_a_problem_and_no_error(folder, kind):
     path = "verdicts-tiny/train.parquet"
     odd = pl.read_parquet(folder / path).with_columns(odd=pl.lit(None, dtype=kind))
     odd.write_parquet(folder / path)

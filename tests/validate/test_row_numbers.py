@@ -165,7 +165,7 @@ TRICKS = {
 
 
 @pytest.mark.parametrize("name", TRICKS)
-def test_settings_that_name_no_numbers_are_a_problem_and_no_fault(name, tmp_path):
+def test_settings_that_name_no_numbers_are_a_problem_and_no_error(name, tmp_path):
     change, said = TRICKS[name]
     folder = tmp_path / "release"
     release.write_release(shared_build().build, shared_build().settings, folder, diffing.bump)

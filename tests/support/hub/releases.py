@@ -17,7 +17,7 @@ from syco_data.settings import Hub
 from tests.support import tables_for_tests
 
 QUICK = Hub(attempts=4, first_wait=0.01, longest_wait=0.05)
-"""Patience for tests."""
+"""A retry policy for tests."""
 CANDIDATES = 60
 STRIDE = 61
 """Prime to every number of starts, so that neighbouring seeds take other rows."""

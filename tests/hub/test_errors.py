@@ -245,10 +245,10 @@ def test_a_pause_that_is_nonsense_is_none(
 def test_nobody_there_is_told_in_moments(hub: RunningHub, monkeypatch) -> None:
     from huggingface_hub import constants
 
-    patient = QUICK.model_copy(update={"attempts": 6, "first_wait": 5.0, "longest_wait": 60.0})
+    policy = QUICK.model_copy(update={"attempts": 6, "first_wait": 5.0, "longest_wait": 60.0})
     for url, reason in (("http://127.0.0.1:9", "it refuses"), ("http://no-such-host.invalid", "no host of that name")):
         monkeypatch.setattr(constants, "ENDPOINT", url)
-        refused(Remote(REPO, "dataset", patient).state, url.removeprefix("http://"), reason, "HF_ENDPOINT", within=6)
+        refused(Remote(REPO, "dataset", policy).state, url.removeprefix("http://"), reason, "HF_ENDPOINT", within=6)
 
 
 PROXIES = {
@@ -361,7 +361,7 @@ def test_a_passing_answer_is_tried_again_whatever_its_body(hub: RunningHub, publ
         assert pulling.pull(ONE, tmp_path / request_.strip("/$").replace("/", "_"), QUICK).files == 8
 
 
-def test_a_fault_of_ours_is_not_taken_for_the_hubs(hub: RunningHub) -> None:
+def test_an_error_of_ours_is_not_taken_for_the_hubs(hub: RunningHub) -> None:
     remote = Remote(REPO, "dataset", QUICK)
     with pytest.raises(KeyError, match="ours"):
         remote.attempt("look up", lambda: {}["ours"])

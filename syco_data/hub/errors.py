@@ -28,7 +28,7 @@ class Unreachable(SycoError):
 
 
 def explained(error: Exception, what: str, doing: str, signed_in: bool) -> SycoError:
-    """The line for a fault of a repository that is published to or pulled from.
+    """The line for an error of a repository that is published to or pulled from.
 
     `what` names it, `doing` the step that failed.
     """
@@ -47,7 +47,7 @@ def explained(error: Exception, what: str, doing: str, signed_in: bool) -> SycoE
 
 
 def unreachable(error: Exception, where: str, folder: Path | None = None) -> Unreachable | None:
-    """The line for a Hub that gives no usable answer, whoever asks for whatever; None for a fault of another kind.
+    """The line for a Hub that gives no usable answer, whoever asks for whatever; None for an error of another kind.
 
     `folder` is where downloaded files arrive: whether any is kept there is said.
     """
@@ -85,7 +85,7 @@ def is_offline(error: Exception) -> bool:
 
 
 def short(error: Exception) -> str:
-    """A fault in a few words, without addresses (they may be signed) and request ids."""
+    """An error in a few words, without addresses (they may be signed) and request ids."""
     status = retries.status(error)
     cause = error.__cause__ or error
     if isinstance(error, session.NoAnswer):
@@ -101,7 +101,7 @@ def short(error: Exception) -> str:
 
 
 def _unwritable_cache(error: Exception) -> str | None:
-    """What keeps the client from writing into its own cache, if that is the fault."""
+    """What keeps the client from writing into its own cache, if that is the error."""
     from huggingface_hub import constants
 
     number, name = getattr(error, "errno", None), getattr(error, "filename", None)
