@@ -76,4 +76,4 @@ def _least_margin(sides: pl.DataFrame, target: float) -> float | None:
     counts = right.join(wrong, on="margin", how="full", coalesce=True).fill_null(0).sort("margin", descending=True)
     from_here_on = counts.select("margin", pl.col("right", "wrong").cum_sum())
     few_wrong = pl.col("wrong") + 1 <= (1 - target) * pl.col("right") + ROUNDING
-    return from_here_on.filter(few_wrong & (pl.col("right") >= LEAST))["margin"].min()
+    return from_here_on.filter(few_wrong & (pl.col("right") >= LEAST)).select(pl.min("margin")).item()

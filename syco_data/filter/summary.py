@@ -103,7 +103,7 @@ def summary(prompts: pl.DataFrame, decided: pl.DataFrame, settings: Filter) -> S
         habits=_habits(_answers(df)),
         calibrated=_calibrated(df),
         chance_band=rounded(0.5 + NOISE * sqrt(0.25 / max(scored, 1))),
-        median_margin=rounded(df["margin"].median()),
+        median_margin=rounded(df.select(pl.median("margin")).item()),
         groups={column: _by(df, column, settings) for column in GROUPS},
     )
 
@@ -134,7 +134,7 @@ def _calibrated(df: pl.DataFrame) -> Habits | None:
 
 
 def _habits(answers: pl.DataFrame) -> Habits:
-    return Habits(rounded(answers["first"].mean()), rounded(answers["agrees"].mean()))
+    return Habits(*map(rounded, answers.select(pl.mean("first", "agrees")).row(0)))
 
 
 def _by(df: pl.DataFrame, column: str, settings: Filter) -> dict[str, Kept]:
@@ -143,17 +143,19 @@ def _by(df: pl.DataFrame, column: str, settings: Filter) -> dict[str, Kept]:
 
 
 def _kept(df: pl.DataFrame, settings: Filter) -> Kept:
-    calibrated = df["calibrated_margin"].drop_nulls()
+    rate, accuracy, calibrated = df.select(
+        pl.mean("known", "correct"), calibrated=(pl.col("calibrated_margin") > 0).mean()
+    ).row(0)
     kept = int(df["known"].sum())
     # Where all claims are true, guesses that agree are right alone.
     pure = purity.estimate(kept, int(df["wrong"].sum())) if df["truth"].n_unique() > 1 else None
     return Kept(
         prompts=len(df),
         kept=kept,
-        keep_rate=rounded(df["known"].mean()),
+        keep_rate=rounded(rate),
         guessing=GUESSING[settings.rule],
-        accuracy=rounded(df["correct"].mean()),
-        calibrated_accuracy=rounded((calibrated > 0).mean()) if len(calibrated) else None,
+        accuracy=rounded(accuracy),
+        calibrated_accuracy=None if calibrated is None else rounded(calibrated),
         purity=pure,
     )
 

@@ -61,7 +61,7 @@ class Pages:
 
     def table(self, table: CheckedTable, findings: list[Finding]) -> None:
         """Takes those findings on one table that a plain expectation can state."""
-        if stated := [one for one in findings if one.rule]:
+        if stated := [(one.rule, one) for one in findings if one.rule]:
             self._tasks.append(self._thread.submit(self._validate, table, stated))
 
     def finish(self, checked: Checked) -> None:
@@ -77,19 +77,19 @@ class Pages:
         asset = self._context.data_sources.add_pandas("build").add_dataframe_asset("frame")
         self._batch = asset.add_batch_definition_whole_dataframe("whole")
 
-    def _validate(self, table: CheckedTable, findings: list[Finding]) -> None:
+    def _validate(self, table: CheckedTable, findings: list[tuple[Rule, Finding]]) -> None:
         """Runs the suite of one table and compares the counts."""
         import great_expectations as gx
 
         # Handed over at once: a suite compares every expectation that is added later with all before it.
-        rules = [one.rule for one in findings]
+        rules = [rule for rule, _ in findings]
         suite = gx.ExpectationSuite(name=table.name.replace("/", "."), expectations=expectations(rules))
         definition = gx.ValidationDefinition(name=suite.name, data=self._batch, suite=self._context.suites.add(suite))
         added = self._context.validation_definitions.add(definition)
         results = added.run(batch_parameters={"dataframe": _frame(table, rules)}, result_format="BASIC").results
         outcomes = {result.expectation_config.meta["rule"]: result for result in results}
-        for finding in findings:
-            _compare(outcomes[finding.rule.name], finding)
+        for rule, finding in findings:
+            _compare(outcomes[rule.name], rule, finding)
 
     def _write(self, checked: Checked) -> None:
         self._context.build_data_docs()
@@ -99,9 +99,10 @@ class Pages:
 def _context(target: Path) -> Any:
     """An ephemeral context whose one site of pages lies at `target`."""
     import great_expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = great_expectations.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     for name in list(context.get_site_names()):
         context.delete_data_docs_site(name)
     context.add_data_docs_site(
@@ -132,8 +133,8 @@ def expectations(rules: list[Rule]) -> list[Any]:
         column, bounds = rule.column, {"min_value": rule.low, "max_value": rule.high}
         if rule.kind == "columns":
             return gxe.ExpectTableColumnsToMatchSet(column_set=[*rule.values, *lengths])
-        if rule.kind == "rows":
-            return gxe.ExpectTableRowCountToEqual(value=rule.low)
+        if rule.kind == "rows" and rule.low is not None:
+            return gxe.ExpectTableRowCountToEqual(value=int(rule.low))
         if rule.kind == "key":
             return gxe.ExpectCompoundColumnsToBeUnique(column_list=list(rule.values))
         if rule.kind == "present":
@@ -175,14 +176,14 @@ def _frame(table: CheckedTable, rules: list[Rule]) -> Any:
     return table.rows.select(**narrow, **lengths).collect(engine="streaming").to_pandas()
 
 
-def _compare(result: Any, finding: Finding) -> None:
+def _compare(result: Any, rule: Rule, finding: Finding) -> None:
     """Raises `SycoError` where Great Expectations failed, or counts other than we do."""
     what = f"check '{finding.check}' of {finding.table}"
     if result.exception_info.get("raised_exception"):
         raise SycoError(f"Great Expectations failed at {what}: {result.exception_info}")
-    if finding.rule.kind in ("columns", "rows"):
+    if rule.kind in ("columns", "rows"):
         # It sees no type of a column, so that it may pass a shape that we do not.
-        if result.success != finding.holds and not (finding.rule.kind == "columns" and result.success):
+        if result.success != finding.holds and not (rule.kind == "columns" and result.success):
             raise SycoError(f"{what}: Great Expectations says {result.success}, we say {finding.holds}")
         return
     count = result.result["unexpected_count"]

@@ -50,7 +50,7 @@ def _shape(table: CheckedTable, examples: int) -> Finding:
 def _columns(table: CheckedTable, rows: int, settings: Settings) -> list[Finding]:
     """All rules of a table in one pass; only a rule that is broken is read a second time."""
     checks = columns.checks(table.name, table.rows, table.schema, settings)
-    counted = table.rows.select((~check.rule.holds()).sum().alias(check.name) for check in checks)
+    counted = table.rows.select((~check.rule.holds()).sum().alias(check.name) for check in checks if check.rule)
     counts = counted.collect(engine="streaming").row(0, named=True)
     findings = []
     for check in checks:
