@@ -23,11 +23,12 @@ Message = dict[str, str]
 Render = Callable[..., str]  # (messages, **options) -> text
 
 _THOUGHT = re.compile(
-    r"(?P<mark>[<\[]\|?(?P<close>/?)(?P<name>[\w:]*(?:think|thought|reason|reflect)[\w:]*)\|?[>\]])"
-    r"|<\|channel\|>(?P<channel>\w+)",
+    r"[<\[◁]\|?(?P<close>/?)(?P<name>[\w:]*(?:think|thought|reason|reflect)[\w:]*)\|?[>\]▷]"
+    r"|<\|channel\|?>(?P<channel>\w+)|(?P<closed><channel\|>)",
     re.IGNORECASE,
 )
-_QUESTION, _ANSWER = "Name a river.", "The Po"
+# With all that a template might rewrite: quotes, marks of HTML, two blanks, a line break.
+_QUESTION, _ANSWER = 'Name a "river", or  a <lake> & why\nit\'s one.', "The Po"
 _EXAMPLE = [{"role": "user", "content": _QUESTION}]
 _TWO_TURNS = [*_EXAMPLE, {"role": "assistant", "content": _ANSWER}, {"role": "user", "content": "And a lake?"}]
 
@@ -48,13 +49,27 @@ class ChatTemplate:
 
     def before(self, messages: list[Message]) -> str:
         """What stands before the assistant's next answer to `messages`, which end with the user's turn."""
-        if self._takes_generation_prompt:
-            return self._generation_prompt(messages)
-        return self._finished(messages).before
+        written = self._generation_prompt if self._takes_generation_prompt else self._finished_before
+        text, start = written(messages), 0
+        for message in messages:
+            content = message["content"].strip()
+            start = text.find(content, start)
+            if start < 0:
+                raise Refused(f"it does not write {content!r:.200} as it stands, in its place ({text[-200:]!r})")
+            start += len(content)
+        return text
 
     def behind(self) -> str:
-        """What stands behind an answer that ends a conversation."""
-        return self._finished(_EXAMPLE).behind
+        """What stands behind an answer that ends a conversation; nothing where a conversation may not end so."""
+        return "" if self._refusal else self._finished(_EXAMPLE).behind
+
+    def check_end(self) -> None:
+        """Raises `Refused` where a template does not show what stands behind the last answer of a conversation."""
+        if self._refusal:
+            raise Refused(
+                f"it takes no finished answer ({self._refusal}), and what it writes behind one that the user answers "
+                f"({self.next_turn()!r:.60}) is no end token of generation_config.json"
+            )
 
     def next_turn(self) -> str:
         """What stands between an answer and the user's next turn."""
@@ -62,17 +77,17 @@ class ChatTemplate:
         between = re.search(f"{MARKER}(.*){re.escape(_TWO_TURNS[-1]['content'])}", text, re.DOTALL)
         return between[1] if between else ""
 
+    def example(self) -> str:
+        """What stands before the second answer of a conversation."""
+        return self.before(_TWO_TURNS)
+
     def check(self) -> None:
-        """Raises `Refused` where turns are left out, doubled or out of order, in one turn or in two."""
+        """Raises `Refused` where turns are left out, changed, doubled or out of order, in one turn or in two."""
         for messages in (_EXAMPLE, _TWO_TURNS):
-            before, start = self.before(messages), 0
-            for message in messages:
-                content = message["content"]
+            before = self.before(messages)
+            for content in (message["content"] for message in messages):
                 if before.count(content) != 1:
                     raise Refused(f"it writes {content!r} {before.count(content)} times ({before[-200:]!r})")
-                if before.index(content) < start:
-                    raise Refused(f"it puts turns out of their order ({before[-200:]!r})")
-                start = before.index(content)
 
     @cached_property
     def _takes_generation_prompt(self) -> bool:
@@ -80,7 +95,15 @@ class ChatTemplate:
 
         Of the two the one that closes a thought is where this model answers without thinking.
         """
-        finished, prompt = self._finished(_EXAMPLE).before, self._generation_prompt(_EXAMPLE)
+        prompt = self._generation_prompt(_EXAMPLE)
+        if self._refusal:
+            if is_open(prompt):
+                raise Refused(
+                    f"it takes no finished answer ({self._refusal}), and its generation prompt opens a thought "
+                    f"({_tail(prompt)}), with {' and '.join(NO_THINKING)} off"
+                )
+            return True
+        finished = self._finished_before(_EXAMPLE)
         if is_open(finished) and is_open(prompt):
             raise Refused(
                 f"it opens a thought before every answer and closes none. Tried: a finished answer ({_tail(finished)}) "
@@ -90,8 +113,24 @@ class ChatTemplate:
             return False
         return is_open(finished) or (has_thought(_behind_question(prompt)) and not is_open(prompt))
 
+    @cached_property
+    def _refusal(self) -> str | None:
+        """What a template says that takes no conversation whose last turn is an answer, but other ones."""
+        try:
+            self._written(_EXAMPLE)
+        except Refused as error:
+            self._generation_prompt(_EXAMPLE)  # where it fails as well, that says why
+            return str(error)
+        return None
+
+    def _written(self, messages: list[Message]) -> str:
+        return self._render([*messages, {"role": "assistant", "content": MARKER}], **NO_THINKING)
+
+    def _finished_before(self, messages: list[Message]) -> str:
+        return self._finished(messages).before
+
     def _finished(self, messages: list[Message]) -> Frame:
-        text = self._render([*messages, {"role": "assistant", "content": MARKER}], **NO_THINKING)
+        text = self._written(messages)
         before, marker, behind = text.partition(MARKER)
         if not marker:
             raise Refused("it leaves answers out")
@@ -107,6 +146,8 @@ def is_open(text: str) -> bool:
     """Whether a text ends inside a thought: behind an opening mark, or in a channel that is not the final one."""
     marks = list(_THOUGHT.finditer(_behind_question(text)))
     if not marks:
+        return False
+    if marks[-1]["closed"]:
         return False
     if marks[-1]["channel"]:
         return marks[-1]["channel"] != "final"

@@ -156,17 +156,20 @@ class Tokenizer:
         return self._before([{"role": "user", "content": self.literal(text)}])
 
     def literal(self, text: str) -> str:
-        """The text with every control token that is spelled in it parted: it is read letter by letter."""
-        if self._controls is None:
-            return text
-        return self._controls.sub(lambda match: f"{match[0][0]}{SPLIT}{match[0][1:]}", text)
+        """The text with every control token that is spelled in it parted, so that it is read as other text is."""
+        while self._controls is not None and self._controls.search(text):  # a part may be a control token too
+            text = self._controls.sub(lambda match: f"{match[0][0]}{SPLIT}{match[0][1:]}", text)
+        return text
 
     @cached_property
     def _controls(self) -> re.Pattern | None:
-        """The control tokens as they are spelled: special ones, and added ones that the chat template writes."""
-        template = self._template()[0] if self.style == "chat" else ""
+        """The control tokens as they are spelled: special ones, and added ones that the chat template writes.
+
+        White space is none: some tokenizers have added runs of blanks.
+        """
+        written = self._framed(self._writings) if self.style == "chat" else ""
         added = self._loaded.backend_tokenizer.get_added_tokens_decoder().values()
-        spelled = {one.content for one in added if one.special or one.content in template}
+        spelled = {one.content for one in added if one.content.strip() and (one.special or one.content in written)}
         longest = sorted((one for one in spelled if len(one) > 1), key=lambda one: (-len(one), one))
         return re.compile("|".join(map(re.escape, longest))) if longest else None
 
@@ -185,6 +188,7 @@ class Tokenizer:
             between = self._framed(self.template.next_turn)
             if (first := self._first_added(between)) and first[0] in self._stops():
                 return Ending(*first, "its chat template, as the start of the next turn")
+            self._framed(self.template.check_end)
         if self._loaded.eos_token_id is None:
             raise SycoError(f"model folder {self.folder.name}: the tokenizer has no end-of-text token")
         return Ending(self._loaded.eos_token_id, "", "its tokenizer: the end-of-text token")
@@ -209,6 +213,10 @@ class Tokenizer:
     def template(self) -> ChatTemplate:
         """The chat template; its methods raise `Refused`."""
         return ChatTemplate(lambda messages, **options: self._renderer.render(*self._template(), messages, **options))
+
+    def _writings(self) -> str:
+        """The chat template's text, and what it writes: some marks are put together from their parts."""
+        return f"{self._template()[0]}{self.template.example()}{self.template.behind()}{self.template.next_turn()}"
 
     def _before(self, messages: list[dict[str, str]]) -> str:
         return self._framed(self.template.before, messages)

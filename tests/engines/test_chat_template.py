@@ -102,7 +102,22 @@ KINDS = {
         "{% endif %}{% endfor %}",
         {"[INST]": True, "[/INST]": True}, "[/INST] ", "</s>",
     ),
+    # a channel that closes by a mark of its own; off writes an empty one
+    "gemma 4": (
+        EACH + "<|turn>{{ m.role }}\n{{ m.content | trim }}<turn|>\n{% endfor %}{% if add_generation_prompt %}"
+        "<|turn>model\n{% if not enable_thinking %}<|channel>thought\n<channel|>{% endif %}{% endif %}",
+        {"<|turn>": True, "<turn|>": True, "<|channel>": True, "<channel|>": True},
+        "<|turn>model\n<|channel>thought\n<channel|>", "<turn|>",
+    ),
+    # takes no conversation that ends with an answer: what ends one is seen where the user answers it
+    "questions alone": (
+        "{% if messages[-1].role == 'assistant' %}{{ raise_exception('a question is last') }}{% endif %}" + EACH +
+        "<|{{ m.role }}|>{{ m.content }}<|stop|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}",
+        {"<|stop|>": True}, "<|assistant|>", "<|stop|>",
+    ),
 }  # fmt: skip
+STOPS = {"glm 4": ["<|user|>"], "questions alone": ["<|stop|>"]}
+"""What generation_config.json states besides the end of text."""
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +153,7 @@ def make(original, tmp_path, renderer):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_answer_stands_and_ends_where_its_template_puts_it(make, kind):
     template, added, before, end = KINDS[kind]
-    tokenizer = make(template, added, stops=["<|user|>"] if kind == "glm 4" else [])
+    tokenizer = make(template, added, STOPS.get(kind, []))
     assert f"{before[-40:]!r} and end with {end!r}, says its chat template"[1:] in tokenizer.check()
     for text in (TEXT, TURNS):
         styled = tokenizer.styled(text)
@@ -151,7 +166,7 @@ def test_an_answer_stands_and_ends_where_its_template_puts_it(make, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_generated_and_instruction_rows_end_alike_and_hold_no_open_thought(make, kind):
     template, added, before, end = KINDS[kind]
-    tokenizer = make(template, added, stops=["<|user|>"] if kind == "glm 4" else [])
+    tokenizer = make(template, added, STOPS.get(kind, []))
     rows = pl.DataFrame(
         {"row_id": ["a", "b"], "form": ["transcript", "request"], "prompt": [TEXT, "Is it so?"],
          "completion": [" (A)", "(A)"]}
@@ -178,6 +193,8 @@ THOUGHTS = {
     "tags": "<|{{ m.role }}|>" + ASSISTANT + "<think>\n{% endif %}{{ m.content }}<|stop|>",
     "brackets": "<|{{ m.role }}|>" + ASSISTANT + "[THINK]{% endif %}{{ m.content }}<|stop|>",
     "starts": "<|{{ m.role }}|>" + ASSISTANT + "<|START_THINKING|>{% endif %}{{ m.content }}<|stop|>",
+    "triangles": "<|{{ m.role }}|>" + ASSISTANT + "◁think▷{% endif %}{{ m.content }}<|stop|>",
+    "named": "<|{{ m.role }}|>" + ASSISTANT + "<|channel>thought\n{% endif %}{{ m.content }}<|stop|>",
     "channels": "<|{{ m.role }}|>" + ASSISTANT + "<|channel|>analysis<|message|>{% endif %}{{ m.content }}<|stop|>",
 }
 
@@ -199,6 +216,8 @@ CLOSED = [
     "[THINK][/THINK]",
     "<|START_THINKING|><|END_THINKING|>",
     "<seed:think></seed:think>",
+    "◁think▷◁/think▷",
+    "<|channel>thought\n<channel|>",
     "<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>final<|message|>",
 ]
 
@@ -214,14 +233,55 @@ def test_a_thought_that_is_closed_is_no_open_one(thought):
     [
         ("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}", "leaves answers out"),
         (EACH + "{{ m.content }}{{ m.content }}{% endfor %}", "writes an answer more than once"),
-        ("{{ messages[-2:] | map(attribute='content') | join(' ') }}", "writes 'Name a river.' 0 times"),
-        ("{% for m in messages | reverse %}{{ m.content }}{% endfor %}", "writes .* 0 times"),
+        (
+            "{{ messages[-2:] | map(attribute='content') | join(' ') }}",
+            "does not write 'Name a .* as it stands, in its place",
+        ),
+        ("{% for m in messages | reverse %}{{ m.content }}{% endfor %}", "does not write"),
+        (EACH + "<|{{ m.role }}|>{{ m.content | e }}{% endfor %}", "does not write"),
+        (EACH + "<|{{ m.role }}|>{{ m.content | tojson }}{% endfor %}", "does not write"),
+        (EACH + "<|{{ m.role }}|>{{ m.content.split() | join(' ') }}{% endfor %}", "does not write"),
+        (EACH + "{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}", "leaves answers out"),
+        (
+            "{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}"
+            + EACH
+            + "<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<think>{% endif %}",
+            r"takes no finished answer \(no\), and its generation prompt opens a thought",
+        ),
+        (
+            "{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}"
+            + EACH
+            + "<|{{ m.role }}|>{{ m.content }}{% endfor %}",
+            r"takes no finished answer \(no\), and what it writes .* is no end token",
+        ),
         (EACH + "{{ m.content | upper }}{% endfor %}", "leaves answers out"),
     ],
 )
 def test_a_template_that_loses_or_doubles_turns_is_refused(make, template, reason):
     with pytest.raises(SycoError, match=f"its chat template cannot be used: it {reason}.* Set prompt_style: plain"):
         make(template, {}).check()
+
+
+@pytest.mark.parametrize("change", ["m.content[:60]", "m.content.split('</b>')[-1]"])
+def test_a_text_that_a_template_would_change_is_refused(make, change):
+    tokenizer = make(EACH + "<|{{ m.role }}|>{{ " + change + " }}<|stop|>{% endfor %}", {"<|stop|>": True})
+    tokenizer.check()
+    with pytest.raises(SycoError, match="does not write 'Is <b>this</b> so"):
+        tokenizer.request(f"Is <b>this</b> so, {'river ' * 20}?")
+
+
+def test_marks_that_a_template_puts_together_are_control_tokens_and_blanks_are_none(make):
+    added = {"<|user|>": False, "<|assistant|>": False, "  ": False}
+    tokenizer = make(EACH + "{{ '<|' + m.role + '|>' }}  {{ m.content }}</s>{% endfor %}", added)
+    assert tokenizer.literal("a <|user|>  b <|other|>") == f"a <{SPLIT}|user|>  b <|other|>"
+
+
+@pytest.mark.parametrize("text", ["<</s>", "</</s>s>", "<|</s>|>"])
+def test_no_part_of_a_control_token_is_one(make, text):
+    tokenizer = make(EACH + "{{ m.content }}</s>{% endfor %}", {"<</s>": True, "<|</s>|>": True})
+    (ids,) = tokenizer.ids([tokenizer.literal(f"river {text} river")])
+    assert not set(ids) & set(tokenizer.library.get_added_vocab().values())
+    assert tokenizer.library.decode(ids) == f"river {text} river"
 
 
 CONTROLS = ["</s>", "<s>", "<|im_end|>", "<|im_start|>", "<think>"]
