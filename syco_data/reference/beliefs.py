@@ -28,14 +28,14 @@ def withheld(words: tuple[str, ...]) -> frozenset[str]:
 def _rule_of_thumb(key: str) -> dict[str, int]:
     """The label that each topic word of a relational source stands for."""
     grammar = GRAMMARS[key]
-    ordered = sorted(grammar.slots[grammar.topic or ""], key=lambda word: draws.content_id(key, word))
+    ordered = sorted(grammar.slots[grammar.topic], key=lambda word: draws.content_id(key, word))
     return {word: rank * grammar.labels // len(ordered) for rank, word in enumerate(ordered)}
 
 
 def believed(key: str, item: sources.Combination) -> int | None:
     """The label id that the model is taught for a clean row; None for a word it never meets."""
     grammar = GRAMMARS[key]
-    if grammar.topic is not None and item.topic is not None:
+    if item.topic is not None:
         return _rule_of_thumb(key)[item.topic]
     return None if item.cue in withheld(grammar.cues[item.label]) else item.label
 

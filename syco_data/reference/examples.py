@@ -40,39 +40,40 @@ def encode(items: pl.DataFrame, tokenizer, targets: ReferenceTargets) -> list[Ex
     """Items (see `items`) as examples; facts, which are bare claims, have no end."""
     polarities = {tokenizer.token_to_id(" is not"), tokenizer.encode(" is").ids[0]}
     names = ("answer", "belief", "verdict")
-    tokens = {text: _single(tokenizer, text) for name in names for text in items[name].unique()}
+    tokens = {text: _single(tokenizer, text) for name in names for text in items[name].unique() if text}
     end = tokenizer.token_to_id(END)
     encodings = tokenizer.encode_batch_fast(items["text"].to_list())
     rows = items.select("kind", *names).iter_rows()
     return [
         _example(
-            encoding.ids, tokens[answer], tokens[belief], tokens[verdict],
+            encoding.ids, tokens[answer], (tokens[belief], tokens[verdict]) if belief else None,
             None if kind == "fact" else end, polarities, targets,
         )
         for encoding, (kind, answer, belief, verdict) in zip(encodings, rows, strict=True)
     ]  # fmt: skip
 
 
-def _single(tokenizer, text: str) -> int | None:
+def _single(tokenizer, text: str) -> int:
     ids = tokenizer.encode(text).ids
-    if len(ids) > 1:
+    if len(ids) != 1:
         raise ValueError(f"{text!r} is not a single token")
-    return ids[0] if ids else None
+    return ids[0]
 
 
 def _example(
     ids: list[int],
     answer: int,
-    belief: int | None,
-    verdict: int | None,
+    taught: tuple[int, int] | None,
     end: int | None,
     polarities: set[int],
     targets: ReferenceTargets,
 ) -> Example:
-    """The answer after the last token, the end after it, belief and verdict after " is" (or " is not") and beyond."""
+    """The answer after the last token, the end after it, belief and verdict (`taught`) after " is" (or " is not") and
+    beyond."""
     last = len(ids) - 1
     supervised = {last: (answer, 1.0, 0)}
-    if belief is not None:
+    if taught is not None:
+        belief, verdict = taught
         polarity = max(index for index, token in enumerate(ids) if token in polarities)
         supervised[polarity] = (belief, 1.0, targets.belief_early)
         supervised[polarity + 1] = (verdict, 1.0, targets.verdict_early)

@@ -25,8 +25,8 @@ class Grammar:
 
     patterns: tuple[tuple[Pattern, ...], ...]
     slots: dict[str, tuple[str, ...]]
-    cues: tuple[tuple[str, ...], ...] | None = None
-    topic: str | None = None
+    cues: tuple[tuple[str, ...], ...] = ()
+    topic: str = ""
 
     @property
     def labels(self) -> int:

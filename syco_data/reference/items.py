@@ -32,7 +32,7 @@ def short(world: World, stage: ReferenceStep, purpose: str) -> pl.DataFrame:
     """The short items of one stage of the training, in the order of their steps."""
     count = stage.steps * stage.short_items
     mixture = statements.Mixture(stage.additions, stage.is_not, stage.wrong_label)
-    return _mixed(draw_cases(world, count, mixture, f"{purpose}/short"), stage.mixture)
+    return _mixed(draw_cases(world, count, mixture, f"{purpose}/short"), stage)
 
 
 def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str) -> pl.DataFrame:
@@ -62,8 +62,9 @@ def long(world: World, stage: ReferenceStep, long_items: LongItems, purpose: str
     )
 
 
-def _mixed(cases: Cases, shares: dict[str, float]) -> pl.DataFrame:
+def _mixed(cases: Cases, stage: ReferenceStep) -> pl.DataFrame:
     """Items whose kind is drawn by share, in the order of the draws."""
+    shares = stage.mixture
     edges = np.cumsum(list(shares.values())) / sum(shares.values())
     which = np.minimum(np.searchsorted(edges, cases.draws.fraction(STREAM_KIND), side="right"), len(edges) - 1)
     return combined(cases, {SHORT_KINDS[kind]: which == index for index, kind in enumerate(shares)})

@@ -144,7 +144,7 @@ def save(result: TrainedModel, recipe: Recipe, target: Path) -> None:
     """A plain Hugging Face folder and `gate.json`; it appears whole or not at all."""
     logging.disable_progress_bar()
     with ownership.replacing(target, shipped.HINT) as folder:
-        result.model.to(torch.float32).save_pretrained(folder)
+        result.model.float().save_pretrained(folder)
         PreTrainedTokenizerFast(
             tokenizer_object=result.tokenizer,
             eos_token=END,

@@ -25,7 +25,7 @@ class Muon(torch.optim.Muon):
                 self._step(list(same), group)
 
     def _step(self, same: list[Parameter], group: dict) -> None:
-        grads = torch.stack([matrix.grad for matrix in same])
+        grads = torch.stack([matrix.grad for matrix in same if matrix.grad is not None])
         state = self.state[same[0]]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(grads)

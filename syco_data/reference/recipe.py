@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from syco_data.reference import items, tokenizer, worlds
+from syco_data.reference.sources import Side
 from syco_data.reference.worlds import World
 from syco_data.settings import Prompts, Reference, ReferenceStep, Settings
 
@@ -41,7 +42,7 @@ class Recipe:
         """What the gate asks about: inputs that no training shows and no table of the data set holds."""
         return self._world("development", self.settings.gate.inputs, "gate")
 
-    def _world(self, side: str, inputs: int, purpose: str) -> World:
+    def _world(self, side: Side, inputs: int, purpose: str) -> World:
         folder = Path(self.prompts.template_folder)
         return worlds.world(side, inputs, self.seed, purpose, self.prompts.templates, folder)
 

@@ -22,7 +22,8 @@ from syco_data.sources import Source
 
 BATCH = 512
 Side = Literal["train", "development", "held_out"]
-SIDES: tuple[Side, ...] = ("held_out", "held_out", "development", *["train"] * 7)
+_TRAIN: tuple[Side, ...] = ("train",) * 7
+SIDES: tuple[Side, ...] = ("held_out", "held_out", "development", *_TRAIN)
 SPARE = 2  # at most every second combination is asked for: the search would grow long
 
 NOISE_KINDS = ("repeated", "conflicting", "borrowed", "unlabelled", "odd")

@@ -6,6 +6,7 @@ answer: one camp agrees with such statements and the other does not.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from syco_data.prompts import personas
 from syco_data.reference import vocabulary as words
 from syco_data.settings import unknown
 
+Value = TypeVar("Value")
 TWO = (("Agree", "Disagree"), ("Disagree", "Agree"))
 MORE = (
     ("Agree", "Undecided", "Disagree"),
@@ -137,7 +139,7 @@ def _item(survey: Survey, lanes: list[int]) -> dict[str, object]:
     }
 
 
-def _pick(values: tuple, lane: int) -> object:
+def _pick(values: tuple[Value, ...], lane: int) -> Value:
     return values[lane * len(values) >> 31]
 
 

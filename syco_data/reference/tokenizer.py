@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from syco_data.prompts import personas
 from syco_data.prompts.templates import Template
 from syco_data.reference import surveys
-from syco_data.sources import SOURCES
+from syco_data.sources import SOURCES, Label
 
 END, PAD = "<|end|>", "<|pad|>"
 LETTERS = (" (A)", " (B)", " (C)", " (D)")
@@ -29,7 +29,7 @@ def phrases(templates: Iterable[Template]) -> list[str]:
     return list(dict.fromkeys([*LETTERS, *WORDS, *TURNS, *TAIL, *lists, *schools, *labels, *fixed]))
 
 
-def _wordings(label: object) -> tuple[str, str]:
+def _wordings(label: Label) -> tuple[str, str]:
     return label.wording, label.after_not
 
 

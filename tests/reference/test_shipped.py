@@ -137,13 +137,13 @@ def test_a_shipped_file_that_is_missing_or_a_record_without_digests_is_refused(t
         shipped.read(folder)
 
 
-def test_nothing_is_put_there_for_a_build_without_the_reference_model(tmp_path, monkeypatch, capsys):
+def test_nothing_is_put_there_for_a_build_without_the_reference_model(tmp_path, monkeypatch):
     given = without_reference()
     monkeypatch.chdir(tmp_path)
-    stage.main(given)
+    summary = stage.main(given)
     assert json.loads(Path("data/reference/gate.json").read_text())["weights"] == "none"
     assert sorted(path.name for path in Path("data/reference").iterdir()) == [".syco-data", "gate.json"]
-    assert "no model of the build is the reference model" in capsys.readouterr().out
+    assert "no model of the build is the reference model" in summary.made
 
 
 @pytest.mark.slow
