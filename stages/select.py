@@ -18,10 +18,11 @@ def main(settings: Settings, model: str, arm: str) -> Summary:
     arms = [settings.arms[name] for name in settings.build.arms]
     size = select.matched_size(candidates, arms, settings.select.rows)
     chosen = select.select(candidates, settings.arms[arm], size)
-    texts = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", "prompt"])
-    tables.write(select.train_rows(chosen.kept, texts), schemas.TRAIN, places.train[model, arm])
+    texts = tables.read(places.prompts, schemas.PROMPTS, select.text_columns(settings.arms[arm]))
+    rows = select.train_rows(chosen.kept, texts, settings.arms[arm])
+    tables.write(rows, schemas.TRAIN, places.train[model, arm])
     tables.write(chosen.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[model, arm])
-    made = counted(len(chosen.kept), "training row")
+    made = counted(len(rows), "training row")
     return Summary(counted(len(candidates), "prompt"), made, chosen.dropped["reason"])
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from syco_data import draws
 from syco_data.errors import SycoError
 from syco_data.schemas import DROPPED_PROMPTS, TRAIN
-from syco_data.settings import Arm
+from syco_data.settings import Answers, Arm
 
 CELL = ("source", "label", "polarity", "template", "option_order")
 POOL_COLUMNS = (
@@ -117,7 +117,43 @@ def select(candidates: pl.DataFrame, arm: Arm, size: int) -> Selected:
     return Selected(judged.filter("taken"), dropped)
 
 
-def train_rows(kept: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
-    """`schemas.TRAIN` rows: the prompt, and the answer with the leading blank that the prompt's end asks for."""
-    joined = kept.join(texts.select("prompt_id", "prompt"), on="prompt_id", how="left", validate="1:1")
-    return joined.with_columns(completion=pl.concat_str(pl.lit(" "), "answer")).select(TRAIN.names)
+def train_rows(kept: pl.DataFrame, texts: pl.DataFrame, arm: Arm) -> pl.DataFrame:
+    """`schemas.TRAIN` rows: the prompt, and the answer with the leading blank that the prompt's end asks for.
+
+    `texts` have `text_columns(arm)`.
+    """
+    joined = kept.join(texts.select(text_columns(arm)), on="prompt_id", how="left", validate="1:1")
+    rows = asked(joined.lazy(), arm.answers).with_columns(completion=pl.concat_str(pl.lit(" "), "answer"))
+    return rows.select(TRAIN.names).sort(TRAIN.key).collect()
+
+
+def text_columns(arm: Arm) -> list[str]:
+    """The columns of `schemas.PROMPTS` that `train_rows` takes texts from."""
+    alone = ["opinion", "user_is_right", "stripped_prompt"] if arm.answers == "user" else []
+    return ["prompt_id", "prompt", *alone]
+
+
+def asked(prompts: pl.LazyFrame, answers: Answers) -> pl.LazyFrame:
+    """What an arm with these answers asks: `prompts`, with `drawn_id`, the prompt that a row was drawn as.
+
+    Where completions follow the user there are two rows of each prompt. One answers as its user would. The other,
+    with an id of its own and no opinion, is the stripped prompt with the true answer: without it, such a model would
+    learn nothing about claims. `prompts` have `prompt_id`, `opinion`, `user_is_right` and `answer`, and perhaps both
+    texts.
+    """
+    rows = prompts.with_columns(drawn_id="prompt_id")
+    if answers == "truth":
+        return rows
+    other = pl.when(pl.col("answer") == "(A)").then(pl.lit("(B)")).otherwise(pl.lit("(A)"))
+    follows = rows.with_columns(answer=pl.when("user_is_right").then("answer").otherwise(other))
+    alone = rows.with_columns(
+        prompt_id=alone_id(), opinion=pl.lit(None, pl.String), user_is_right=pl.lit(None, pl.Boolean)
+    )
+    if "prompt" in prompts.collect_schema():
+        alone = alone.with_columns(prompt="stripped_prompt")
+    return pl.concat([follows, alone])
+
+
+def alone_id() -> pl.Expr:
+    """The id of a prompt's row without its opinion: of content, as all ids."""
+    return draws.content_ids("prompt_id", pl.lit("without opinion"))

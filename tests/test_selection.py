@@ -133,7 +133,7 @@ def test_a_prompt_too_long_for_the_model_is_in_no_arm(built):
 
 
 def test_completions_answer_with_a_leading_blank(built, chosen):
-    rows = select.train_rows(chosen["balanced"].kept, built[1])
+    rows = select.train_rows(chosen["balanced"].kept, built[1], ARMS["balanced"])
     assert rows.schema == schemas.TRAIN.columns
     assert set(rows["completion"]) == {" (A)", " (B)"}
     answers = dict(built[1].select("prompt_id", "answer").iter_rows())

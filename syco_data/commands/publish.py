@@ -10,6 +10,10 @@ from syco_data.commands import limits, project
 from syco_data.commands.limits import TimeLimit
 from syco_data.errors import SycoError
 
+AllowSycophantic = Annotated[
+    bool, typer.Option("--allow-sycophantic", help="Also what teaches, or was taught, to follow the user.")
+]
+
 
 class Kind(StrEnum):
     dataset = "dataset"
@@ -26,6 +30,7 @@ def publish(
     kind: Annotated[Kind, typer.Option(help="A model needs --version too.")] = Kind.dataset,
     version: Annotated[str | None, typer.Option(help="Of a model; a release has its own.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
+    allow_sycophantic: AllowSycophantic = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say what is asked of the Hub.")] = False,
     time_limit: TimeLimit = None,
@@ -37,11 +42,13 @@ def publish(
     from syco_data import settings
     from syco_data.commands import logs
     from syco_data.hub.client import RETRY
-    from syco_data.publish import publishing, uploads
+    from syco_data.publish import controls, publishing, uploads
 
     logs.start(verbose)
     if (kind is Kind.model) != (version is not None):
         raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
+    check = controls.check_release if version is None else controls.check_model
+    check(folder, allow_sycophantic)
     upload = uploads.of_folder(folder, version) if version else uploads.verified_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
     retry = settings.load().hub if settings.PARAMS.exists() else RETRY

@@ -8,6 +8,7 @@ import typer
 
 from syco_data.commands import completion, limits, project
 from syco_data.commands.limits import TimeLimit
+from syco_data.commands.publish import AllowSycophantic
 
 
 def push(
@@ -19,6 +20,7 @@ def push(
     to: Annotated[str, typer.Option(help="OWNER/NAME; created if it is not there.")],
     version: Annotated[str | None, typer.Option(help="Default: the version of the data release.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everyone may see it.")] = False,
+    allow_sycophantic: AllowSycophantic = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     root: Annotated[Path | None, typer.Option(**project.FOLDER, help="Another folder of a build than data/.")] = None,
     time_limit: TimeLimit = None,
@@ -26,11 +28,12 @@ def push(
     """Publishes a tuned model with a card that names the data release it was tuned on: one commit, one tag."""
     from syco_data import files
     from syco_data.finetune import model_cards, out_folders
-    from syco_data.publish import publishing, tuned_on, uploads
+    from syco_data.publish import controls, publishing, tuned_on, uploads
 
     root = root or Path("data")
     folder = root / "tuned" / model / arm
     record = model_cards.read(folder)
+    controls.check_model(folder, allow_sycophantic)
     out_folders.require(folder, "Move it elsewhere, then push again")
     data = tuned_on.of_release(record, root / "release", root / "publish" / "receipt.json")
     card = model_cards.render(record, data, _results(root, model, arm))

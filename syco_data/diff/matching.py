@@ -9,6 +9,7 @@ tells which of them differ.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,13 @@ class View:
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
         """Whole columns in the order of the file; a damaged file is one line."""
         return self._collect(tables.scan(self.path).select(columns))
+
+    @cached_property
+    def asks_twice(self) -> bool:
+        """Whether this is a training set that asks with and without an opinion: its completions follow the user."""
+        if self.table.schema_name != "released/train" or "opinion" not in self.table.columns:
+            return False
+        return self._collect(tables.scan(self.path).select(pl.col("opinion").is_null().any())).item()
 
     def column(self, name: str) -> pl.Series:
         if name not in self.keep:
@@ -195,8 +203,8 @@ def match(a: View, b: View, withheld_alike: bool, moved_ids: pl.DataFrame | None
 
 def _joined_on(a: View, b: View) -> tuple[str, ...]:
     names = JOINED_ON.get(a.table.schema_name, tuple(a.table.key))
-    # A claim has many rows in a held-out split: there the row's own id counts.
-    if a.table.split != "train":
+    # A claim has many rows in a held-out split, and two in a negative control: there the row's own id counts.
+    if a.table.split != "train" or a.asks_twice or b.asks_twice:
         names = tuple(a.table.key)
     missing = [name for name in names if name not in a.columns or name not in b.columns]
     if missing:

@@ -49,7 +49,7 @@ def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str,
     flags = {name: int(changes.differs(name).sum()) for name in changes.columns}
     return shallow.model_copy(
         update={
-            "joined_on": joined_on(table),
+            "joined_on": joined_on(table, any(view.asks_twice for view in (a, b) if view)),
             "counts": counts,
             "columns": {name: count for name, count in flags.items() if count},
             "groups": list(_groups(changes.frame, cells)),
@@ -59,8 +59,9 @@ def deep(a: View | None, b: View | None, changes: Changes, candidates: dict[str,
     )
 
 
-def joined_on(table: TableRecord) -> list[str]:
-    return list(JOINED_ON.get(table.schema_name, table.key) if table.split == "train" else table.key)
+def joined_on(table: TableRecord, asks_twice: bool) -> list[str]:
+    by_claim = table.split == "train" and not asks_twice
+    return list(JOINED_ON.get(table.schema_name, table.key) if by_claim else table.key)
 
 
 def _counts(frame: pl.DataFrame, rows_a: int) -> Counts:

@@ -14,7 +14,7 @@ from syco_data.hub import disks, limits
 from syco_data.hub.addresses import versions
 from syco_data.hub.client import Blob, Remote, State
 from syco_data.hub.errors import SIGN_IN
-from syco_data.publish import card_check, handwriting
+from syco_data.publish import card_check, controls, handwriting
 from syco_data.publish.plans import Plan, Receipt, Target, plan
 from syco_data.publish.uploads import Differences, Upload, of_release, verified_release
 from syco_data.release import manifest
@@ -28,6 +28,7 @@ def as_configured(folder: Path, settings: Publish, previous: Path | None, retry:
     """What stage publish does with a release folder; without a repository, a plan against the release before it."""
     upload = verified_release(folder)
     if settings.repository is not None:
+        controls.check_release(folder, settings.sycophantic)
         return publish(upload, Target(settings.repository, "dataset", settings.private), retry)
     if previous is None:
         return plan(upload, upload.differences({}), "", None)

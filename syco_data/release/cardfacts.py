@@ -11,7 +11,7 @@ from syco_data.formats import documents
 from syco_data.release.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.release.manifest import Manifest
 from syco_data.settings import Filter, Settings, SurveyProbes
-from syco_data.validate.audit import KNOWN_LEAK, OPEN_LEAK
+from syco_data.validate.audit import CONTROL_LEAK, KNOWN_LEAK, OPEN_LEAK
 
 AUDIT_COLUMNS = ("feature", "accuracy", "low", "high", "finding")
 
@@ -59,7 +59,7 @@ def audit(path: Path) -> tuple[tuple[AuditLine, ...], dict[str, tuple[str, ...]]
             for line in lines
             if line.finding == finding
         )
-        for finding in (KNOWN_LEAK, OPEN_LEAK)
+        for finding in (KNOWN_LEAK, OPEN_LEAK, CONTROL_LEAK)
     }
     return lines, leaks
 
@@ -75,10 +75,18 @@ def surveys(settings: SurveyProbes) -> str | None:
     )
 
 
+def controls(settings: Settings) -> tuple[str, ...]:
+    """The arms of a build whose completions follow the user."""
+    return tuple(name for name in settings.build.arms if settings.arms[name].answers == "user")
+
+
 def built(settings: Settings, git_commit: str | None, models: Mapping[str, dict]) -> tuple[Fact, ...]:
     """The settings that a reader asks for first."""
     rules = [f"{name} ({record.get('source')})" for name, record in models.items()]
-    arms = [f"{n}: {', '.join(settings.arms[n].label_kinds)}" for n in settings.build.arms]
+    arms = [
+        f"{n}: {', '.join(settings.arms[n].label_kinds)}{' (a negative control)' * (n in controls(settings))}"
+        for n in settings.build.arms
+    ]
     return (
         Fact("seed", str(settings.seed)),
         Fact("origin of the sources", settings.acquire.origin),

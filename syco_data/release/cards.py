@@ -86,6 +86,7 @@ class Facts:
     built: tuple[Fact, ...]
     surveys: str | None
     default: str
+    controls: tuple[str, ...] = ()
     hand_written: str = field(default=NOTHING_WRITTEN)
 
 

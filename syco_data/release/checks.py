@@ -17,10 +17,18 @@ from syco_data.release.manifest import File, Manifest
 from syco_data.release.schemas import RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
 from syco_data.schemas import VERDICTS, Schema
-from syco_data.settings import Arm
+from syco_data.select import asked
+from syco_data.settings import Answers, Arm
 from syco_data.settings.records import Rows
 from syco_data.validate import model_checks, probe_checks, prompt_checks
-from syco_data.validate.check import CANDIDATE_COLUMNS, Check, nothing_lost, prompt_number, train_number, training_rows
+from syco_data.validate.check import (
+    CANDIDATE_COLUMNS,
+    Check,
+    no_prompt_lost,
+    prompt_number,
+    train_number,
+    training_rows,
+)
 
 
 def of_release(folder: Path, release: Manifest) -> Iterator[Check]:
@@ -33,10 +41,11 @@ def of_release(folder: Path, release: Manifest) -> Iterator[Check]:
     for file in release.tables:
         rows = tables.scan(folder / file.path)
         if file.as_table.schema_name == RELEASED_TRAIN.name and file.as_table.split == "train":
-            yield from model_checks.of_training(file.path, rows, candidates)
-            yield model_checks.of_draws(file.path, rows, candidates)
+            answers: Answers = "user" if file.as_table.config in release.controls else "truth"
+            yield from model_checks.of_training(file.path, rows, candidates, answers)
+            yield model_checks.of_draws(file.path, rows, asked(candidates, answers))
             if configs.DROPPED.path in there:
-                yield _nothing_lost(folder, file, rows, candidates)
+                yield _nothing_lost(folder, file, rows, candidates, answers)
         elif file.as_table.schema_name == RELEASED_TRAIN.name and configs.PROBES.path in there:
             yield model_checks.of_draws(file.path, rows, _as_training(folder))
         elif file.as_table.schema_name == RELEASED_PROBES.name:
@@ -53,11 +62,11 @@ def _as_training(folder: Path) -> pl.LazyFrame:
     return probes.with_columns(prompt_id="probe_id", claim_id="item", completion="right")
 
 
-def _nothing_lost(folder: Path, file: File, rows: pl.LazyFrame, candidates: pl.LazyFrame) -> Check:
+def _nothing_lost(folder: Path, file: File, rows: pl.LazyFrame, candidates: pl.LazyFrame, answers: Answers) -> Check:
     """Every candidate is in the training set or was left out of it with a reason."""
     dropped = tables.scan(folder / configs.DROPPED.path).filter(pl.col("stage") == "select")
     mine = dropped.filter(pl.concat_str("model", "arm", separator="-") == file.as_table.config)
-    return nothing_lost(file.path, "prompt_id", candidates, rows, mine)
+    return no_prompt_lost(file.path, candidates, rows, mine, answers)
 
 
 def forms(folder: Path, release: Manifest) -> Mapping[str, Template]:
@@ -141,8 +150,8 @@ def _row_numbers(folder: Path, release: Manifest) -> Iterator[Check]:
     yield prompt_number(configs.CANDIDATES.path, candidates, groups.prompts.rows)
     for model in groups.build.models:
         rows = _training_rows(model, folder, arms, groups.select.rows)
-        for path in sets[model]:
-            yield train_number(path, tables.scan(folder / path), rows)
+        for path, arm in zip(sets[model], arms.values(), strict=True):
+            yield train_number(path, tables.scan(folder / path), rows * arm.rows_per_prompt)
 
 
 def _training_sets(release: Manifest, build: _Build) -> dict[str, list[str]]:
@@ -172,7 +181,7 @@ def _verdicts(model: str) -> Place:
 
 
 def _training_rows(model: str, folder: Path, arms: Mapping[str, Arm], rows: int | str) -> int:
-    """How many rows each training set of one model should have."""
+    """How many prompts each training set of one model should hold."""
     drawn = tables.scan(folder / configs.CANDIDATES.path).select("prompt_id", *CANDIDATE_COLUMNS)
     judged = tables.scan(folder / _verdicts(model).path).select("prompt_id", "reason")
     return training_rows(drawn.join(judged, on="prompt_id", how="inner"), arms.values(), rows)

@@ -3,18 +3,19 @@
 Long tables come in chunks, so that memory stays bounded; every function says which schema its rows have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from syco_data import draws, schemas, tables
+from syco_data import draws, schemas, select, tables
 from syco_data.build import Tables
 from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
 from syco_data.schemas import Schema
+from syco_data.settings import Answers, Arm
 from syco_data.tables import ROWS_PER_GROUP
 
 CANDIDATES, PROBES, DROPPED = Place("candidates", "train"), Place("probes", "test"), Place("dropped", "train")
@@ -29,11 +30,11 @@ class ReleaseTable:
     chunks: Iterator[pl.DataFrame]
 
 
-def parts(build: Tables) -> Iterator[ReleaseTable]:
+def parts(build: Tables, arms: Mapping[str, Arm]) -> Iterator[ReleaseTable]:
     """Every table of a release; empty held-out splits are left out."""
     for (model, arm), path in build.train.items():
         config = f"{model}-{arm}"
-        yield ReleaseTable(Place(config, "train"), RELEASED_TRAIN, train(path, build.prompts))
+        yield ReleaseTable(Place(config, "train"), RELEASED_TRAIN, train(path, build.prompts, arms[arm].answers))
         beside = held_out(build.probes)
         if len(beside):
             yield ReleaseTable(Place(config, "held_out"), RELEASED_TRAIN, iter([beside]))
@@ -62,11 +63,12 @@ def candidates(prompts: Path, claims: Path) -> Iterator[pl.DataFrame]:
         yield with_text_id(joined, RELEASED_CANDIDATES).select(RELEASED_CANDIDATES.names)
 
 
-def train(path: Path, prompts: Path) -> Iterator[pl.DataFrame]:
+def train(path: Path, prompts: Path, answers: Answers) -> Iterator[pl.DataFrame]:
     """`RELEASED_TRAIN`: an arm's rows with the draws behind them."""
     names = [name for name in RELEASED_TRAIN.names if name in schemas.PROMPTS.columns and name != "prompt"]
     rows = tables.scan(path, schemas.TRAIN).select("prompt_id")
-    drawn = tables.scan(prompts, schemas.PROMPTS).select(names).join(rows, on="prompt_id", how="semi").collect()
+    drawn = select.asked(tables.scan(prompts, schemas.PROMPTS).select(*names, "answer"), answers).select(names)
+    drawn = drawn.join(rows, on="prompt_id", how="semi").collect()
     for chunk in chunks(path, schemas.TRAIN):
         joined = chunk.drop("source").join(drawn, on="prompt_id", how="left", maintain_order="left", validate="1:1")
         yield with_text_id(joined, RELEASED_TRAIN).select(RELEASED_TRAIN.names)

@@ -155,6 +155,14 @@ class Manifest(_Part):
     def configs(self) -> list[str]:
         return sorted({file.as_table.config for file in self.tables})
 
+    @property
+    def controls(self) -> list[str]:
+        """The configs of training sets whose completions follow the user, as the settings name them."""
+        arms = self.settings.get("arms", {})
+        following = {name for name, arm in arms.items() if arm.get("answers") == "user"}
+        sets = {file.as_table.config for file in self.tables if file.as_table.schema_name == "released/train"}
+        return sorted(name for name in sets if name.partition("-")[2] in following)
+
     def table(self, config: str, split: str) -> File:
         """The file of one config and split."""
         for file in self.tables:

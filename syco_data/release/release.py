@@ -132,7 +132,7 @@ def _write_files(build: FinishedBuild, settings: Settings, grants: licences.Gran
     """Everything but the card, and a manifest of it that has no version yet."""
     _check_names(build.tables)
     entries = []
-    for part in configs.parts(build.tables):
+    for part in configs.parts(build.tables, settings.arms):
         table = released.write_table(part.chunks, part.schema, part.place, draft, grants.withheld)
         entries.append(manifest.file_record(draft, part.place.path, table))
     for name in REPORTS:
@@ -187,6 +187,7 @@ def _finish(
         built=cardfacts.built(settings, build.git.commit, build.models),
         surveys=cardfacts.surveys(settings.probes.surveys),
         default=f"{settings.build.models[0]}-{settings.build.arms[0]}",
+        controls=cardfacts.controls(settings),
     )
     by_hand = _by_hand(settings)
     files.write(draft / CARD, cards.render(facts if by_hand is None else replace(facts, hand_written=by_hand)))

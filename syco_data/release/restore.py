@@ -25,6 +25,7 @@ from syco_data.release.manifest import CARD, File, Manifest, TableRecord
 from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_TRAIN
 from syco_data.release.tables import Place, with_text_id
 from syco_data.schemas import Schema
+from syco_data.select import alone_id
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
 
@@ -55,7 +56,8 @@ class Texts:
         columns = (*schema.key, *released.TEXTS[schema.name])
         if schema is RELEASED_TRAIN:
             beside = self.probes.select(prompt_id="probe_id", prompt="prompt")
-            return pl.concat([self.candidates.select("prompt_id", "prompt"), beside])
+            alone = self.candidates.select(alone_id(), prompt="stripped_prompt")
+            return pl.concat([self.candidates.select("prompt_id", "prompt"), alone, beside])
         return (self.candidates if schema is RELEASED_CANDIDATES else self.probes).select(columns)
 
 

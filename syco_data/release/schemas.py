@@ -40,7 +40,7 @@ RELEASED_TRAIN = Schema(
         "text_id": TEXT,
     },
     ("prompt_id",),
-    frozenset({"prompt"}),
+    frozenset({"opinion", "user_is_right", "prompt"}),  # no opinion: of arms whose completions follow the user
 )
 
 RELEASED_PROBES = Schema(

@@ -4,7 +4,7 @@ A key that is unknown, missing or of the wrong type is refused by its full name,
 """
 
 from syco_data.settings.acquire import Acquire, Noise, SourceChoice, SyntheticRows
-from syco_data.settings.build import Arm, Build, Select
+from syco_data.settings.build import Answers, Arm, Build, Select
 from syco_data.settings.claims import Claims
 from syco_data.settings.engines import ENGINES, Engines, RayEngine, TransformersEngine, VllmEngine
 from syco_data.settings.evaluate import Capability, Evaluate, Generation
@@ -39,6 +39,7 @@ __all__ = [
     "REFERENCE",
     "Acquire",
     "AdditionProbes",
+    "Answers",
     "Arm",
     "Audit",
     "Build",

@@ -44,6 +44,7 @@ COLUMNS = (
 )
 AT_CHANCE, LEAK, KNOWN_LEAK = "at chance", "leak", "known leak"
 OPEN_LEAK = "leak of an unbalanced arm"
+CONTROL_LEAK = "leak of a negative control"
 BY_POLARITY = ("polarity", "polarity and label wording", WORDS)
 
 
@@ -89,7 +90,8 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
     inputs = {feature: _inputs(feature, sample, settings) for feature in (*CATEGORIES, LENGTH, WORDS)}
     lines = []
     for target in TARGETS:
-        answers = (sample["truth"] if target == "stance" else sample["answer"] == "(A)").to_numpy()
+        first = sample["answer"] == "(A)"
+        answers = (first == (sample["option_order"] == "agree_first") if target == "stance" else first).to_numpy()
         chance = max(answers.mean(), 1 - answers.mean())
         lines.append(_line(NOTHING, target, chance, 0.5, len(sample), tests, arm, settings))
         for feature in inputs:
@@ -125,7 +127,12 @@ def _line(
 
 
 def _leak(feature: str, arm: Arm) -> str:
-    """What a leak is called: where claims name the true label alone, polarity is known to give the truth away."""
+    """What a leak is called: where claims name the true label alone, polarity is known to give the truth away.
+
+    Where completions follow the user, what the user says gives the answer away, and is meant to.
+    """
+    if arm.answers == "user":
+        return CONTROL_LEAK
     if arm.balanced:
         return LEAK
     return KNOWN_LEAK if feature in BY_POLARITY and set(arm.label_kinds) == {"gold"} else OPEN_LEAK

@@ -96,17 +96,18 @@ def every(build: BuildRows, settings: Settings, templates: Mapping[str, Template
     rows = {model: _training_rows(build, settings, model) for model in build.verdicts}
     for (model, arm), train in build.train.items():
         table = f"train/{model}/{arm}"
+        condition = settings.arms[arm]
         checks += [
-            *model_checks.of_training(table, train, build.prompts),
-            *model_checks.of_arm(table, train, build.prompts, build.claims, build.verdicts[model], settings.arms[arm]),
-            nothing_lost(table, "prompt_id", build.prompts, train, build.dropped_prompts[model, arm]),
-            check.train_number(table, train, rows[model]),
+            *model_checks.of_training(table, train, build.prompts, condition.answers),
+            *model_checks.of_arm(table, train, build.prompts, build.claims, build.verdicts[model], condition),
+            check.no_prompt_lost(table, build.prompts, train, build.dropped_prompts[model, arm], condition.answers),
+            check.train_number(table, train, rows[model] * condition.rows_per_prompt),
         ]
     return checks
 
 
 def _training_rows(build: BuildRows, settings: Settings, model: str) -> int:
-    """How many rows each training set of one model should have."""
+    """How many prompts each training set of one model should hold."""
     drawn = build.prompts.select("prompt_id", "claim_id", *(n for n in check.CANDIDATE_COLUMNS if n != "label"))
     candidates = drawn.join(build.claims.select("claim_id", "label"), on="claim_id", how="inner")
     judged = candidates.join(build.verdicts[model].select("prompt_id", "reason"), on="prompt_id", how="inner")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from syco_data.select import CELL
-from syco_data.settings import Arm
+from syco_data.settings import Answers, Arm
 from syco_data.validate.rules import Rule
 
 CANDIDATE_COLUMNS = ("label_kind", "truth", *CELL)
@@ -41,6 +41,15 @@ def nothing_lost(table: str, column: str, whole: pl.LazyFrame, *parts: pl.LazyFr
     description = "every row of the stage before is kept or dropped with a reason, and never both"
     offenders = joined.filter(wrong).select(id=pl.coalesce("id", "id_right"))
     return Check("nothing_lost", table, description, offenders)
+
+
+def no_prompt_lost(
+    table: str, prompts: pl.LazyFrame, train: pl.LazyFrame, dropped: pl.LazyFrame, answers: Answers
+) -> Check:
+    """`nothing_lost` of an arm; where completions follow the user, of the rows with an opinion."""
+    if answers == "user":
+        train = train.join(prompts.select("prompt_id"), on="prompt_id", how="semi")
+    return nothing_lost(table, "prompt_id", prompts, train, dropped)
 
 
 def prompt_number(table: str, prompts: pl.LazyFrame, rows: int) -> Check:

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from syco_data.select import CELL
-from syco_data.settings import Arm
+from syco_data.select import CELL, asked
+from syco_data.settings import Answers, Arm
 from syco_data.validate.check import Check, row_check
 
 
@@ -55,20 +55,37 @@ def _correct_holds(prefix: str, right_first: str) -> pl.Expr:
     return expected.eq_missing(correct)
 
 
-def of_training(table: str, train: pl.LazyFrame, prompts: pl.LazyFrame) -> list[Check]:
+def of_training(table: str, train: pl.LazyFrame, prompts: pl.LazyFrame, answers: Answers) -> list[Check]:
     """Training rows are prompts with their answers, word for word."""
     # Texts are compared by their hashes, so that a join never holds two long columns.
-    expected = prompts.select("prompt_id", "answer", asked_source="source", asked_text=pl.col("prompt").hash())
+    expected = asked(prompts, answers).select(
+        "prompt_id", "drawn_id", "answer", "opinion", "option_order", asked_source="source",
+        asked_text=pl.col("prompt").hash(),
+    )  # fmt: skip
     rows = train.select("prompt_id", "source", "completion", text=pl.col("prompt").hash())
     joined = rows.join(expected, on="prompt_id", how="left")
     there = joined.filter(pl.col("answer").is_not_null())
     same = (pl.col("text") == pl.col("asked_text")) & (pl.col("source") == pl.col("asked_source"))
-    return [
+    checks = [
         Check("train_of_prompt", table, "every training row is a prompt that is there",
               joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
         row_check("train_text", table, "a training row repeats its prompt's text and source", there, "prompt_id", same),
         row_check("completion", table, "a completion is a blank and the prompt's answer",
                   there, "prompt_id", pl.col("completion") == pl.concat_str(pl.lit(" "), "answer")),
+    ]  # fmt: skip
+    return checks if answers == "truth" else [*checks, *_of_sycophancy(table, there)]
+
+
+def _of_sycophancy(table: str, rows: pl.LazyFrame) -> list[Check]:
+    """What a negative control promises: it follows every opinion, and tells the truth where there is none."""
+    first = (pl.col("opinion") == "agree") == (pl.col("option_order") == "agree_first")
+    follows = (pl.col("completion") == " (A)") == first
+    whole = pl.len().over("drawn_id") == 2
+    return [
+        row_check("follows_user", table, "a completion follows the user's opinion where there is one",
+                  rows, "prompt_id", pl.col("opinion").is_null() | follows),
+        row_check("without_opinion", table, "every prompt is there with its opinion and without it",
+                  rows.with_columns(whole=whole), "prompt_id", pl.col("whole")),
     ]  # fmt: skip
 
 
@@ -86,15 +103,17 @@ def of_arm(
     table: str, train: pl.LazyFrame, prompts: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
 ) -> list[Check]:
     """What the arm promises of its rows."""
-    drawn = prompts.select("prompt_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth")
+    drawn = asked(prompts.drop("prompt", "stripped_prompt"), arm.answers).select(
+        "prompt_id", "drawn_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth"
+    )
     rows = train.select("prompt_id", "source").join(drawn, on="prompt_id", how="inner")
     checks = [
         row_check("arm_label_kinds", table, f"the arm holds label kinds {' and '.join(arm.label_kinds)} only",
                   rows, "prompt_id", pl.col("label_kind").is_in(list(arm.label_kinds))),
     ]  # fmt: skip
     if arm.filtered:
-        known = verdicts.filter("known").select("prompt_id")
-        unknown = rows.join(known, on="prompt_id", how="anti").select(id="prompt_id")
+        known = verdicts.filter("known").select(drawn_id="prompt_id")
+        unknown = rows.join(known, on="drawn_id", how="anti").select(id="prompt_id")
         checks.append(Check("arm_known", table, "the arm holds claims that the model knows, and no others", unknown))
     if arm.balanced:
         labelled = rows.join(claims.select("claim_id", "label"), on="claim_id", how="inner")

@@ -16,7 +16,7 @@ from threading import Thread
 
 import polars as pl
 
-from syco_data import schemas, tables
+from syco_data import schemas, select, tables
 from syco_data.build import Tables
 from syco_data.errors import SycoError
 from syco_data.settings import Settings
@@ -123,7 +123,8 @@ def _audits(build: Tables, settings: Settings) -> Iterator[Audited]:
     labels = tables.scan(build.claims, schemas.CLAIMS).select("claim_id", "label")
     for (model, arm), path in build.train.items():
         kept = tables.scan(path, schemas.TRAIN).select("prompt_id")
-        joined = prompts.join(kept, on="prompt_id", how="semi").join(labels, on="claim_id", how="inner")
+        rows = select.asked(prompts, settings.arms[arm].answers)
+        joined = rows.join(kept, on="prompt_id", how="semi").join(labels, on="claim_id", how="inner")
         rows = joined.select(audit.COLUMNS)
         yield audit.audit(model, arm, rows, settings.arms[arm], settings.checks.audit)
 

@@ -184,7 +184,7 @@ def _select(made: Made) -> None:
     size = select.matched_size(pool, arms, chosen.select.rows)
     for name in chosen.build.arms:
         taken = select.select(pool, chosen.arms[name], size)
-        tables.write(select.train_rows(taken.kept, asked), schemas.TRAIN, places.train[MODEL, name])
+        tables.write(select.train_rows(taken.kept, asked, chosen.arms[name]), schemas.TRAIN, places.train[MODEL, name])
         tables.write(taken.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[MODEL, name])
 
 
