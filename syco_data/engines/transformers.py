@@ -66,8 +66,21 @@ class TransformersEngine(engines.Engine):
         engines.check_device(self._device, "engines.transformers.device")
         self._model = self._load()
         self.vocabulary = self._model.get_input_embeddings().weight.shape[0]
-        _project_in_float32(self._model.get_output_embeddings())
+        head = self._model.get_output_embeddings()
+        _project_in_float32(head)
+        self._read: tuple[Any, Any] | None = None  # which position of which text is projected; None: as the model asks
+        if head is not None:
+            head.register_forward_pre_hook(self._picked)
         self._keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+
+    def _picked(self, _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """One position of each text, instead of every length of the batch for each: with a vocabulary of 256,000 the
+        logits would take gigabytes."""
+        if self._read is None:
+            return None
+        (hidden, *others), read = arguments, self._read
+        self._read = None
+        return hidden[read][:, None], *others
 
     def _load(self) -> Any:
         dtype = "auto" if self.model.dtype == "auto" else getattr(self._torch, self.model.dtype)
@@ -108,6 +121,7 @@ class TransformersEngine(engines.Engine):
         mask = (torch.arange(ids.shape[1]) < lengths[:, None]).long()
         # The few last positions of a batch of like lengths, instead of logits for every position.
         kept, where = torch.unique(lengths - 1, return_inverse=True)
+        self._read = read = (torch.arange(len(queries)), where if self._keeps else lengths - 1)
         with torch.inference_mode():
             output = self._model(
                 input_ids=ids.to(self._device),
@@ -115,8 +129,9 @@ class TransformersEngine(engines.Engine):
                 use_cache=False,
                 **({"logits_to_keep": kept.to(self._device)} if self._keeps else {}),
             )
-            columns = where if self._keeps else lengths - 1
-            last = output.logits[torch.arange(len(queries)), columns].float().log_softmax(-1).cpu()
+            logits = output.logits[:, 0] if self._read is None else output.logits[read]
+            last = logits.float().log_softmax(-1).cpu()
+        self._read = None
         return [last[row, list(query.candidates)].tolist() for row, query in enumerate(queries)]
 
     def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:

@@ -66,6 +66,23 @@ def test_candidates_are_projected_in_float32(tmp_path, monkeypatch, architecture
     assert engines.resolution(margins(made)) == 0
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_one_position_of_a_text_is_projected_whatever_the_lengths_of_a_batch(tmp_path, dtype):
+    """Logits of every length of a batch for every text would take gigabytes with a large vocabulary."""
+    model, shapes = replace(narrow(tmp_path / "m", "Llama"), dtype=dtype), []
+    with engines.open(model, engine_settings("transformers")) as engine:
+        queries = [query for plan in engine.plan(REQUESTS) for query in plan.queries]
+        assert len({len(query.ids) for query in queries}) > 5
+        alone = [engine.logprobs([query])[0] for query in queries]
+        head = engine._model.get_output_embeddings()
+        head.register_forward_pre_hook(lambda _, arguments: shapes.append(tuple(arguments[0].shape[:2])))
+        together = engine.logprobs(queries)
+        assert len(engine.extend([list(queries[0].ids)], 2)[0]) in (0, 1, 2)
+    assert shapes[0] == (len(queries), 1)
+    for one, other in zip(alone, together, strict=True):
+        assert one == pytest.approx(other, abs=1e-4 if dtype == "float32" else 0.2)
+
+
 def test_a_step_is_measured_whatever_rounds():
     fine = [math.sin(number) * 3 for number in range(200)]
     assert engines.resolution(fine) == 0
