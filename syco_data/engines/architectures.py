@@ -40,7 +40,7 @@ def check(label: str, folder: Path) -> None:
     Raises `SycoError` with the first missing, unexpected or mis-shaped tensor.
     """
     tensors = model_files.tensors(label, folder)
-    _check_layers(label, folder, tensors)
+    check_layers(label, model_files.read_json(label, folder / "config.json"), len(tensors))
     with _one_line(label, "built from config.json", _gap(tensors)), quiet():
         model, info = _on_meta(folder, tensors)
     _refuse(label, type(model).__name__, tensors, info)
@@ -86,11 +86,11 @@ def _on_meta(folder: Path, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, A
     )  # fmt: skip
 
 
-def _check_layers(label: str, folder: Path, tensors: dict[str, Tensor]) -> None:
+def check_layers(label: str, config: dict[str, Any], tensors: int) -> None:
     """Before anything is built: each layer has a tensor at least, and a number of layers is a slip or an attack."""
-    for _, key, value in model_files.walk(model_files.read_json(label, folder / "config.json")):
-        if LAYERS.fullmatch(key) and isinstance(value, int) and value > len(tensors):
-            raise refused(label, f"config.json says {key}: {value:,}, the weights have {len(tensors):,} tensors")
+    for _, key, value in model_files.walk(config):
+        if LAYERS.fullmatch(key) and isinstance(value, int) and value > tensors:
+            raise refused(label, f"its configuration says {key}: {value:,}, the weights have {tensors:,} tensors")
 
 
 def _refuse(label: str, architecture: str, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:

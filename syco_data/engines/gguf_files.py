@@ -108,7 +108,7 @@ def _check_room(target: Path, needed: int) -> None:
 def _convert(source: Path, folder: Path, header: Any, dtype: str) -> None:
     import torch
     from tqdm import tqdm
-    from transformers import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
     from transformers.utils.quantization_config import GgufConfig
 
     modeling_gguf_pytorch_utils.tqdm = partial(tqdm, disable=None)  # a bar on a terminal alone
@@ -117,11 +117,15 @@ def _convert(source: Path, folder: Path, header: Any, dtype: str) -> None:
         # In a folder of its own: transformers takes what lies beside the file for the model's.
         (Path(empty) / "model.gguf").symlink_to(source.absolute())
         try:
+            config = AutoConfig.from_pretrained(empty, **alone)
+            architectures.check_layers(source.name, json.loads(config.to_json_string()), len(header.tensors))
             loaded, info = AutoModelForCausalLM.from_pretrained(
                 empty, dtype=getattr(torch, dtype), attn_implementation=None, output_loading_info=True,
                 quantization_config=GgufConfig(dequantize=True), **alone,
             )  # fmt: skip
             tokenizer = AutoTokenizer.from_pretrained(empty, **alone)
+        except SycoError:
+            raise
         except Exception as error:  # an architecture that it does not know ends it anywhere
             raise SycoError(
                 f"{source.name}: transformers {version('transformers')} cannot read a GGUF file of architecture "
@@ -129,7 +133,15 @@ def _convert(source: Path, folder: Path, header: Any, dtype: str) -> None:
                 "Take the model's own folder of safetensors",
             ) from error
     _refuse_gaps(source.name, loaded, info, header)
-    _unmarked(loaded).save_pretrained(folder)
+    try:
+        fresh = _unmarked(loaded)
+    except RuntimeError as error:  # torch compares the shapes, transformers does not
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise SycoError(
+            f"{source.name}: its tensors are not those of its own configuration: {lines[-1]:.300}",
+            "Fetch the file again",
+        ) from error
+    fresh.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

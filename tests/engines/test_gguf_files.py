@@ -97,6 +97,19 @@ def test_weights_that_are_not_the_models_are_refused(tmp_path, changes, message)
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"num_hidden_layers": 2_000_000}, "says num_hidden_layers: 2,000,000, the weights have 21 tensors"),
+        ({"hidden_size": 4096}, "not those of its own configuration: size mismatch for .*600, 64.*600, 4096"),
+    ],
+)
+def test_a_file_whose_configuration_is_not_that_of_its_tensors_is_one_line(tmp_path, config, message):
+    with pytest.raises(SycoError, match=message) as caught:
+        gguf_files.import_model(tiny_gguf.make(tmp_path, config=config), tmp_path / "imported")
+    assert "\n" not in str(caught.value)
+
+
 def test_a_target_with_anything_of_others_and_a_full_disk_are_refused(tmp_path, monkeypatch):
     source, target = tiny_gguf.make(tmp_path), tmp_path / "imported"
     gguf_files.import_model(source, target)

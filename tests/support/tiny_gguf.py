@@ -16,15 +16,19 @@ NAMES = {
 }  # fmt: skip
 
 
-def make(folder: Path, architecture: str = "llama", kind: Kind = Kind.F32, **changes: np.ndarray | None) -> Path:
+def make(
+    folder: Path, architecture: str = "llama", kind: Kind = Kind.F32, config: dict[str, int] | None = None,
+    **changes: np.ndarray | None,
+) -> Path:  # fmt: skip
     """`folder`/model (a tiny chat Llama) written as `folder`/tiny.gguf, whose path is returned.
 
-    `kind` is the type of its matrices; `changes` are tensors by name (dots as __) to replace, to add, or to leave out.
+    `kind` is the type of its matrices; `changes` are tensors by name (dots as __) to replace, to add, or to leave out,
+    and `config` what the file says of itself otherwise than the model's config.json.
     """
     import safetensors.numpy
 
     tiny_models.make(folder / "model", chat=True)
-    config = json.loads((folder / "model" / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((folder / "model" / "config.json").read_text(encoding="utf-8")) | (config or {})
     target = folder / "tiny.gguf"
     writer = gguf.GGUFWriter(target, architecture)
     writer.add_name("Tiny")
