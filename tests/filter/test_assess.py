@@ -9,8 +9,9 @@ from syco_data.engines import scoring
 from syco_data.errors import SycoError
 from syco_data.filter import assess, development, questions
 from syco_data.probes.held_out import leak_key
+from syco_data.prompts import transcripts
 from syco_data.sources import SOURCES
-from tests.filter.support import chosen, prompts, scored
+from tests.filter.support import chosen, decide, prompts, scored
 from tests.support import fake_engine
 from tests.support.tables_for_tests import shared_build
 
@@ -92,3 +93,28 @@ def test_no_row_left_is_one_line():
     none = pl.LazyFrame(schema={"split": pl.String, "input": pl.String})
     with pytest.raises(SycoError, match="no held-out row is left"):
         development.build({"sst2": held_out}, none, inputs.lazy(), made.settings)
+
+
+def test_a_model_for_which_all_prompts_are_too_long_has_answered_nothing(monkeypatch):
+    def collect(requests, model, settings, engine):
+        return scoring.Collected(pl.DataFrame(schema=schemas.SCORES.columns), 0, len(requests), 9, 2.0)
+
+    monkeypatch.setattr(scoring, "collect", collect)
+    monkeypatch.setattr(scoring, "pending", lambda *_: scoring.Pending(None, None, []))
+    ways = assess.compare(prompts(40), fake_engine.MODEL, assess.every_way(chosen("answered")), None)
+    assert {(way.overall.rows, way.overall.interval, way.overall.purity) for way in ways} == {(0, (0.0, 1.0), None)}
+
+
+def test_what_is_known_without_the_input_is_taken_off_by_batch_calibration():
+    """Three of four rows have one label, and the model always names it: that is no knowledge of a text."""
+    df = of_two_labels(400).with_columns(polarity=pl.lit("is"), template=pl.lit("plain"))
+    df = df.with_columns(truth=(pl.col("label") == 0) == (pl.Series(range(400)) % 8 < 6))
+    df = df.with_columns(answer=pl.when("truth").then(pl.lit("(A)")).otherwise(pl.lit("(B)")))  # (A) is Agree
+    both = (df["stripped_prompt"], df.select(transcripts.swap_options(pl.col("stripped_prompt"))).to_series())
+    agrees = {text: label == 0 for texts in both for text, label in zip(texts, df["label"], strict=True)}
+    kept = {}
+    for calibrate in ("order", "batch"):
+        way = chosen("averaged", calibrate=calibrate)
+        table = decide(df, lambda text, swapped: (-0.1, -3.0) if agrees[text] != swapped else (-3.0, -0.1), way).table
+        kept[calibrate] = int(table["known"].sum())
+    assert kept == {"order": 300, "batch": 0}
