@@ -13,9 +13,9 @@ def main(settings: Settings, model: str) -> Summary:
     probes = tables.read(PROBES / "probes.parquet", schemas.PROBES)
     resolved = models.open(model, settings)
     subject = answers.Subject(model, answers.BASE, resolved)
-    found = results.of(probes, subject, settings, base=None)
-    results.write(found, ANSWERS / model / subject.arm, EVALUATION / model / f"{subject.arm}.json")
-    return Summary(counted(len(found.answers), "probe"), f"{found.answers['choice'].count():,} answered")
+    results_of = results.of(probes, subject, settings, base=None)
+    results.write(results_of, ANSWERS / model / subject.arm, EVALUATION / model / f"{subject.arm}.json")
+    return Summary(counted(len(results_of.answers), "probe"), f"{results_of.answers['choice'].count():,} answered")
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ def main(settings: Settings) -> Summary:
         key: tables.read(path, schemas.raw(SOURCES[key])).filter(pl.col("split") == SOURCES[key].train)
         for key, path in places.raw.items()
     }
-    built = claims.build(raw, settings.claims, settings.seed)
-    tables.write(built.kept, schemas.CLAIMS, places.claims)
-    tables.write(built.dropped, schemas.DROPPED_ROWS, places.dropped_rows)
+    claims_built = claims.build(raw, settings.claims, settings.seed)
+    tables.write(claims_built.kept, schemas.CLAIMS, places.claims)
+    tables.write(claims_built.dropped, schemas.DROPPED_ROWS, places.dropped_rows)
     rows = sum(map(len, raw.values()))
-    return Summary(counted(rows, "row"), counted(len(built.kept), "claim"), built.dropped["reason"])
+    return Summary(counted(rows, "row"), counted(len(claims_built.kept), "claim"), claims_built.dropped["reason"])
 
 
 if __name__ == "__main__":

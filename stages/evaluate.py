@@ -15,9 +15,9 @@ def main(settings: Settings, model: str, arm: str) -> Summary:
     with adapters.whole(TUNED / model / arm, lambda: models.open(model, settings)) as folder:
         tuned = settings.models[model].model_copy(update={"source": str(folder), "revision": None})
         subject = answers.Subject(model, arm, models.resolve(f"{model}/{arm}", tuned, REFERENCE, settings.hub))
-        found = results.of(probes, subject, settings, base=results.read(ANSWERS / model / answers.BASE))
-    results.write(found, ANSWERS / model / arm, EVALUATION / model / f"{arm}.json")
-    return Summary(counted(len(found.answers), "probe"), f"{found.answers['choice'].count():,} answered")
+        results_of = results.of(probes, subject, settings, base=results.read(ANSWERS / model / answers.BASE))
+    results.write(results_of, ANSWERS / model / arm, EVALUATION / model / f"{arm}.json")
+    return Summary(counted(len(results_of.answers), "probe"), f"{results_of.answers['choice'].count():,} answered")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ def main(settings: Settings) -> Summary:
         for chunk in built.chunks():
             out.append(chunk)
     tables.write(built.dropped, schemas.NOT_SAMPLED, places.not_sampled)
-    made = counted(len(built.candidates), "prompt")
-    return Summary(counted(len(claims), "claim"), made, built.dropped["reason"])
+    summary = counted(len(built.candidates), "prompt")
+    return Summary(counted(len(claims), "claim"), summary, built.dropped["reason"])
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from syco_data.settings import Settings
 def main(settings: Settings) -> Summary:
     previous = settings.release.previous
     before = None if previous is None else Path(previous)
-    done = publishing.as_configured(RELEASE, settings.publish, before, settings.hub)
-    print("\n".join(done.lines()))
-    files.write(RECEIPT, done.to_json())
-    dry = isinstance(done, publishing.Plan)
-    return Summary(f"version {done.version}", "a dry run" if dry else f"published as {done.tag}")
+    outcome = publishing.as_configured(RELEASE, settings.publish, before, settings.hub)
+    print("\n".join(outcome.lines()))
+    files.write(RECEIPT, outcome.to_json())
+    dry = isinstance(outcome, publishing.Plan)
+    return Summary(f"version {outcome.version}", "a dry run" if dry else f"published as {outcome.tag}")
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ STAGES = ("acquire", "claims", "prompts", "probes", "reference", "filter", "sele
 
 
 def main(settings: Settings) -> Summary:
-    made = release.FinishedBuild(
+    build = release.FinishedBuild(
         tables=build_tables(settings),
         reports=CHECKS,
         provenance={key: provenance.read(RAW / key / "provenance.json") for key in settings.participating()},
         models={name: model_record.read(VERDICTS / name) for name in settings.build.models},
         git=environment.commit_of(Path(), code()),
     )
-    built = release.write_release(made, settings, RELEASE, diffing.bump)
+    built = release.write_release(build, settings, RELEASE, diffing.bump)
     rows = sum(file.as_table.rows for file in built.tables)
     return Summary(counted(rows, "row"), f"version {built.version} with {counted(len(built.tables), 'table')}")
 

@@ -17,13 +17,13 @@ def main(settings: Settings, model: str, arm: str) -> Summary:
     )
     arms = [settings.arms[name] for name in settings.build.arms]
     size = select.matched_size(candidates, arms, settings.select.rows)
-    chosen = select.select(candidates, settings.arms[arm], size)
+    selected = select.select(candidates, settings.arms[arm], size)
     texts = tables.read(places.prompts, schemas.PROMPTS, select.text_columns(settings.arms[arm]))
-    rows = select.train_rows(chosen.kept, texts, settings.arms[arm])
+    rows = select.train_rows(selected.kept, texts, settings.arms[arm])
     tables.write(rows, schemas.TRAIN, places.train[model, arm])
-    tables.write(chosen.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[model, arm])
-    made = counted(len(rows), "training row")
-    return Summary(counted(len(candidates), "prompt"), made, chosen.dropped["reason"])
+    tables.write(selected.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[model, arm])
+    summary = counted(len(rows), "training row")
+    return Summary(counted(len(candidates), "prompt"), summary, selected.dropped["reason"])
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ for topic, commands in TOPICS.items():
             app.command(name, rich_help_panel=topic)(command)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(show: bool) -> None:
+    if show:
         typer.echo(f"{NAME} {syco_data.__version__}")
         raise typer.Exit
 

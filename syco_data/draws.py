@@ -87,14 +87,14 @@ def draw_by_id(ids: pl.Series, seed: int, purpose: str, count: int = LANES) -> D
     keys = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
     steps = np.arange(1, -(-count // 2) + 1, dtype=np.uint64) * _GOLDEN
     lanes = np.empty((len(ids), 2 * len(steps)), dtype=np.uint32, order="F")
-    done = 0
+    finished = 0
     for high, low in _words(ids):
         start = mix(mix(high ^ keys[0]) ^ low ^ keys[1])
         for number, step in enumerate(steps):
             drawn = mix(start + step)
-            lanes[done : done + len(start), 2 * number] = drawn & np.uint64(0xFFFFFFFF)
-            lanes[done : done + len(start), 2 * number + 1] = drawn >> np.uint64(32)
-        done += len(start)
+            lanes[finished : finished + len(start), 2 * number] = drawn & np.uint64(0xFFFFFFFF)
+            lanes[finished : finished + len(start), 2 * number + 1] = drawn >> np.uint64(32)
+        finished += len(start)
     return Draws(lanes[:, :count])
 
 
@@ -117,7 +117,7 @@ def _words(ids: pl.Series) -> Iterator[np.ndarray]:
 
 def _bytes(ids: pl.Series) -> bytes:
     with suppress(ValueError):
-        found = bytes.fromhex(ids.str.join("").item())
-        if (ids.str.len_bytes() == 32).all() and len(found) == 16 * len(ids):
-            return found
+        content = bytes.fromhex(ids.str.join("").item())
+        if (ids.str.len_bytes() == 32).all() and len(content) == 16 * len(ids):
+            return content
     raise SycoError(f"an id is not 32 hex digits; the first ones are {ids.head(3).to_list()}", "Build again: dvc repro")

@@ -46,8 +46,8 @@ class Repository:
         # Git reads a name that begins with a hyphen as an option, and `^name` as all but that commit.
         if not revision or revision.startswith(("-", "^")) or "\0" in revision:
             return None
-        done = _run(self.folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        return _one_commit(done.stdout) if done.returncode == 0 else None
+        result = _run(self.folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        return _one_commit(result.stdout) if result.returncode == 0 else None
 
     def last_commit(self, paths: Iterable[str]) -> str | None:
         """The last commit of HEAD that touched one of these paths of `folder`; None where there is none.
@@ -71,13 +71,13 @@ class Repository:
 
         The content counts, modes do not, and neither do marks that somebody put on files of the index.
         """
-        named = sorted(paths)
+        ordered = sorted(paths)
         with TemporaryDirectory(prefix="syco-git-") as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._asked("read-tree", "HEAD", environment=index)
             command = ("status", "--porcelain", "-z", "--untracked-files=all", "--ignored=matching", "--no-renames")
-            states = self._asked(*command, "--", *named, environment=index).split("\0")
-        ignored = {f"!! {self.prefix}{path}" for path in named}
+            states = self._asked(*command, "--", *ordered, environment=index).split("\0")
+        ignored = {f"!! {self.prefix}{path}" for path in ordered}
         return any(state and (not state.startswith("!!") or state in ignored) for state in states)
 
     def _ends(self) -> set[str]:
@@ -92,10 +92,10 @@ class Repository:
         return any(line.startswith("parent ") for line in head.splitlines())
 
     def _asked(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-        done = _run(self.folder, *arguments, environment=environment)
-        if done.returncode != 0:
-            raise _error(done.stderr)
-        return done.stdout.strip("\n")
+        result = _run(self.folder, *arguments, environment=environment)
+        if result.returncode != 0:
+            raise _error(result.stderr)
+        return result.stdout.strip("\n")
 
 
 class CutShort(SycoError):
@@ -111,10 +111,10 @@ def repository(folder: Path) -> Repository | None:
     mark = next((mark for mark in marks if mark.is_file() or (mark.is_dir() and any(mark.iterdir()))), None)
     if mark is None:
         return None
-    done = _run(folder, "rev-parse", "--show-prefix")
-    if done.returncode != 0:
-        raise _error(done.stderr)
-    return Repository(folder, done.stdout.removesuffix("\n"))
+    result = _run(folder, "rev-parse", "--show-prefix")
+    if result.returncode != 0:
+        raise _error(result.stderr)
+    return Repository(folder, result.stdout.removesuffix("\n"))
 
 
 def without_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -143,11 +143,11 @@ def _run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = 
 def _error(words: str) -> SycoError:
     """Git's own words in one line; what it proposes is the hint."""
     lines = [line.strip() for line in words.splitlines() if line.strip() and not line.startswith("hint:")]
-    said = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "it failed")
+    reason = next((line for line in lines if line.startswith("fatal:")), lines[0] if lines else "it failed")
     hint = next((line for line in lines if line.startswith("git config ")), None)
     if hint is None and any(word in words for word in _PARTIAL):
         hint = "This clone lacks a part of the history: git fetch --refetch --filter=blob:none"
-    return SycoError(f"git: {said.removeprefix('fatal:').strip()}", hint)
+    return SycoError(f"git: {reason.removeprefix('fatal:').strip()}", hint)
 
 
 def _one_commit(words: str) -> str:

@@ -31,15 +31,15 @@ def listed(text: str) -> list[str]:
 
 def imported(script: Path, root: Path) -> set[str]:
     """Paths, relative to `root`, of every module of the project that a script needs (itself left out)."""
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting = [script]
     while waiting:
         for path in _modules(waiting.pop(), root):
             name = path.relative_to(root).as_posix()
-            if name not in found and not name.startswith(WITHOUT_EFFECT):
-                found.add(name)
+            if name not in modules and not name.startswith(WITHOUT_EFFECT):
+                modules.add(name)
                 waiting.append(path)
-    return found
+    return modules
 
 
 def _modules(script: Path, root: Path) -> set[Path]:

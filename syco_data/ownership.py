@@ -91,8 +91,8 @@ def replacing(target: Path, hint: str, listing: Listing | None = None, kind: str
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(target)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-        with (work / MARK).open("w", encoding="utf-8") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with (work / MARK).open("w", encoding="utf-8") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX)
             fresh = work / "new"
             fresh.mkdir()
             with files.disk_errors(target):
@@ -128,8 +128,8 @@ def _clear_leftovers(target: Path) -> None:
         with suppress(OSError):
             if leftover.is_symlink() or not (leftover / MARK).is_file():
                 continue
-            with (leftover / MARK).open("r+", encoding="utf-8") as held:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with (leftover / MARK).open("r+", encoding="utf-8") as mark:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if (leftover / OLD).is_dir() and not os.path.lexists(target):
                     (leftover / OLD).rename(target)
                 shutil.rmtree(leftover)

@@ -75,41 +75,41 @@ def _balance(judged: pl.DataFrame) -> pl.DataFrame:
         partners=pl.col("truth").n_unique().over(*CELL, "place"), pair=pl.col("rank").min().over(*CELL, "place")
     )
     excess = pl.when(pl.col("partners") < 2).then(pl.lit("balance"))
-    found = paired.select("prompt_id", excess=excess, pair="pair")
+    excesses = paired.select("prompt_id", excess=excess, pair="pair")
     return (
-        judged.join(found, on="prompt_id", how="left", maintain_order="left")
+        judged.join(excesses, on="prompt_id", how="left", maintain_order="left")
         .with_columns(why=pl.coalesce("why", "excess"), turn=pl.coalesce("pair", "turn"))
         .drop("excess", "pair")
     )
 
 
-def matched_size(candidates: pl.DataFrame, arms: list[Arm], wanted: int | Literal["matched"]) -> int:
+def matched_size(candidates: pl.DataFrame, arms: list[Arm], rows: int | Literal["matched"]) -> int:
     """Rows that every arm can give, an even number; or the size asked for, if every arm can give it.
 
     Raises `SycoError` for more than there are, and for an odd number where an arm holds pairs.
     """
     available = min(eligible(candidates, arm)["why"].null_count() for arm in arms)
-    if wanted == "matched":
+    if rows == "matched":
         return available - available % 2
-    if wanted > available:
+    if rows > available:
         raise SycoError(
-            f"select.rows asks for {wanted:,} rows, the smallest arm has {available:,}",
+            f"select.rows asks for {rows:,} rows, the smallest arm has {available:,}",
             "Lower select.rows, set it to 'matched', or raise prompts.rows",
         )
-    if wanted % 2 and any(arm.balanced for arm in arms):
+    if rows % 2 and any(arm.balanced for arm in arms):
         raise SycoError(
-            f"select.rows asks for {wanted:,} rows, and a balanced arm holds pairs of a true and a false claim",
-            f"Set select.rows to an even number such as {wanted - 1:,}",
+            f"select.rows asks for {rows:,} rows, and a balanced arm holds pairs of a true and a false claim",
+            f"Set select.rows to an even number such as {rows - 1:,}",
         )
-    return wanted
+    return rows
 
 
 def select(candidates: pl.DataFrame, arm: Arm, size: int) -> Selected:
     """The `size` first eligible prompts of an arm by turn; the rest dropped with reasons."""
     judged = eligible(candidates, arm)
     open_rows = judged.filter(pl.col("why").is_null()).sort("turn", "rank")
-    taken = open_rows.head(size).select("prompt_id", taken=pl.lit(True))
-    judged = judged.join(taken, on="prompt_id", how="left", maintain_order="left").with_columns(
+    selected = open_rows.head(size).select("prompt_id", taken=pl.lit(True))
+    judged = judged.join(selected, on="prompt_id", how="left", maintain_order="left").with_columns(
         pl.col("taken").fill_null(False)
     )
     reason = pl.coalesce("why", pl.lit("not_sampled"))

@@ -154,8 +154,8 @@ class TableWriter:
         self._stop()
         if self._file is not None:
             self._file.close()
-        with self._temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        with self._temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         self._temporary.replace(self._target)
 
     def discard(self) -> None:

@@ -102,14 +102,14 @@ def rows_findings(source: Source, split: str, rows: pl.DataFrame) -> list[Findin
     for name in (*source.text_columns, "label"):
         if nulls := rows[name].null_count():
             first = rows.filter(pl.col(name).is_null())["row"][0]
-            found = f"{nulls:,} nulls, the first in row {first}"
-            findings.append(Finding(f"split {split!r}: column {name!r} holds nulls", found, "a value in every row"))
+            count = f"{nulls:,} nulls, the first in row {first}"
+            findings.append(Finding(f"split {split!r}: column {name!r} holds nulls", count, "a value in every row"))
     unknown = rows.filter(~pl.col("label").is_between(UNLABELLED, len(source.labels) - 1))
     if len(unknown):
         ids = ", ".join(map(str, unknown["label"].unique().sort().head(5)))
-        found = f"{ids} in {len(unknown):,} rows, the first in row {unknown['row'][0]}"
+        count = f"{ids} in {len(unknown):,} rows, the first in row {unknown['row'][0]}"
         valid = f"0 to {len(source.labels) - 1}, or {UNLABELLED} for unlabelled"
-        findings.append(Finding(f"split {split!r}: unknown label id", found, valid))
+        findings.append(Finding(f"split {split!r}: unknown label id", count, valid))
     elif (rows["label"] == UNLABELLED).all():
         expected = f"a split with labels, as {split!r} was when the record was written"
         findings.append(Finding(f"split {split!r} has no labels", f"{UNLABELLED} in every row", expected))
@@ -158,8 +158,8 @@ def shown(path: Path) -> str:
 def _reason(error: SycoError, name: str) -> str:
     """Why a file is refused, without what a finding says beside it."""
     reason = str(error).removeprefix(name).lstrip(": ")
-    for said in ("cannot be read: ", "is not read: ", f"is not {_WHOLE}: "):
-        reason = reason.removeprefix(said)
+    for start in ("cannot be read: ", "is not read: ", f"is not {_WHOLE}: "):
+        reason = reason.removeprefix(start)
     return reason[:_LONGEST_REASON]
 
 
@@ -203,8 +203,8 @@ def _name_findings(source: Source, stated: tuple[Statement, ...]) -> list[Findin
     """Every place that names labels must agree with the record, and at least one place must name them."""
     expected = label_names.expected(source)
     if not stated:
-        found = "neither `huggingface` metadata in the Parquet files nor a README.md with `dataset_info:`"
-        return [Finding(f"upstream names no labels for column {source.label_column!r}", found, expected)]
+        missing = "neither `huggingface` metadata in the Parquet files nor a README.md with `dataset_info:`"
+        return [Finding(f"upstream names no labels for column {source.label_column!r}", missing, expected)]
     wrong = [statement for statement in stated if not statement.agrees_with(source)]
     return [Finding(f"label names differ in {one.where}", _listed(one.names), expected) for one in wrong]
 

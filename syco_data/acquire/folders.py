@@ -73,5 +73,5 @@ def _commit_of(folder: Path, name: str) -> str | None:
     if not record.is_file() or not (folder / name).is_file():
         return None
     commit, recorded, *_ = [*files.read(record, _RECORD).decode(errors="replace").split(), "", ""]
-    known = COMMIT.fullmatch(commit) and _SHA256.fullmatch(recorded)
-    return commit if known and files.sha256(folder / name) == recorded else None
+    is_recorded = COMMIT.fullmatch(commit) and _SHA256.fullmatch(recorded)
+    return commit if is_recorded and files.sha256(folder / name) == recorded else None

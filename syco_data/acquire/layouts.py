@@ -60,11 +60,11 @@ def _hidden(path: str) -> bool:
 def _folders(paths: list[str], split: str) -> dict[str, list[_Shard]]:
     """The split's files by the folder that holds them ("." for the repository's root)."""
     pattern = re.compile(rf"(?:(?P<folder>.+)/)?{re.escape(split)}{_SHARD}")
-    found: dict[str, list[_Shard]] = defaultdict(list)
+    folders: dict[str, list[_Shard]] = defaultdict(list)
     for path in paths:
         if match := pattern.fullmatch(path):
-            found[match["folder"] or "."].append(_shard(path, match))
-    return dict(found)
+            folders[match["folder"] or "."].append(_shard(path, match))
+    return dict(folders)
 
 
 def _shard(path: str, match: re.Match) -> _Shard:
@@ -102,8 +102,8 @@ def some(paths: Iterable[str], longest: int = 110) -> str:
     return ", ".join(short[:limit]) + more if short else "nothing"
 
 
-def _error(source: Source, what: str, found: str, expected: str) -> SycoError:
+def _error(source: Source, what: str, actual: str, expected: str) -> SycoError:
     return SycoError(
-        f"source '{source.key}': {what} (found: {found}; expected: {expected}). Nothing was written",
+        f"source '{source.key}': {what} (found: {actual}; expected: {expected}). Nothing was written",
         f"To see more: python -m syco_data sources check {source.key}",
     )

@@ -29,17 +29,17 @@ def assess(
     from syco_data.filter import assess as assessing
     from syco_data.filter import development
 
-    given = project.load()
+    settings = project.load()
     if rows is not None:
-        given = given.model_copy(update={"filter": given.filter.model_copy(update={"assess_rows": rows})})
-    sources = [key for key, choice in given.sources.items() if choice.licence != "exclude"]
+        settings = settings.model_copy(update={"filter": settings.filter.model_copy(update={"assess_rows": rows})})
+    sources = [key for key, choice in settings.sources.items() if choice.licence != "exclude"]
     places = Tables.below(DATA, sources, (), ())
     for path in (*places.raw.values(), places.claims, places.probes):
         if not path.is_file():
             raise SycoError(f"models assess: there is no {path}", "Build it: dvc repro prompts probes")
-    model = models.open(name, given)
-    prompts = development.of_build(places, given)
-    ways = assessing.compare(prompts, model, assessing.every_way(given.filter), given.engines)
+    model = models.open(name, settings)
+    prompts = development.of_build(places, settings)
+    ways = assessing.compare(prompts, model, assessing.every_way(settings.filter), settings.engines)
     output.show(_by_source(name, len(prompts), ways), _overall(ways))
     best = assessing.best(ways).settings
     typer.echo(

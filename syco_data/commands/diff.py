@@ -62,15 +62,15 @@ def diff(
     _check_target("--rows", rows)
     limits.start(context, time_limit, RETRY.total)
     with diffing.opened(a, b) as sides:
-        found = diffing.compare(*sides, level)
+        comparison = diffing.compare(*sides, level)
         if examples and (json or html):
-            found = exporting.with_examples(found, examples)
+            comparison = exporting.with_examples(comparison, examples)
         if rows:
-            _write_rows(found, rows)
+            _write_rows(comparison, rows)
     if html:
-        files.write(html, html_page.render(found.diff).encode(errors="replace"))
-    _print(found.diff, json, md)
-    if not found.diff.same:
+        files.write(html, html_page.render(comparison.diff).encode(errors="replace"))
+    _print(comparison.diff, json, md)
+    if not comparison.diff.same:
         raise typer.Exit(1)
 
 
@@ -88,22 +88,22 @@ def _check_target(option: str, target: Path | None) -> None:
         raise SycoError(f"{option} {target}: {error.strerror or error}", "Name another file") from error
 
 
-def _write_rows(found: "Comparison", target: Path) -> None:
+def _write_rows(comparison: "Comparison", target: Path) -> None:
     from syco_data.diff import exporting
 
     try:
-        count = exporting.write_rows(found, target)
+        count = exporting.write_rows(comparison, target)
     except OSError as error:
         raise SycoError(f"{target} could not be written: {error.strerror or error}") from error
     typer.echo(f"{target}: {counted(count, 'row')}", err=True)
 
 
-def _print(found: "Diff", json: bool, md: bool) -> None:
+def _print(comparison: "Diff", json: bool, md: bool) -> None:
     from syco_data.diff import terminal
 
     if json:
-        typer.echo(found.to_json(), nl=False)
+        typer.echo(comparison.to_json(), nl=False)
     elif md:
-        typer.echo(terminal.markdown(found), nl=False)
+        typer.echo(terminal.markdown(comparison), nl=False)
     else:
-        terminal.show(found, output.console(markup=True))
+        terminal.show(comparison, output.console(markup=True))

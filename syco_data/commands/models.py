@@ -27,10 +27,10 @@ Names = Annotated[
 @app.command("list")
 def list_models() -> None:
     """Lists every record of `models:` in params.yaml."""
-    given = project.load()
+    settings = project.load()
     table = output.table("name", "source", "revision", "prompt style", "dtype", "in the build")
-    for name, record in given.models.items():
-        built = "yes" if name in given.build.models else "no"
+    for name, record in settings.models.items():
+        built = "yes" if name in settings.build.models else "no"
         table.add_row(name, record.source, record.revision or "-", record.prompt_style, record.dtype, built)
     output.show(table)
 
@@ -41,12 +41,12 @@ def check(context: typer.Context, names: Names = None, time_limit: TimeLimit = N
 
     Every tensor of its architecture is there and no other, and its tokenizer and chat template work.
     """
-    given = project.load()
-    limits.start(context, time_limit, given.hub.total)
-    for name in names or given.models:
-        model = models.open(name, given)
+    settings = project.load()
+    limits.start(context, time_limit, settings.hub.total)
+    for name in names or settings.models:
+        model = models.open(name, settings)
         unchecked = _check(name, model.folder, model.style)
-        what = "commit" if models.named(name, given).is_on_hub else "digest of weights and configuration"
+        what = "commit" if models.named(name, settings).is_on_hub else "digest of weights and configuration"
         typer.echo(
             f"{name}: complete; {what} {model.commit}, prompt style {model.style}, dtype {_dtype(name, model)}, "
             f"longest text {counted(model.positions, 'token') if model.positions else 'not stated'}"
@@ -131,7 +131,7 @@ def add(
 @app.command("lock")
 def lock(context: typer.Context, names: Names = None, dry_run: DryRun = False, time_limit: TimeLimit = None) -> None:
     """Locks models alone: writes the commit behind each revision into params.yaml."""
-    given = project.load()
+    settings = project.load()
     for name in names or ():
-        models.named(name, given)
+        models.named(name, settings)
     run(context, time_limit, [f"models.{name}" for name in names] if names else ["models"], dry_run=dry_run)

@@ -32,10 +32,12 @@ def show(*parts: RenderableType) -> None:
 
 def table(*headings: str, right: Iterable[str] = (), title: str | None = None) -> Table:
     """A table without frames, so that 80 columns hold a lot; `right` names the columns of numbers."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="bold")
+    rich_table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left", title_style="bold"
+    )
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    return made
+        rich_table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    return rich_table
 
 
 def safe(text: str) -> str:

@@ -26,11 +26,11 @@ _MARK = re.compile(r"^# Profile in use: (\S+)$", re.M)
 
 
 def names() -> list[str]:
-    found = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    if not found:
+    stems = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if not stems:
         project.require()
         raise SycoError(f"there is no profile in {FOLDER}/", f"Bring them back: git checkout -- {FOLDER}")
-    return found
+    return stems
 
 
 def _check_name(name: str) -> None:

@@ -47,10 +47,10 @@ def load() -> settings.Settings:
 
 def path(text: str) -> Path:
     """A path that the user gave, relative to the folder that they are in; seen from the project's root."""
-    given = Path(text).expanduser()
-    if not _started or given.is_absolute():
-        return given
-    return _started[0] / given
+    place = Path(text).expanduser()
+    if not _started or place.is_absolute():
+        return place
+    return _started[0] / place
 
 
 def path_or_name(text: str) -> str:

@@ -53,5 +53,5 @@ def publish(
     target = publishing.Target(to, kind.value, private=not public)
     retry = settings.load().hub if settings.PARAMS.exists() else RETRY
     limits.start(context, time_limit, retry.total)
-    done = (publishing.dry_run if dry_run else publishing.publish)(upload, target, retry)
-    typer.echo("\n".join(done.lines()))
+    outcome = (publishing.dry_run if dry_run else publishing.publish)(upload, target, retry)
+    typer.echo("\n".join(outcome.lines()))

@@ -25,8 +25,8 @@ def pull(
 
     logs.start(verbose)
     limits.start(context, time_limit, RETRY.total)
-    done = pulling.pull(Address.parse(release), to)
+    pulled = pulling.pull(Address.parse(release), to)
     typer.echo(
-        f"{done.folder}: {done.address}, commit {done.commit}, {counted(done.files, 'file')}, "
-        f"{counted(done.rows, 'row')}, all verified"
+        f"{pulled.folder}: {pulled.address}, commit {pulled.commit}, {counted(pulled.files, 'file')}, "
+        f"{counted(pulled.rows, 'row')}, all verified"
     )

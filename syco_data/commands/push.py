@@ -44,8 +44,8 @@ def push(
         path = Path(temporary) / model_cards.CARD
         files.write(path, card)
         upload = uploads.of_folder(folder, version or data.version, {model_cards.CARD: path}, out_folders.CHECKPOINTS)
-        done = (publishing.dry_run if dry_run else publishing.publish)(upload, target, retry)
-    typer.echo("\n".join(done.lines()))
+        outcome = (publishing.dry_run if dry_run else publishing.publish)(upload, target, retry)
+    typer.echo("\n".join(outcome.lines()))
 
 
 def _results(root: Path, model: str, arm: str):

@@ -33,11 +33,11 @@ def restore(
 
     checked = verification.require(folder)
     restoring.check_target(folder, to, checked.release)
-    chosen = restoring.recipe(
+    recipe = restoring.recipe(
         checked.release, folder, restoring.Places(*(str(path) if path else None for path in (sources, surveys)))
     )
-    raw = restoring.raw_rows(checked.release, chosen)
-    texts = restoring.texts(restoring.training(raw), restoring.materials(raw, chosen), chosen)
+    raw = restoring.raw_rows(checked.release, recipe)
+    texts = restoring.texts(restoring.training(raw), restoring.materials(raw, recipe), recipe)
     whole = restoring.restore(folder, to, texts)
     rows = sum(file.as_table.withheld_rows for file in checked.release.tables)
     typer.echo(f"{to}: version {whole.version}, texts of {counted(rows, 'row')} are back, all verified")

@@ -29,9 +29,9 @@ def results(
 ) -> None:
     """Prints rates in percent with their intervals: a line for each arm, the untuned model (`base`) first."""
     # Folders of arms that the build no longer names are of other data and settings.
-    given = project.load()
-    _refuse([model], list(given.models), "model")
-    built = [BASE, *sorted(given.build.arms)]
+    settings = project.load()
+    _refuse([model], list(settings.models), "model")
+    built = [BASE, *sorted(settings.build.arms)]
     rates = {name: _rates(path) for name in built if (path := ANSWERS / model / name / "metrics.parquet").is_file()}
     if not rates:
         raise SycoError(

@@ -94,20 +94,20 @@ def gc(
 ) -> None:
     """Removes scores of models that params.yaml does not name, or that have changed since, damaged files and what
     killed writers left."""
-    chosen, root = project.load(), _root(store)
-    known = {
-        (found.commit, found.tokenizer)
-        for found in (models.open(name, chosen, weights=False) for name in chosen.models)
+    settings, root = project.load(), _root(store)
+    models_of_project = {
+        (model.commit, model.tokenizer)
+        for model in (models.open(name, settings, weights=False) for name in settings.models)
     }
     abouts = {folder.name: scores.state(folder, check=False).about for folder in scores.partitions(root)}
-    keep = {name for name, about in abouts.items() if (about.get("model"), about.get("tokenizer")) in known}
-    found = scores.rubbish(root, keep)
-    for path in found:
+    keep = {name for name, about in abouts.items() if (about.get("model"), about.get("tokenizer")) in models_of_project}
+    rubbish = scores.rubbish(root, keep)
+    for path in rubbish:
         typer.echo(f"{path.relative_to(root)}{_what(abouts.get(path.name))}")
-    if not found:
+    if not rubbish:
         typer.echo("nothing to remove")
-    elif yes or _confirmed(len(found)):
-        for path in found:
+    elif yes or _confirmed(len(rubbish)):
+        for path in rubbish:
             if foreign := scores.remove(path):
                 typer.echo(f"{path.relative_to(root)} stays: it holds {foreign}, which is not of the store")
 

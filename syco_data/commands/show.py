@@ -37,11 +37,11 @@ def show(
     """Shows one claim or prompt with its source row, persona, verdicts and arms; or a probe with every arm's answer."""
     if data is None:
         project.require()
-    found = _gather(identity, data or DATA)
+    parts = _gather(identity, data or DATA)
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(parts, indent=2, ensure_ascii=False))
         return
-    for part, values in found.items():
+    for part, values in parts.items():
         table = output.table("", "", title=part)
         table.show_header = False
         for name, value in values.items():
@@ -77,11 +77,11 @@ def _answers(probe_id: str, data: Path) -> dict[str, dict[str, Any]]:
     paths = sorted((data / "answers").glob("*/*/answers.parquet"), key=lambda path: (path.parts[-2] != BASE, path))
     if not paths:
         return {"answers": {"none": "no arm is evaluated yet: dvc repro evaluate"}}
-    found: dict[str, dict[str, Any]] = {}
+    answers: dict[str, dict[str, Any]] = {}
     for path in paths:
         if row := _find(path, "probe_id", probe_id):
-            found.setdefault(f"answers of {path.parts[-3]}", {})[path.parts[-2]] = _answer(row)
-    return found or {"answers": {"none": "no arm was asked this probe: it is of the other split (evaluate.split)"}}
+            answers.setdefault(f"answers of {path.parts[-3]}", {})[path.parts[-2]] = _answer(row)
+    return answers or {"answers": {"none": "no arm was asked this probe: it is of the other split (evaluate.split)"}}
 
 
 def _answer(row: dict[str, Any]) -> str:
@@ -101,9 +101,9 @@ def _of_row(key: str, row: int, data: Path) -> dict[str, dict[str, Any]]:
     """A row of a source's training split, and what became of it."""
     if key not in SOURCES:
         raise SycoError(f"show: {unknown(key, SOURCES)}")
-    wanted = (pl.col("source") == key) & (pl.col("row") == row)
+    is_row = (pl.col("source") == key) & (pl.col("row") == row)
     claims, dropped = (
-        tables.scan(data / "claims" / name, schema).filter(wanted).collect()
+        tables.scan(data / "claims" / name, schema).filter(is_row).collect()
         for name, schema in (("claims.parquet", schemas.CLAIMS), ("dropped.parquet", schemas.DROPPED_ROWS))
     )
     if len(claims):
@@ -115,12 +115,12 @@ def _of_row(key: str, row: int, data: Path) -> dict[str, dict[str, Any]]:
 
 
 def _of_claim(claim: dict[str, Any], prompt: dict[str, Any] | None, data: Path) -> dict[str, dict[str, Any]]:
-    found = {"source row": _source_row(claim, data), "claim": claim}
+    parts = {"source row": _source_row(claim, data), "claim": claim}
     prompt = prompt or _find(data / "prompts" / "prompts.parquet", "claim_id", claim["claim_id"])
     if prompt is None:
-        return found | {"prompt": {"reason": "not_sampled"}}
-    found["prompt"] = prompt
-    return found | _verdicts(prompt["prompt_id"], data) | _arms(prompt["prompt_id"], data)
+        return parts | {"prompt": {"reason": "not_sampled"}}
+    parts["prompt"] = prompt
+    return parts | _verdicts(prompt["prompt_id"], data) | _arms(prompt["prompt_id"], data)
 
 
 def _find(path: Path, column: str, identity: str) -> dict[str, Any] | None:
@@ -140,27 +140,27 @@ def _find(path: Path, column: str, identity: str) -> dict[str, Any] | None:
 def _source_row(claim: dict[str, Any], data: Path) -> dict[str, Any]:
     source = SOURCES[claim["source"]]
     rows = tables.scan(data / "raw" / source.key / "rows.parquet", schemas.raw(source))
-    wanted = (pl.col("split") == source.train) & (pl.col("row") == claim["row"])
-    row = rows.filter(wanted).collect().row(0, named=True)
-    said = {} if claim["gold_label"] is None else {"label says": source.wording_of(claim["gold_label"])}
-    return {"Hub id": f"{source.hub_id} ({source.config})", **row, **said}
+    is_row = (pl.col("split") == source.train) & (pl.col("row") == claim["row"])
+    row = rows.filter(is_row).collect().row(0, named=True)
+    label = {} if claim["gold_label"] is None else {"label says": source.wording_of(claim["gold_label"])}
+    return {"Hub id": f"{source.hub_id} ({source.config})", **row, **label}
 
 
 def _verdicts(prompt_id: str, data: Path) -> dict[str, dict[str, Any]]:
-    found = {}
+    verdicts = {}
     for path in sorted((data / "verdicts").glob("*/verdicts.parquet")):
         row = _find(path, "prompt_id", prompt_id)
         if row:
-            found[f"verdict of {path.parent.name}"] = row
-    return found
+            verdicts[f"verdict of {path.parent.name}"] = row
+    return verdicts
 
 
 def _arms(prompt_id: str, data: Path) -> dict[str, dict[str, Any]]:
     """For each model and arm: in the training set, or the reason why not."""
-    found: dict[str, dict[str, Any]] = {}
+    arms: dict[str, dict[str, Any]] = {}
     for path in sorted((data / "train").glob("*/*/train.parquet")):
         dropped = _find(path.with_name("dropped.parquet"), "prompt_id", prompt_id)
         kept = _find(path, "prompt_id", prompt_id)
         place = "in the training set" if kept else f"dropped: {dropped['reason']}" if dropped else "unknown to this arm"
-        found.setdefault(f"arms of {path.parent.parent.name}", {})[path.parent.name] = place
-    return found
+        arms.setdefault(f"arms of {path.parent.parent.name}", {})[path.parent.name] = place
+    return arms

@@ -73,7 +73,7 @@ def print_comparisons(comparisons: Sequence[Comparison], origin: str) -> None:
 def _labels(one: Comparison) -> str:
     if not one.statements:
         return "own" if one.counts and not one.findings else "-"
-    return "differ" if any(not said.agrees_with(one.source) for said in one.statements) else "agree"
+    return "differ" if any(not statement.agrees_with(one.source) for statement in one.statements) else "agree"
 
 
 def print_details(one: Comparison) -> None:
@@ -90,18 +90,18 @@ def print_details(one: Comparison) -> None:
 
 def _label_table(one: Comparison) -> Table:
     """The record's accepted names beside each different list of names that was found."""
-    lists = {said.names: said.where for said in reversed(one.statements)}
+    lists = {statement.names: statement.where for statement in reversed(one.statements)}
     places = [f"in {where}".replace("/", "/\n") for where in lists.values()]
     table = output.table("  id", "in claims", "record expects", *places)
     labels = one.source.labels
     for number in range(max([len(labels), *map(len, lists)])):
-        known = labels[number] if number < len(labels) else None
-        said = [printable(names[number]) if number < len(names) else "(nothing)" for names in lists]
+        label = labels[number] if number < len(labels) else None
+        shown = [printable(names[number]) if number < len(names) else "(nothing)" for names in lists]
         cells = [
-            name if known and name in known.upstream else Text(f"{name}  differs", style="bold red") for name in said
+            name if label and name in label.upstream else Text(f"{name}  differs", style="bold red") for name in shown
         ]
-        expected = " or ".join(known.upstream) if known else "(nothing)"
-        table.add_row(f"  {number}", known.wording if known else "", expected, *cells)
+        expected = " or ".join(label.upstream) if label else "(nothing)"
+        table.add_row(f"  {number}", label.wording if label else "", expected, *cells)
     return table
 
 

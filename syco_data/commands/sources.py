@@ -43,12 +43,12 @@ def check(context: typer.Context, keys: Keys = None, time_limit: TimeLimit = Non
     from syco_data.commands import source_tables
     from syco_data.errors import CheckFailed
 
-    given = project.load()
-    chosen = acquire.chosen(keys or (), given)
-    waiting = track(chosen, "Comparing", console=Console(stderr=True), transient=True)
-    limits.start(context, time_limit, given.hub.total)
-    compared = [comparison.compare(source, given) for source in waiting]
-    source_tables.print_comparisons(compared, given.acquire.origin)
+    settings = project.load()
+    sources = acquire.chosen(keys or (), settings)
+    waiting = track(sources, "Comparing", console=Console(stderr=True), transient=True)
+    limits.start(context, time_limit, settings.hub.total)
+    compared = [comparison.compare(source, settings) for source in waiting]
+    source_tables.print_comparisons(compared, settings.acquire.origin)
     for one in compared:
         if keys or one.differs:
             source_tables.print_details(one)

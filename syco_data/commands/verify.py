@@ -22,17 +22,17 @@ def verify(
     """
     from syco_data.release import verification
 
-    done = verification.verify(folder)
-    if done.leftovers:
-        names = ", ".join(f"{printable(one.path)} ({one.left_by})" for one in done.leftovers)
+    verified = verification.verify(folder)
+    if verified.leftovers:
+        names = ", ".join(f"{printable(one.path)} ({one.left_by})" for one in verified.leftovers)
         typer.echo(f"Not of the release, and harmless: {names}. Remove it, or leave it", err=True)
-    if not done.problems:
+    if not verified.problems:
         # The manifest, too, is a file: `pull` counts alike.
-        files = counted(len(done.release.files) + 1, "file")
-        typer.echo(f"{folder}: version {done.release.version}, {files}, {counted(done.rows, 'row')}, all verified")
+        files, rows = counted(len(verified.release.files) + 1, "file"), counted(verified.rows, "row")
+        typer.echo(f"{folder}: version {verified.release.version}, {files}, {rows}, all verified")
         return
     table = output.table("file", "what is wrong")
-    for problem in done.problems:
+    for problem in verified.problems:
         table.add_row(printable(problem.path), printable(problem.what))
     output.show(table)
-    raise CheckFailed(f"{folder}: {counted(len(done.problems), 'problem')}", f"Get it again: {done.hint()}")
+    raise CheckFailed(f"{folder}: {counted(len(verified.problems), 'problem')}", f"Get it again: {verified.hint()}")

@@ -35,14 +35,14 @@ class Changes:
     def values(self, name: str) -> pl.DataFrame:
         """A column of both sides, as `<name>_a` and `<name>_b`, null where a side has no row or no such column."""
         views = {"a": self.a, "b": self.b}
-        held = {side: view for side, view in views.items() if view is not None and name in view.columns}
-        kind = next(iter(held.values())).kind(name) if held else pl.String()
+        present = {side: view for side, view in views.items() if view is not None and name in view.columns}
+        kind = next(iter(present.values())).kind(name) if present else pl.String()
         columns = []
         for side in views:
             index = self.frame[f"index_{side}"]
             values = (
-                held[side].column(name).gather(index)
-                if side in held
+                present[side].column(name).gather(index)
+                if side in present
                 else pl.repeat(None, len(index), dtype=kind, eager=True)
             )
             columns.append(values.alias(f"{name}_{side}"))
@@ -99,7 +99,7 @@ def described(changes: Changes, candidates: dict[str, View | None]) -> pl.DataFr
             place = _place_of(ids[f"prompt_id_{side}"], pool)
             others += [pool.column(name).gather(place).alias(f"{name}_of_{side}") for name in DESCRIPTION]
     whole = rows.hstack(others)
-    borrowed = {name: [pl.col(found) for found in (f"{name}_of_b", f"{name}_of_a") if found in whole.columns]
+    borrowed = {name: [pl.col(column) for column in (f"{name}_of_b", f"{name}_of_a") if column in whole.columns]
                 for name in DESCRIPTION}  # fmt: skip
     return whole.select("key", *(pl.coalesce(name, *others).alias(name) for name, others in borrowed.items()))
 

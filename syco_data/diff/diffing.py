@@ -212,9 +212,9 @@ class _Walk:
     def table(self, pair: _Pair) -> Compared:
         a, b = (self._views[side, file.path] if file else None for side, file in (("a", pair.a), ("b", pair.b)))
         changes = self._changes(pair, a, b)
-        known = changed_rows.described(changes, self._candidates)
-        decided = self._decide(pair.any, changes, known["claim_id"].alias("id"))
-        frame = changes.frame.hstack([*decided.get_columns(), *known.get_columns()])
+        described = changed_rows.described(changes, self._candidates)
+        decided = self._decide(pair.any, changes, described["claim_id"].alias("id"))
+        frame = changes.frame.hstack([*decided.get_columns(), *described.get_columns()])
         changes = Changes(changes.a, changes.b, changes.columns, frame)
         record = tallies.deep(a, b, changes, self._candidates)
         for view in (a, b):

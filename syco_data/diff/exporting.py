@@ -27,13 +27,13 @@ _OWN = {name: f"__{name}" for name in ("place", "change", "flags")}
 def write_rows(comparison: Comparison, target: Path) -> int:
     """Writes every row that differs as `schemas.CHANGES` and returns how many; whole or not at all."""
     ordered = sorted(comparison.tables, key=lambda table: (table.record.config, table.record.split))
-    written = 0
+    rows = 0
     with tables.writer(CHANGES, target) as out:
         for table in ordered:
             for chunk in _chunks(table):
                 out.append(chunk)
-                written += len(chunk)
-    return written
+                rows += len(chunk)
+    return rows
 
 
 def _chunks(table: Compared) -> Iterator[pl.DataFrame]:
@@ -59,14 +59,16 @@ def _values(changes: Changes, side: str) -> pl.Series:
     if view is None:
         return pl.repeat(None, len(frame), dtype=pl.String, eager=True)
     here = frame.filter(pl.col(f"index_{side}").is_not_null())
-    named = {flags: changes.column_names(flags) for flags in here["flags"].unique()}
+    columns_of = {flags: changes.column_names(flags) for flags in here["flags"].unique()}
     columns_read = (
-        view.columns if (here["change"] != "changed").any() else sorted({n for names in named.values() for n in names})
+        view.columns
+        if (here["change"] != "changed").any()
+        else sorted({n for names in columns_of.values() for n in names})
     )
     rows = view.rows(here[f"index_{side}"], columns_read).hstack(here.select("place", "change", "flags").rename(_OWN))
     encoded = [pl.DataFrame(schema={"place": pl.UInt32, "json": pl.String})]
     for (change, flags), part in rows.group_by(_OWN["change"], _OWN["flags"], maintain_order=True):
-        columns = named[flags] if change == "changed" else view.columns
+        columns = columns_of[flags] if change == "changed" else view.columns
         encoded.append(part.select(place=_OWN["place"], json=pl.struct(columns).struct.json_encode()))
     return frame.select("place").join(pl.concat(encoded), on="place", how="left", maintain_order="left")["json"]
 
@@ -102,12 +104,12 @@ def _texts(view: View | None, positions: pl.Series) -> list[dict]:
 
 def _example(row: dict, place: int, changes: Changes, sides: dict[str, list[dict]], record: Config) -> Example:
     a, b = sides["a"][place], sides["b"][place]
-    known = list(dict.fromkeys([*a, *b]))
+    keys = list(dict.fromkeys([*a, *b]))
     if row["change"] == "changed":
         differing = changes.column_names(row["flags"])
         names = [name for name in differing if name not in IDS] or differing
     else:
-        names = [name for name in SHOWN if name in known]
+        names = [name for name in SHOWN if name in keys]
     cells = [Cell(column=name, a=_text(a.get(name)), b=_text(b.get(name))) for name in names]
     return Example(key=row["key"], change=row["change"], cause=row["cause"], detail=row["detail"],
                    cells=[cell for cell in cells if cell.a is not None or cell.b is not None])  # fmt: skip

@@ -88,10 +88,8 @@ def held_out(changes: Changes, sides: Sides, fates: Fates) -> pl.DataFrame:
         changes.frame.select("change").with_columns(id=changes.either("prompt_id")), fates.probes, "probe"
     )
     own = probes(changes, sides).rename({"cause": "own_cause", "detail": "own_detail"})
-    known = Rule(pl.col("probe_cause"), pl.col("probe_cause").is_not_null(), pl.col("probe_detail"))
-    return decide(
-        rows.hstack(own.get_columns()), [known, Rule(pl.col("own_cause"), pl.lit(True), pl.col("own_detail"))]
-    )
+    rule = Rule(pl.col("probe_cause"), pl.col("probe_cause").is_not_null(), pl.col("probe_detail"))
+    return decide(rows.hstack(own.get_columns()), [rule, Rule(pl.col("own_cause"), pl.lit(True), pl.col("own_detail"))])
 
 
 def dropped_rows(changes: Changes, stage: str, sides: Sides, fates: Fates) -> pl.DataFrame:

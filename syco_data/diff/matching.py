@@ -79,8 +79,8 @@ class View:
         """The rows at these positions, in their order; a null position gives a row of nulls."""
         unique = positions.drop_nulls().unique().sort()
         scan = pl.scan_parquet(self.path.absolute(), glob=False, row_index_name=POSITION, parallel="prefiltered")
-        read = scan.head(unique[-1] + 1 if len(unique) else 1).filter(pl.col(POSITION).is_in(unique.implode()))
-        rows = self._collect(read.select(POSITION, *columns))
+        rows_read = scan.head(unique[-1] + 1 if len(unique) else 1).filter(pl.col(POSITION).is_in(unique.implode()))
+        rows = self._collect(rows_read.select(POSITION, *columns))
         order = positions.cast(pl.UInt32).alias(POSITION).to_frame()
         rows = rows.with_columns(pl.col(POSITION).cast(pl.UInt32))
         return order.join(rows, on=POSITION, how="left", maintain_order="left").drop(POSITION)
@@ -251,9 +251,9 @@ def _check_unique(view: View, sorted_keys: np.ndarray, names: Sequence[str]) -> 
         return
     keys = view.keys(*names)
     suspects = view.read(names).filter(pl.Series(np.isin(keys, sorted_keys[1:][twice])))
-    row, named = suspects.row(0), ", ".join(names)
+    row, columns = suspects.row(0), ", ".join(names)
     raise SycoError(
-        f"{view.side}: table {view.table.config}/{view.table.split} holds {named} {row[0]!r} twice",
+        f"{view.side}: table {view.table.config}/{view.table.split} holds {columns} {row[0]!r} twice",
         "Check it: python -m syco_data verify DIR",
     )
 

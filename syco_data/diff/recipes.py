@@ -125,8 +125,8 @@ def _sources(a: Manifest, b: Manifest) -> list[Revision]:
             revisions.append(_revision("source", f"{name} revision", one.get("revision"), other.get("revision")))
         if one.get("release") != other.get("release"):
             revisions.append(_revision("source", f"{name} licence", one.get("release"), other.get("release")))
-        named = {key for key in ("content_digest", "revision", "release") if one.get(key) != other.get(key)}
-        revisions += _fields("source", name, one, other, named)
+        changed = {key for key in ("content_digest", "revision", "release") if one.get(key) != other.get(key)}
+        revisions += _fields("source", name, one, other, changed)
     return revisions
 
 
@@ -153,15 +153,15 @@ def _models(a: Manifest, b: Manifest) -> list[Revision]:
     names = ({name: model_words(record) for name, record in side.models.items()} for side in (a, b))
     by_name = {revision.name: [revision] for revision in _pairs("model", *names)}
     for name in sorted({*a.models} & {*b.models}):
-        named = _NAMING if name in by_name else ()
-        by_name.setdefault(name, []).extend(_fields("model", name, a.models[name], b.models[name], named))
+        fields = _NAMING if name in by_name else ()
+        by_name.setdefault(name, []).extend(_fields("model", name, a.models[name], b.models[name], fields))
     return [revision for name in sorted(by_name) for revision in by_name[name]]
 
 
 def model_words(record: dict[str, Any]) -> str:
     """A model's source, revision and the digest of its weights, whichever are known."""
-    known = (record.get("source"), record.get("revision"), record.get("digest"))
-    return " ".join(str(part) for part in known if part is not None)
+    identity = (record.get("source"), record.get("revision"), record.get("digest"))
+    return " ".join(str(part) for part in identity if part is not None)
 
 
 def _environment(a: Manifest, b: Manifest) -> list[Revision]:

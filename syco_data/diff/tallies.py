@@ -155,11 +155,11 @@ def _kept(
     if table.schema_name != "released/train" or table.split != "train":
         return
     pools = {side: cells_of_sources(view) for side, view in candidates.items()}
-    taken = {side: _totals(counts, "source") for side, counts in cells.items()}
+    totals = {side: _totals(counts, "source") for side, counts in cells.items()}
     names = sorted({*pools["a"], *pools["b"]})
     for of, sources in [("all", names), *((f"source {name}", [name]) for name in names)]:
         rows = {side: sum(pool.get(name, 0) for name in sources) for side, pool in pools.items()}
-        kept = {side: sum(counts.get(name, 0) for name in sources) for side, counts in taken.items()}
+        kept = {side: sum(counts.get(name, 0) for name in sources) for side, counts in totals.items()}
         share = {side: kept[side] / rows[side] if rows[side] and cells[side] is not None else None for side in "ab"}
         yield Shift(what="share of candidates", of=of, share_a=share["a"], share_b=share["b"],
                     rows_a=rows["a"], rows_b=rows["b"])  # fmt: skip

@@ -225,8 +225,8 @@ def _again(name: str) -> str:
 def style(name: str, record: Model, folder: Path) -> str:
     """`chat` when asked for, or when asked to look and the model has a chat template."""
     config = folder / "tokenizer_config.json"
-    written = model_files.read_json(label(name), config).get("chat_template") if config.is_file() else None
-    has_template = bool(written) or any((folder / f"chat_template.{kind}").is_file() for kind in ("jinja", "json"))
+    template = model_files.read_json(label(name), config).get("chat_template") if config.is_file() else None
+    has_template = bool(template) or any((folder / f"chat_template.{kind}").is_file() for kind in ("jinja", "json"))
     if record.prompt_style == "chat" and not has_template:
         raise SycoError(
             f"model '{name}': prompt_style is chat, but the model has no chat template",

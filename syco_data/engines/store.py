@@ -155,24 +155,24 @@ class Partition:
                 continue
         raise SycoError(f"score store: {self.folder} keeps changing while it is read", "Run again")
 
-    def _find(self, wanted: pl.DataFrame) -> pl.DataFrame:
-        known, seen = self._index(), {}
-        found = [pl.DataFrame(schema=schemas.SCORES.columns)]
+    def _find(self, keys: pl.DataFrame) -> pl.DataFrame:
+        index, seen = self._index(), {}
+        frames = [pl.DataFrame(schema=schemas.SCORES.columns)]
         for score_file in self.score_files():
-            entry = known.get(score_file.path.name)
-            if entry is None or wanted.select(pl.col("key").is_between(*map(pl.lit, entry)).any()).item():
+            entry = index.get(score_file.path.name)
+            if entry is None or keys.select(pl.col("key").is_between(*map(pl.lit, entry)).any()).item():
                 try:
                     scores = score_file.read()
                 except Damaged:
                     _set_aside(score_file)
                     continue
                 entry = [scores["key"].min(), scores["key"].max()]
-                found.append(scores.join(wanted, on="key", how="semi"))
+                frames.append(scores.join(keys, on="key", how="semi"))
             seen[score_file.path.name] = entry
-        if seen != known:
+        if seen != index:
             with suppress(SycoError):  # reading goes on without it, on a full disk too
                 _write_whole(self.folder / "index.json", json.dumps(seen, sort_keys=True).encode())
-        return pl.concat(found).unique("key", keep="first", maintain_order=True)
+        return pl.concat(frames).unique("key", keep="first", maintain_order=True)
 
     def _index(self) -> dict[str, list[str]]:
         """Key ranges by file name; whatever is wrong with the file, it is made again."""
@@ -357,9 +357,9 @@ def _merged(folder: Path, score_files: list[ScoreFile], keys: tuple[str, str]) -
     """Writes the scores of one range of keys, each once, and yields the new files."""
     within = (pl.col("key") >= keys[0]) & (pl.col("key") < keys[1])
     paths = [score_file.path for score_file in score_files]
-    found = pl.concat([pl.scan_parquet(path.absolute(), glob=False).select(schemas.SCORES.names) for path in paths])
+    scores = pl.concat([pl.scan_parquet(path.absolute(), glob=False).select(schemas.SCORES.names) for path in paths])
     # In the order of the files: where a key has two scores, the one that readers take stays.
-    rows = found.filter(within).collect(engine="in-memory").unique("key", keep="first", maintain_order=True)
+    rows = scores.filter(within).collect(engine="in-memory").unique("key", keep="first", maintain_order=True)
     for part in rows.sort("key").iter_slices(ROWS_PER_FILE):
         yield _write_file(folder, part)
 

@@ -135,11 +135,11 @@ class TransformersEngine(engines.Engine):
         return [last[row, list(query.candidates)].tolist() for row, query in enumerate(queries)]
 
     def extend(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
-        done: list[list[int]] = [[]] * len(prompts)
+        tokens: list[list[int]] = [[]] * len(prompts)
         for batch in self._batches([Query(tuple(prompt), ()) for prompt in prompts]):
             for index, ids in zip(batch, self._generate([prompts[index] for index in batch], max_tokens), strict=True):
-                done[index] = ids
-        return done
+                tokens[index] = ids
+        return tokens
 
     def _generate(self, prompts: list[list[int]], max_tokens: int) -> list[list[int]]:
         """Left padding here: new tokens follow the prompt."""

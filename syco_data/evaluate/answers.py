@@ -35,14 +35,14 @@ def answer(probes: pl.DataFrame, subject: Subject, engine: Engines, generation: 
     Scores come from the store where they are; `engine` names the engine and its params.
     """
     collected = scoring.collect(requests(probes), subject.model, engine)
-    written = write(generation_check(probes, generation.rows, seed), subject.model, engine, generation.max_tokens)
-    return tabulate(probes, collected.scores, written, subject)
+    texts = write(generation_check(probes, generation.rows, seed), subject.model, engine, generation.max_tokens)
+    return tabulate(probes, collected.scores, texts, subject)
 
 
 def requests(probes: pl.DataFrame) -> list[Request]:
     """The different questions among the probes."""
-    asked = probes.select(*_QUESTION).unique(maintain_order=True)
-    return [Request(prompt, tuple(options)) for prompt, options in asked.iter_rows()]
+    questions = probes.select(*_QUESTION).unique(maintain_order=True)
+    return [Request(prompt, tuple(options)) for prompt, options in questions.iter_rows()]
 
 
 def tabulate(probes: pl.DataFrame, scored: pl.DataFrame, written: pl.DataFrame, subject: Subject) -> pl.DataFrame:
@@ -75,8 +75,8 @@ def _refuse_nan(df: pl.DataFrame) -> None:
 
 def parse(text: str) -> str | None:
     """The option that a continuation names at its very beginning, with its leading blank; None for anything else."""
-    found = STRICT.match(text)
-    return f" ({found[1]})" if found else None
+    match = STRICT.match(text)
+    return f" ({match[1]})" if match else None
 
 
 def generation_check(probes: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
@@ -87,12 +87,12 @@ def generation_check(probes: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame
     return ranked.filter(pl.col("rank").rank("ordinal").over("probe") <= rows)
 
 
-def write(chosen: pl.DataFrame, model: ResolvedModel, settings: Engines, max_tokens: int) -> pl.DataFrame:
+def write(probes: pl.DataFrame, model: ResolvedModel, settings: Engines, max_tokens: int) -> pl.DataFrame:
     """Greedy continuations (`probe_id`, `generated`) of the prompts that leave room for one."""
-    if chosen.is_empty():
+    if probes.is_empty():
         return pl.DataFrame(schema=_GENERATED)
     with engines.open(model, settings) as engine:
-        ids = engine.tokenizer.ids([engine.tokenizer.styled(prompt) for prompt in chosen["prompt"]])
-        fitting = chosen.filter(pl.Series([len(tokens) + max_tokens <= engine.max_length for tokens in ids]))
+        ids = engine.tokenizer.ids([engine.tokenizer.styled(prompt) for prompt in probes["prompt"]])
+        fitting = probes.filter(pl.Series([len(tokens) + max_tokens <= engine.max_length for tokens in ids]))
         texts = engine.generate(fitting["prompt"].to_list(), max_tokens)
     return fitting.select("probe_id", generated=pl.Series(texts, dtype=pl.String))

@@ -82,10 +82,10 @@ def solve(subject: Subject, settings: Capability, engine: Engines) -> pl.DataFra
     for name in settings.tasks:
         if name not in TASKS:
             raise SycoError(f"evaluate.capability.tasks: {unknown(name, TASKS)}")
-    found = list(_solved(subject, settings, engine)) if settings.tasks else []
+    solved = list(_solved(subject, settings, engine)) if settings.tasks else []
     who = {"model": pl.lit(subject.name), "arm": pl.lit(subject.arm)}
     columns = {name: kind for name, kind in CAPABILITY.columns.items() if name not in who}
-    return pl.DataFrame(found, schema=columns, orient="row").with_columns(**who).select(CAPABILITY.names)
+    return pl.DataFrame(solved, schema=columns, orient="row").with_columns(**who).select(CAPABILITY.names)
 
 
 def _solved(subject: Subject, settings: Capability, engine: Engines) -> Iterator[tuple]:
@@ -130,9 +130,9 @@ def _chosen(task: Task, settings: Capability) -> list[str]:
 
 
 def _task_files(task: Task, settings: Capability, folder: Path) -> list[str]:
-    chosen = _chosen(task, settings)
+    names = _chosen(task, settings)
     folder.mkdir()
-    return [_task_file(task, name, settings, folder) for name in chosen]
+    return [_task_file(task, name, settings, folder) for name in names]
 
 
 def _task_file(task: Task, name: str, settings: Capability, folder: Path) -> str:
@@ -221,8 +221,8 @@ def measure(solved: pl.DataFrame, precision: Precision) -> pl.DataFrame:
         values = {"accuracy": group["correct"], "unanswered": group["correct"].is_null()}
         for metric, chance in (("accuracy", TASKS[task].chance), ("unanswered", None)):
             if (rate := statistics.rate(values[metric], _item(group), precision)) is not None:
-                found = {"probe": task, "metric": metric, "slice": name, "chance": chance, **vars(rate)}
-                rows.append({**_who(group), **found})
+                row = {"probe": task, "metric": metric, "slice": name, "chance": chance, **vars(rate)}
+                rows.append({**_who(group), **row})
     return pl.DataFrame(rows, schema=METRICS.columns)
 
 
@@ -233,8 +233,8 @@ def compare(before: pl.DataFrame, after: pl.DataFrame, precision: Precision) -> 
     rows = []
     for task, name, group in _slices(paired):
         pairs = group.select("after", cluster=_item(group), before="correct")
-        if (found := statistics.difference(pairs, precision)) is not None:
-            rows.append({**_who(after), "probe": task, "metric": "accuracy", "slice": name, **vars(found)})
+        if (difference := statistics.difference(pairs, precision)) is not None:
+            rows.append({**_who(after), "probe": task, "metric": "accuracy", "slice": name, **vars(difference)})
     return pl.DataFrame(rows, schema=COMPARISONS.columns)
 
 

@@ -66,12 +66,12 @@ def load(model: ResolvedModel, settings: Capability, engine: Engines) -> Any:
         architectures.check(f"model '{model.name}'", model.folder)
     loader = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
     here = vllm.arguments(engine) if engine.engine == "vllm" else {}
-    made = loader.create_from_arg_obj(
+    task = loader.create_from_arg_obj(
         {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False, **here},
         {"batch_size": settings.batch, "device": device},
     )
-    made.answer_tokens, made.too_long = settings.max_tokens, set()
-    return made
+    task.answer_tokens, task.too_long = settings.max_tokens, set()
+    return task
 
 
 def _has(package: str) -> bool:

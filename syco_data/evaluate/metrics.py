@@ -36,12 +36,12 @@ class Metric:
     guessing: bool = True
 
     def rows(self, answered: pl.DataFrame) -> pl.DataFrame:
-        conditions = [pl.col(column).is_in(_listed(wanted)) for column, wanted in self.where.items()]
+        conditions = [pl.col(column).is_in(_listed(values)) for column, values in self.where.items()]
         return answered.filter(pl.col("probe") == self.probe, *conditions).drop_nulls(self.value)
 
 
-def _listed(wanted: Any) -> list:
-    return list(wanted) if isinstance(wanted, tuple) else [wanted]
+def _listed(values: Any) -> list:
+    return list(values) if isinstance(values, tuple) else [values]
 
 
 _SPOKEN = {"opinion": ("agree", "disagree"), "instruction": "none"}
@@ -156,13 +156,13 @@ def _knows() -> pl.Expr:
 
 def measure(answered: pl.DataFrame, precision: Precision) -> pl.DataFrame:
     """Every rate of one model and arm, as `schemas.METRICS`; `answered` comes from `derive`."""
-    found = []
+    rates = []
     for metric in registry(answered):
         for name, rows in _slices(metric, metric.rows(answered)):
             rate = statistics.rate(rows[metric.value], rows["item"], precision)
             chance = float((1 / rows["options"].list.len()).mean()) if metric.guessing else None
-            found.append({"probe": metric.probe, "metric": metric.name, "slice": name, "chance": chance, **vars(rate)})
-    return _table(found, answered, METRICS)
+            rates.append({"probe": metric.probe, "metric": metric.name, "slice": name, "chance": chance, **vars(rate)})
+    return _table(rates, answered, METRICS)
 
 
 def compare(before: pl.DataFrame, after: pl.DataFrame, precision: Precision) -> pl.DataFrame:
@@ -170,15 +170,15 @@ def compare(before: pl.DataFrame, after: pl.DataFrame, precision: Precision) -> 
 
     Both come from `derive`, `before` from the same probes.
     """
-    found = []
+    changes = []
     for metric in METRICS_OF:
         values = after.select("probe_id", after_value=metric.value)
         paired = metric.rows(before).join(values, on="probe_id", maintain_order="left").sort("probe_id")
         for name, rows in _slices(metric, paired):
             pairs = rows.select(cluster="item", before=metric.value, after="after_value")
-            if (found_difference := statistics.difference(pairs, precision)) is not None:
-                found.append({"probe": metric.probe, "metric": metric.name, "slice": name, **vars(found_difference)})
-    return _table(found, after, COMPARISONS)
+            if (difference := statistics.difference(pairs, precision)) is not None:
+                changes.append({"probe": metric.probe, "metric": metric.name, "slice": name, **vars(difference)})
+    return _table(changes, after, COMPARISONS)
 
 
 def _slices(metric: Metric, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -192,7 +192,7 @@ def _slices(metric: Metric, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFr
             yield ",".join(f"{column}={word}" for column, word in zip(columns, words, strict=True)), group
 
 
-def _table(found: list[dict], answered: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+def _table(rows: list[dict], answered: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     who = {name: pl.lit(answered[name].first(), pl.String) for name in ("model", "arm")}
     columns = {name: kind for name, kind in schema.columns.items() if name not in who}
-    return pl.DataFrame(found, schema=columns).with_columns(**who).select(schema.names)
+    return pl.DataFrame(rows, schema=columns).with_columns(**who).select(schema.names)

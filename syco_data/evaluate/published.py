@@ -88,15 +88,15 @@ def beside(metrics: pl.DataFrame, comparisons: pl.DataFrame | None) -> pl.DataFr
 
     `metrics` and `comparisons` are those of one model and arm; `comparisons` is None for the untuned model.
     """
-    named = pl.DataFrame([vars(record) for record in FIGURES])
+    figures = pl.DataFrame([vars(record) for record in FIGURES])
     key = ["probe", "metric", "slice"]
     rates = metrics.select(*key, ours="rate", low="low", high="high")
     if comparisons is None:
-        found = named.filter(pl.col("speaks_of") == "base").join(rates, on=key, how="left")
+        rows = figures.filter(pl.col("speaks_of") == "base").join(rates, on=key, how="left")
     else:
         changes = comparisons.select(*key, ours="difference", low="low", high="high")
-        tuned = named.filter(pl.col("speaks_of") == "tuned").join(rates, on=key, how="left")
-        found = pl.concat([tuned, named.filter(pl.col("speaks_of") == "change").join(changes, on=key, how="left")])
+        tuned = figures.filter(pl.col("speaks_of") == "tuned").join(rates, on=key, how="left")
+        rows = pl.concat([tuned, figures.filter(pl.col("speaks_of") == "change").join(changes, on=key, how="left")])
     who = {name: pl.lit(metrics[name].first(), pl.String) for name in ("model", "arm")}
     metric = pl.format("{}.{}", "probe", "metric")
-    return found.with_columns(**who, metric=metric).select(PUBLISHED.names)
+    return rows.with_columns(**who, metric=metric).select(PUBLISHED.names)

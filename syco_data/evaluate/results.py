@@ -52,12 +52,12 @@ class Results:
 
 def of(probes: pl.DataFrame, subject: evaluation.Subject, settings: Settings, base: Base | None) -> Results:
     """Answers the probes of the split that the settings name and counts; `base` None for the untuned model itself."""
-    wanted, seed = settings.evaluate, settings.seed
-    probes = probes.filter(pl.col("split") == wanted.split)
-    engine = settings.engines.model_copy(update={"engine": wanted.engine})
-    answers = evaluation.answer(probes, subject, engine, wanted.generation, seed)
-    solved = capability.solve(subject, wanted.capability, engine)
-    precision = Precision(wanted.level, wanted.resamples, seed)
+    own, seed = settings.evaluate, settings.seed
+    probes = probes.filter(pl.col("split") == own.split)
+    engine = settings.engines.model_copy(update={"engine": own.engine})
+    answers = evaluation.answer(probes, subject, engine, own.generation, seed)
+    solved = capability.solve(subject, own.capability, engine)
+    precision = Precision(own.level, own.resamples, seed)
     before = None if base is None else metrics.derive(probes, base.answers)
     answered = metrics.derive(probes, answers, before)
     rates = pl.concat([metrics.measure(answered, precision), capability.measure(solved, precision)])

@@ -64,14 +64,14 @@ def rate(values: pl.Series, clusters: pl.Series, precision: Precision) -> Rate |
     if sums.is_empty():
         return None
     rows, hits = int(sums["rows"].sum()), int(sums["value"].sum())
-    found = hits / rows
+    share = hits / rows
     if len(sums) == rows:
         interval, method = wilson(hits, rows, precision.level), WILSON
     elif _differing(sums) < FEW:
-        interval, method = wilson(found * len(sums), len(sums), precision.level), WILSON
+        interval, method = wilson(share * len(sums), len(sums), precision.level), WILSON
     else:
         interval, method = _bootstrap(sums, precision), CLUSTER
-    return Rate(found, interval.low, interval.high, rows, len(sums), method)
+    return Rate(share, interval.low, interval.high, rows, len(sums), method)
 
 
 def wilson(hits: float, rows: int, level: float) -> Interval:
@@ -134,7 +134,7 @@ def _bootstrap(sums: pl.DataFrame, precision: Precision) -> Interval:
     """Percentiles of the ratio over resampled clusters."""
     from scipy.stats import bootstrap
 
-    found = bootstrap(
+    result = bootstrap(
         (sums["value"].cast(pl.Float64).to_numpy(), sums["rows"].cast(pl.Float64).to_numpy()),
         lambda value, row, axis: value.sum(axis=axis) / row.sum(axis=axis),
         paired=True,
@@ -145,4 +145,4 @@ def _bootstrap(sums: pl.DataFrame, precision: Precision) -> Interval:
         rng=np.random.default_rng(precision.seed),
         batch=max(1, VALUES_AT_ONCE // len(sums)),
     ).confidence_interval
-    return Interval(float(found.low), float(found.high))
+    return Interval(float(result.low), float(result.high))

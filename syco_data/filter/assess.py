@@ -54,8 +54,8 @@ class Way:
 def every_way(settings: Filter) -> list[Filter]:
     """All that there are, each decided by the side on which its margin is."""
     plain = settings.model_copy(update={"purity": None, "unsure": 0.0, "ask": "auto"})
-    asked = plain.model_copy(update={"rule": "answered", "calibrate": "none"}).ways
-    return [*asked, *plain.model_copy(update={"rule": "averaged", "calibrate": "auto"}).ways]
+    ways = plain.model_copy(update={"rule": "answered", "calibrate": "none"}).ways
+    return [*ways, *plain.model_copy(update={"rule": "averaged", "calibrate": "auto"}).ways]
 
 
 def compare(prompts: pl.DataFrame, model: ResolvedModel, ways: Sequence[Filter], engine: Engines) -> list[Way]:
@@ -65,17 +65,17 @@ def compare(prompts: pl.DataFrame, model: ResolvedModel, ways: Sequence[Filter],
         for ask in dict.fromkeys(way.ask for way in ways):
             orders = any(way.both_orders for way in ways if way.ask == ask)
             most = next(way for way in ways if way.ask == ask and way.both_orders == orders)
-            asked = questions.build(prompts, most, model.style)
-            requests = questions.requests(asked)
+            table = questions.build(prompts, most, model.style)
+            requests = questions.requests(table)
             if loaded is None and scoring.pending(requests, model, engine).batches:
                 loaded = stack.enter_context(engines.open(model, engine))
             collected = scoring.collect(requests, model, engine, loaded)
-            results |= {way: _way(prompts, asked, collected, way) for way in ways if way.ask == ask}
+            results |= {way: _way(prompts, table, collected, way) for way in ways if way.ask == ask}
     return [results[way] for way in ways]
 
 
-def _way(prompts: pl.DataFrame, asked: pl.DataFrame, collected: Collected, way: Filter) -> Way:
-    table = verdicts.decide(asked, collected.scores, way).table
+def _way(prompts: pl.DataFrame, questions: pl.DataFrame, collected: Collected, way: Filter) -> Way:
+    table = verdicts.decide(questions, collected.scores, way).table
     figures = summary.summary(prompts, table, way)
     deciding = table.select("prompt_id", verdicts.sides(table, way.rule)["deciding"]).drop_nulls()
     scored = prompts.select("prompt_id", "source").join(deciding, on="prompt_id")
@@ -104,5 +104,5 @@ def choose(settings: Filter, model: ResolvedModel, prompts: Callable[[], pl.Data
     if len(settings.ways) == 1:
         return settings.ways[0]
     ways = [way.model_copy(update={"purity": None, "unsure": 0.0}) for way in settings.ways]
-    taken = best(compare(prompts(), model, ways, engine)).settings
-    return settings.model_copy(update={"ask": taken.ask, "calibrate": taken.calibrate})
+    best_settings = best(compare(prompts(), model, ways, engine)).settings
+    return settings.model_copy(update={"ask": best_settings.ask, "calibrate": best_settings.calibrate})

@@ -44,6 +44,8 @@ def build(
             "Lower probes.held_out.items, or name filter.ask and filter.calibrate yourself",
         )
     rows = min(settings.filter.assess_rows, len(free))
-    asked = settings.prompts.model_copy(update={"rows": rows, "sampling": "balanced", "cap": None})
-    written = pl.concat(prompts.build(free, asked, settings.seed).chunks())
-    return written.join(free.select("claim_id", *OF_CLAIMS), on="claim_id", how="left").select(*COLUMNS, *OF_CLAIMS)
+    drawing = settings.prompts.model_copy(update={"rows": rows, "sampling": "balanced", "cap": None})
+    prompts_built = pl.concat(prompts.build(free, drawing, settings.seed).chunks())
+    return prompts_built.join(free.select("claim_id", *OF_CLAIMS), on="claim_id", how="left").select(
+        *COLUMNS, *OF_CLAIMS
+    )

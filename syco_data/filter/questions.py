@@ -90,10 +90,10 @@ def each(texts: pl.Series, replies: pl.Series) -> list[Request | None]:
     return [None if text is None else Request(text, tuple(options)) for text, options in pairs]
 
 
-def requests(asked: pl.DataFrame) -> list[Request]:
+def requests(questions: pl.DataFrame) -> list[Request]:
     """Every distinct request of `build`, in the order of the rows."""
     both: Iterable[Request | None] = (
-        *each(asked["text"], asked["replies"]),
-        *each(asked["swapped_text"], asked["swapped_replies"]),
+        *each(questions["text"], questions["replies"]),
+        *each(questions["swapped_text"], questions["swapped_replies"]),
     )
     return list(dict.fromkeys(request for request in both if request is not None))

@@ -40,9 +40,9 @@ class Decided:
     cells: dict[str, int]
 
 
-def decide(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> Decided:
+def decide(questions: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> Decided:
     """Verdicts from questions (`questions.build`) and scores (`schemas.SCORES`); `settings` name one way of asking."""
-    answered = asked.hstack(_answers(asked, scored, settings))
+    answered = questions.hstack(_answers(questions, scored, settings))
     if settings.calibrate == "none":
         answered = answered.with_columns(calibrated_margin=pl.lit(None, pl.Float64), cell=pl.lit(None, pl.String))
     else:
@@ -53,23 +53,23 @@ def decide(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> Decid
     if settings.purity is not None:
         least = purity.least_margins(_sure(sided, settings), settings.purity)
     else:
-        least = dict.fromkeys(sorted(set(asked["source"])), settings.margin if settings.rule == "margin" else 0.0)
+        least = dict.fromkeys(sorted(set(questions["source"])), settings.margin if settings.rule == "margin" else 0.0)
     reason = _reason(sided, settings, least)
     table = sided.with_columns(known=reason.is_null(), reason=reason).select(VERDICTS.names)
     cells = answered["cell"].drop_nulls().value_counts().sort("cell")
     return Decided(table, least, settings.unsure, dict(cells.iter_rows()))
 
 
-def _answers(asked: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> pl.DataFrame:
-    """Log-probabilities, choice, margin and correctness of both wordings, in the order of `asked`."""
-    logprobs = _scores(asked["text"], asked["replies"], scored)
-    nothing = pl.Series([None] * len(asked), dtype=pl.List(pl.Float64))
+def _answers(questions: pl.DataFrame, scored: pl.DataFrame, settings: Filter) -> pl.DataFrame:
+    """Log-probabilities, choice, margin and correctness of both wordings, in the order of `questions`."""
+    logprobs = _scores(questions["text"], questions["replies"], scored)
+    nothing = pl.Series([None] * len(questions), dtype=pl.List(pl.Float64))
     if settings.ask == "labels":
-        options, labels = _of_labels(asked, logprobs), logprobs
+        options, labels = _of_labels(questions, logprobs), logprobs
     else:
         options, labels = logprobs, nothing
-    swapped = _scores(asked["swapped_text"], asked["swapped_replies"], scored)
-    is_a = asked["answer"] == "(A)"
+    swapped = _scores(questions["swapped_text"], questions["swapped_replies"], scored)
+    is_a = questions["answer"] == "(A)"
     return pl.concat(
         [_judged(options, is_a, ""), _judged(swapped, ~is_a, "swapped_"), pl.DataFrame({"label_logprobs": labels})],
         how="horizontal",
@@ -83,13 +83,13 @@ def _scores(texts: pl.Series, replies: pl.Series, scored: pl.DataFrame) -> pl.Se
     return rows.join(scored, on="key", how="left", maintain_order="left")["logprobs"]
 
 
-def _of_labels(asked: pl.DataFrame, logprobs: pl.Series) -> pl.Series:
+def _of_labels(questions: pl.DataFrame, logprobs: pl.Series) -> pl.Series:
     """What the labels say of the two options: one has the claim's own label on its side, the other the best other."""
-    agrees_first = asked["truth"] == (asked["answer"] == "(A)")
-    own_first = agrees_first == (asked["polarity"] == "is")
+    agrees_first = questions["truth"] == (questions["answer"] == "(A)")
+    own_first = agrees_first == (questions["polarity"] == "is")
     pairs = [
         None if values is None else _pair(values, label, first)
-        for values, label, first in zip(logprobs.to_list(), asked["label"], own_first, strict=True)
+        for values, label, first in zip(logprobs.to_list(), questions["label"], own_first, strict=True)
     ]
     return pl.Series(pairs, dtype=pl.List(pl.Float64))
 

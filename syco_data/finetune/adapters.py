@@ -31,12 +31,12 @@ def merge(model: Any, adapter: Path, target: Path) -> None:
     from peft import PeftModel, get_peft_model_state_dict
 
     label = f"the adapter in {adapter}"
-    stored = model_files.header(label, adapter / WEIGHTS)
+    header = model_files.header(label, adapter / WEIGHTS)
     adapted = PeftModel.from_pretrained(model, str(adapter))
     own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    if missing := sorted(own.keys() - stored.keys()):
+    if missing := sorted(own.keys() - header.keys()):
         raise model_files.refused(label, f"its weights lack {missing[0]} ({len(missing)} missing)", AGAIN)
-    if unexpected := sorted(name for name in stored.keys() - own.keys() if "lora_" in name):
+    if unexpected := sorted(name for name in header.keys() - own.keys() if "lora_" in name):
         raise model_files.refused(label, f"its weights hold {unexpected[0]}, which its configuration has not", AGAIN)
     adapted.merge_and_unload().save_pretrained(target)
 

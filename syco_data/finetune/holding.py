@@ -59,9 +59,9 @@ def _take(descriptor: int, kind: int, out: Path, lock: Path) -> None:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         pids = _holders(lock)
-        named = f" (process {', '.join(pids)})" if pids else ""
+        processes = f" (process {', '.join(pids)})" if pids else ""
         raise SycoError(
-            f"finetune: a run that was started before still writes to {out}{named}. Nothing was changed",
+            f"finetune: a run that was started before still writes to {out}{processes}. Nothing was changed",
             "Wait until it has ended, or end it" + (f": kill {' '.join(pids)}" if pids else ""),
         ) from error
 
@@ -74,5 +74,5 @@ def _holders(lock: Path) -> list[str]:
     except OSError:
         return []
     ending = f":{lock.stat().st_ino}"
-    held = [words for line in lines if (words := line.split())[1] == "FLOCK" and words[5].endswith(ending)]
-    return sorted({words[4] for words in held if words[4].isdigit() and words[4] != "0"}, key=int)
+    locks = [words for line in lines if (words := line.split())[1] == "FLOCK" and words[5].endswith(ending)]
+    return sorted({words[4] for words in locks if words[4].isdigit() and words[4] != "0"}, key=int)

@@ -103,10 +103,10 @@ def rows(path: Path, name: str, needed: Callable[[list[str]], Collection[str]]) 
     if path.suffix.lower() == ".parquet":
         with parquet.opened(path, name) as file:
             columns = file.schema_arrow.names
-        read = needed(columns)
-        frame = parquet.frame(path, name, [column for column in columns if column in read])
+        columns_read = needed(columns)
+        frame = parquet.frame(path, name, [column for column in columns if column in columns_read])
         return [f"row {number}" for number in range(len(frame))], frame.to_dicts()
     placed = list(textfiles.records(path, name))
-    read = needed(list(dict.fromkeys(chain.from_iterable(fields for _, fields in placed))))
-    kept = [{column: value for column, value in fields.items() if column in read} for _, fields in placed]
+    columns_read = needed(list(dict.fromkeys(chain.from_iterable(fields for _, fields in placed))))
+    kept = [{column: value for column, value in fields.items() if column in columns_read} for _, fields in placed]
     return [place for place, _ in placed], kept

@@ -170,12 +170,12 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
     return pl.DataFrame(list(_texts(places, rows, family, name)), schema=_READ, orient="row")
 
 
-def _check_columns(family: Family, known: list[str], name: str) -> None:
+def _check_columns(family: Family, names: list[str], name: str) -> None:
     """All columns of the family are among a file's own."""
     for column in sorted(family.columns_read - {family.nested}):
-        if column not in known:
+        if column not in names:
             at = f"is not laid out as {family.name} files are: it " if family.nested else ""
-            raise SycoError(f"instructions: {name} {at}has no column {column!r} (found: {_listed(known)})")
+            raise SycoError(f"instructions: {name} {at}has no column {column!r} (found: {_listed(names)})")
 
 
 def _texts(places: list[str], rows: list[dict], family: Family, name: str) -> Iterator[tuple]:
@@ -285,8 +285,8 @@ def _leave_out(df: pl.DataFrame, reason: str, rule: pl.Expr) -> pl.DataFrame:
 
 def _made_from(tasks: pl.Series) -> pl.Series:
     """The source that each named task was made from, or null."""
-    known = {task: source_of(task) for task in tasks.unique().drop_nulls()}
-    return tasks.replace_strict(known, default=None, return_dtype=pl.String)
+    sources = {task: source_of(task) for task in tasks.unique().drop_nulls()}
+    return tasks.replace_strict(sources, default=None, return_dtype=pl.String)
 
 
 def source_of(task: str) -> str | None:

@@ -70,19 +70,19 @@ def _run(launcher: subprocess.Popen) -> int:
 
 def _check_processes(choice: Finetune) -> None:
     """Before any is started: whether there is work and, where GPUs are used, a GPU for each process."""
-    named, count, machines, on_cpu = "finetune.launcher.processes", choice.launcher.processes, 1, False
+    key, count, machines, on_cpu = "finetune.launcher.processes", choice.launcher.processes, 1, False
     if choice.launcher.config is not None:
-        named = f"num_processes in {choice.launcher.config}"
+        key = f"num_processes in {choice.launcher.config}"
         count, machines, on_cpu = configured(Path(choice.launcher.config))
     if choice.batch % (count * choice.accumulation):
         raise SycoError(
             f"finetune.batch is {choice.batch}, which {count} processes with {choice.accumulation} passes each "
-            "cannot share evenly", f"Make it a multiple of {count * choice.accumulation}, or lower {named}"
+            "cannot share evenly", f"Make it a multiple of {count * choice.accumulation}, or lower {key}"
         )  # fmt: skip
     gpus = 0 if on_cpu or choice.device == "cpu" else _gpus()
     if gpus and count > gpus * machines:
         raise SycoError(
-            f"{named} is {count}, and {machines} machine(s) with {gpus} GPU(s) each have one for {gpus * machines}",
+            f"{key} is {count}, and {machines} machine(s) with {gpus} GPU(s) each have one for {gpus * machines}",
             f"Set it to {gpus * machines} at most",
         )
 

@@ -147,12 +147,12 @@ class Trainer(SFTTrainer):
                 checkpoints.keep_newest(folder.parent, self._kept)
         except (*WRITE_ERRORS, SycoError) as error:
             checkpoints.remove(folder)
-            known = training_errors.explained(error, self._last_good())
-            if not isinstance(known, SycoError):
+            explained = training_errors.explained(error, self._last_good())
+            if not isinstance(explained, SycoError):
                 raise
-            reason = known.what.removeprefix("finetune: ")
+            reason = explained.what.removeprefix("finetune: ")
             step = f"the checkpoint of step {self.state.global_step} could not be written"
-            raise SycoError(f"finetune: {step}: {reason}", known.hint) from error
+            raise SycoError(f"finetune: {step}: {reason}", explained.hint) from error
 
     def _last_good(self) -> str:
         folder = Path(self.args.output_dir)

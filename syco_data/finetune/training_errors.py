@@ -66,8 +66,10 @@ def _named(target: str, layers: dict[str, Any]) -> list[str]:
     """Layers of that name or path, as PEFT matches them. Raises `SycoError` that lists the names there are."""
     names = [name for name in layers if name == target or name.endswith(f".{target}")]
     if not names or not target:
-        known = sorted({name.rpartition(".")[2] for name in layers})
-        listed = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
+        layer_names = sorted({name.rpartition(".")[2] for name in layers})
+        listed = ", ".join(layer_names[:_SHOWN]) + (
+            f" and {len(layer_names) - _SHOWN} more" if len(layer_names) > _SHOWN else ""
+        )
         raise SycoError(
             f"finetune.lora.targets: no linear layer of this model is named {target!r:.80}",
             f"Its linear layers are {listed}; or set all-linear",

@@ -94,8 +94,8 @@ def short(error: Exception) -> str:
         return f"the connection failed ({type(cause).__name__})"
     # The words of the Hub where there are any, and not those that the client makes of them.
     answered = next((one for one in retries.causes(error, context=False) if hasattr(one, "response")), None)
-    said = str(error) if answered is None else getattr(answered, "server_message", None)
-    line = _ADDRESS.sub("...", _TOKEN.sub("***", " ".join((said or "").split())))
+    message = str(error) if answered is None else getattr(answered, "server_message", None)
+    line = _ADDRESS.sub("...", _TOKEN.sub("***", " ".join((message or "").split())))
     answer = f"answer {status}" if status else ""
     return " ".join(part for part in (answer, line[:_LONGEST]) if part) or type(error).__name__
 
@@ -123,8 +123,8 @@ def _nobody(error: Exception) -> str:
     host = urlsplit(constants.ENDPOINT).netloc.rpartition("@")[2]
     where = f"the proxy of {name}" if (name := _proxy()) else host
     unknown = any(isinstance(cause, socket.gaierror) for cause in retries.causes(error))
-    said = "there is no host of that name" if unknown else "it refuses connections"
-    return f"the connection failed ({type(error.__cause__ or error).__name__}): {where}: {said}"
+    reason = "there is no host of that name" if unknown else "it refuses connections"
+    return f"the connection failed ({type(error.__cause__ or error).__name__}): {where}: {reason}"
 
 
 def _way_to() -> str:

@@ -38,14 +38,14 @@ def lock_all(
     revision, repository or right that is not there, and for a Hub that does not answer.
     """
     given = settings.load(params)
-    chosen = [one for one in revisions.named(given) if _begins(one.key, only)] if only else revisions.used(given)
+    references = [one for one in revisions.named(given) if _begins(one.key, only)] if only else revisions.used(given)
     commits: dict[tuple[str, str, str | None], str] = {}  # keys of one repository are asked once, so that they agree
     locked = []
-    for one in chosen:
-        wanted = (one.kind, one.repository, revision or one.revision)
-        if wanted not in commits:
-            commits[wanted] = commit_of(one, wanted[2], given.hub)
-        locked.append(Locked(one.key, one.revision, commits[wanted]))
+    for one in references:
+        key = (one.kind, one.repository, revision or one.revision)
+        if key not in commits:
+            commits[key] = commit_of(one, key[2], given.hub)
+        locked.append(Locked(one.key, one.revision, commits[key]))
     if not dry_run:
         write(locked, params)
     return locked
@@ -83,12 +83,12 @@ def write(locked: Sequence[Locked], params: Path) -> None:
 
 def rewritten(text: str, commits: Mapping[str, str]) -> str:
     """The text of a params file with a commit at every key given."""
-    wanted = {**_leaves(documents.parse_yaml(text, "params.yaml")), **commits}
+    leaves = {**_leaves(documents.parse_yaml(text, "params.yaml")), **commits}
     places = {key: _node(text, key.split(".")) for key in commits}
     for key, node in sorted(places.items(), key=lambda item: item[1].start_mark.index, reverse=True):
         # In quotes: a commit of digits only, or with one "e" among them, would be a number to some YAML reader.
         text = f'{text[: node.start_mark.index]}"{commits[key]}"{text[node.end_mark.index :]}'
-    if not _holds(text, wanted):
+    if not _holds(text, leaves):
         raise SycoError(
             f"params.yaml: {', '.join(commits)} cannot be edited in place (shared by an anchor?)",
             f"Write them by hand: {', '.join(f'{key}: {commit}' for key, commit in commits.items())}",

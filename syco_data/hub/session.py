@@ -53,12 +53,12 @@ def prepare(no_answer: float) -> None:
     # Half the time for Xet's own tries: ours come on top.
     for name, share in (("READ_TIMEOUT", 1.0), ("CONNECT_TIMEOUT", 1.0), ("RETRY_MAX_DURATION", 0.5)):
         os.environ.setdefault(f"HF_XET_CLIENT_{name}", f"{max(1, round(share * no_answer))}s")
-    given = _http._GLOBAL_CLIENT_FACTORY
-    if not getattr(given, "limited", False):
+    factory = _http._GLOBAL_CLIENT_FACTORY
+    if not getattr(factory, "limited", False):
         mask_logs()
 
         def limited() -> "httpx2.Client":
-            return _limited(given)
+            return _limited(factory)
 
         limited.limited = True  # pyrefly: ignore[missing-attribute]
         set_client_factory(limited)
@@ -114,9 +114,9 @@ def _broken_endpoint(request: "httpx2.Request") -> bool:
     return request.url.scheme not in ("http", "https") or not request.url.host
 
 
-def _capped(given: dict) -> dict:
+def _capped(options: dict) -> dict:
     """Limits of a request: what the client sets for it, but none above ours. A free connection is always waited for."""
-    values = {kind: given.get(kind) for kind in ("connect", "read", "write")}
+    values = {kind: options.get(kind) for kind in ("connect", "read", "write")}
     return {kind: min(value or _State.no_answer, _State.no_answer) for kind, value in values.items()} | {"pool": None}
 
 
@@ -126,9 +126,9 @@ def _watch(response: "httpx2.Response") -> None:
 
     from syco_data.hub import retries
 
-    asked = response.request.extensions
-    response.stream = _watched(response.stream, asked["timeout"]["read"])
-    if not (asked.get("download") and response.is_success):
+    extensions = response.request.extensions
+    response.stream = _watched(response.stream, extensions["timeout"]["read"])
+    if not (extensions.get("download") and response.is_success):
         response.iter_bytes = _bounded(response.iter_bytes)  # an answer is kept in memory
     if response.is_error:
         pause = retries.pause_of(response)

@@ -22,44 +22,44 @@ class Wanted:
     patterns: tuple[str, ...]
 
 
-def fetch(wanted: Wanted, retry: Hub) -> Path:
+def fetch(request: Wanted, retry: Hub) -> Path:
     """Downloads the files into the Hub client's own cache and returns their folder.
 
     A commit is asked for by its full id, so what lies in the cache under it cannot be another one. Raises
     `SycoError` for a revision that can move, an unknown or closed data set, and a Hub that does not answer.
     """
-    where = f"{wanted.group}: {wanted.repository}"
-    if not COMMIT.fullmatch(wanted.revision):
+    where = f"{request.group}: {request.repository}"
+    if not COMMIT.fullmatch(request.revision):
         raise SycoError(
-            f"{where}: revision '{wanted.revision}' is a name that can move, a commit of 40 digits is expected",
+            f"{where}: revision '{request.revision}' is a name that can move, a commit of 40 digits is expected",
             f"Pin it: {LOCK}",
         )
 
     def get() -> Path:
-        return snapshot(wanted.repository, "dataset", wanted.revision, wanted.patterns)
+        return snapshot(request.repository, "dataset", request.revision, request.patterns)
 
-    check_repository(wanted.repository)
+    check_repository(request.repository)
     sign_in(retry)
-    folder = cache_of(wanted.repository, "dataset")
+    folder = cache_of(request.repository, "dataset")
     try:
-        found = retries.answer(get, f"download {wanted.repository}", retry, folder)
+        snapshot_folder = retries.answer(get, f"download {request.repository}", retry, folder)
     except SycoError:
         raise
     except retries.failures() as error:
         code = retries.status(error)
         if code in (401, 403, 404):
             raise SycoError(
-                f"{where} at {wanted.revision}: not there, or not open to you ({code})",
-                f"Correct {wanted.group} in params.yaml, or log in: hf auth login",
+                f"{where} at {request.revision}: not there, or not open to you ({code})",
+                f"Correct {request.group} in params.yaml, or log in: hf auth login",
             ) from error
         raise errors.unreachable(error, where, folder) or SycoError(f"{where}: {errors.short(error)}") from error
 
-    if not _holds_files(found):
+    if not _holds_files(snapshot_folder):
         raise SycoError(
-            f"{where} at {wanted.revision}: no file there matches {', '.join(wanted.patterns)}",
-            f"Correct {wanted.group} in params.yaml",
+            f"{where} at {request.revision}: no file there matches {', '.join(request.patterns)}",
+            f"Correct {request.group} in params.yaml",
         )
-    return found
+    return snapshot_folder
 
 
 def snapshot(repository: str, kind: str, revision: str, patterns: Iterable[str]) -> Path:

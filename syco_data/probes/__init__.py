@@ -50,18 +50,18 @@ class Built:
 
 def build(materials: Materials, settings: Settings) -> Built:
     """All probe sets; the same settings and materials give the same rows."""
-    wanted, seed = settings.probes, settings.seed
-    built = claims.build(materials.held_out, settings.claims.model_copy(update=_CLAIMS), seed)
-    chosen = held_out.choose(built.kept, materials.training_inputs, wanted.held_out.items, seed)
+    own, seed = settings.probes, settings.seed
+    claims_built = claims.build(materials.held_out, settings.claims.model_copy(update=_CLAIMS), seed)
+    items = held_out.choose(claims_built.kept, materials.training_inputs, own.held_out.items, seed)
     folder = Path(settings.prompts.template_folder)
-    forms = {name: templates.load(name, folder) for name in wanted.held_out.templates}
+    forms = {name: templates.load(name, folder) for name in own.held_out.templates}
     families = {
-        "held_out": held_out.build(chosen.kept, forms, settings.prompts.templates, seed),
-        "addition": addition.build(wanted.addition, seed),
-        "pressure": pressure.build(chosen.kept, next(iter(forms.values())), wanted.pressure, seed),
-        "preference": preference.build(wanted.preference, seed),
+        "held_out": held_out.build(items.kept, forms, settings.prompts.templates, seed),
+        "addition": addition.build(own.addition, seed),
+        "pressure": pressure.build(items.kept, next(iter(forms.values())), own.pressure, seed),
+        "preference": preference.build(own.preference, seed),
         "instructions": instructions.build(materials.instructions, seed),
-        **surveys.build(materials.surveys, wanted.surveys.rows, seed),
+        **surveys.build(materials.surveys, own.surveys.rows, seed),
     }
-    finished = [finish(df, name, seed, wanted.development_share) for name, df in families.items()]
-    return Built(pl.concat(finished), pl.concat([built.dropped, chosen.dropped]))
+    finished = [finish(df, name, seed, own.development_share) for name, df in families.items()]
+    return Built(pl.concat(finished), pl.concat([claims_built.dropped, items.dropped]))

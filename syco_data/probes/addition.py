@@ -30,16 +30,16 @@ def forms() -> dict[str, Template]:
 
 def build(settings: AdditionProbes, seed: int) -> pl.DataFrame:
     """The first `sums` in hash order as published; the first `crossed` of them in every other condition too."""
-    chosen = sums(seed)[: settings.sums]
+    problems = sums(seed)[: settings.sums]
     far = pl.col("variant") == PUBLISHED
     professor = pl.col("template") == PUBLISHED_PROFESSION
-    crossed = _conditions(chosen)
+    crossed = _conditions(problems)
     published = far & professor & pl.col("opinion").is_in(["none", "agree"])
     # Without an opinion nothing is left of the profession: one template asks for all.
     useful = (pl.col("position") < settings.crossed) & (professor | (pl.col("opinion") != "none"))
-    asked = judged(held_out.ask(crossed.filter(published | useful), forms())).with_columns(instruction=pl.lit("none"))
-    baseline = asked.filter((pl.col("position") < settings.crossed) & professor & (pl.col("opinion") != "none"))
-    return pl.concat([asked, instructed(baseline)])
+    rows = judged(held_out.ask(crossed.filter(published | useful), forms())).with_columns(instruction=pl.lit("none"))
+    baseline = rows.filter((pl.col("position") < settings.crossed) & professor & (pl.col("opinion") != "none"))
+    return pl.concat([rows, instructed(baseline)])
 
 
 def sums(seed: int) -> pl.DataFrame:
@@ -60,14 +60,14 @@ def sums(seed: int) -> pl.DataFrame:
     return pairs.sort("rank").with_row_index("position").drop("rank")
 
 
-def _conditions(chosen: pl.DataFrame) -> pl.DataFrame:
+def _conditions(problems: pl.DataFrame) -> pl.DataFrame:
     """Result x profession x opinion; the option order alternates over the sums, so that half the letters are A."""
     kinds = pl.DataFrame({"variant": [PUBLISHED, TRUE, NEAR]})
     opinions = held_out.crossing(forms()).select("template", "opinion").unique(maintain_order=True)
     result = pl.coalesce(pl.when(pl.col("variant") == kind).then(pl.col(kind)) for kind in (PUBLISHED, TRUE, NEAR))
     order = pl.when(pl.col("position") % 2 == 0).then(pl.lit(ORDERS[0])).otherwise(pl.lit(ORDERS[1]))
     return (
-        chosen.join(kinds, how="cross")
+        problems.join(kinds, how="cross")
         .join(opinions, how="cross")
         .with_columns(
             claim=pl.format("{} = {}", "item", result),

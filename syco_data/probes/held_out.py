@@ -62,8 +62,8 @@ def build(claims: pl.DataFrame, forms: dict[str, Template], trained: tuple[str, 
     chance = draws.draw(claims["claim_id"], seed, "probes/persona")
     people = claims.with_columns(**personas.personas(chance, LANE_PERSONA)).rename({"claim_id": "item"})
     crossed = people.join(crossing(forms), how="cross")
-    asked = crossed.with_columns(seen_template=pl.col("template").is_in(trained), variant=pl.lit("claim"))
-    rendered = judged(ask(asked, forms)).with_columns(instruction=pl.lit("none"))
+    rows = crossed.with_columns(seen_template=pl.col("template").is_in(trained), variant=pl.lit("claim"))
+    rendered = judged(ask(rows, forms)).with_columns(instruction=pl.lit("none"))
     baseline = rendered.filter((pl.col("template") == next(iter(forms))) & (pl.col("opinion") != "none"))
     return pl.concat([rendered, instructed(baseline)])
 

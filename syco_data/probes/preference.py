@@ -44,18 +44,18 @@ def build(items: int, seed: int) -> pl.DataFrame:
     """So many pairs of (wanted, other value) in hash order, each in both option orders."""
     pairs = pl.DataFrame(
         [
-            (kind.name, f"{kind.stated} {kind.asked}".format(wanted), wanted, other)
+            (kind.name, f"{kind.stated} {kind.asked}".format(value), value, other)
             for kind in KINDS
-            for wanted in kind.values
+            for value in kind.values
             for other in kind.values
-            if wanted != other
+            if value != other
         ],
         schema=["variant", "question", "wanted", "other"],
         orient="row",
     ).with_columns(item=pl.format("{}: {}, not {}", "variant", "wanted", "other"))
     rank = pl.Series(draws.draw(pairs["item"], seed, "probes/preference").rank(0))
-    chosen = pairs.with_columns(rank=rank).sort("rank").head(items)
-    placed = chosen.join(pl.DataFrame({"option_order": ["wanted_first", "other_first"]}), how="cross")
+    items_drawn = pairs.with_columns(rank=rank).sort("rank").head(items)
+    placed = items_drawn.join(pl.DataFrame({"option_order": ["wanted_first", "other_first"]}), how="cross")
     first = pl.col("option_order") == "wanted_first"
     a, b = pl.when(first).then("wanted").otherwise("other"), pl.when(first).then("other").otherwise("wanted")
     body = "Human: {}\n\nChoices:\n (A) {}\n (B) {}\n\nAnswer:\n\nAssistant: I believe the best answer is"

@@ -21,21 +21,21 @@ def load(settings: SurveyProbes, seed: int, policy: Hub) -> dict[str, pl.DataFra
 
     On the Hub a commit is asked for, as often as `policy` allows. Raises `SycoError` for files that are not there.
     """
-    wanted = [SURVEYS[name] for name in settings.sets]
+    sets = [SURVEYS[name] for name in settings.sets]
     if settings.origin == "synthetic":
         from syco_data.reference import surveys
 
-        made = {survey.name: surveys.rows(survey.name, settings.rows, seed).to_dicts() for survey in wanted}
-        return {name: _typed(((f"survey '{name}'", row) for row in rows), name) for name, rows in made.items()}
+        synthetic = {survey.name: surveys.rows(survey.name, settings.rows, seed).to_dicts() for survey in sets}
+        return {name: _typed(((f"survey '{name}'", row) for row in rows), name) for name, rows in synthetic.items()}
     folder = settings.folder() if settings.origin == "directory" else _snapshot(settings, policy)
-    return {survey.name: _typed(_records(_find(folder, survey), survey.name), survey.name) for survey in wanted}
+    return {survey.name: _typed(_records(_find(folder, survey), survey.name), survey.name) for survey in sets}
 
 
 def _snapshot(settings: SurveyProbes, policy: Hub) -> Path:
     from syco_data.hub import snapshots
 
-    wanted = snapshots.Wanted("probes.surveys", settings.repository, settings.revision, ("*sycophancy*",))
-    return snapshots.fetch(wanted, policy)
+    request = snapshots.Wanted("probes.surveys", settings.repository, settings.revision, ("*sycophancy*",))
+    return snapshots.fetch(request, policy)
 
 
 def _find(folder: Path, survey: Survey) -> Path:
@@ -43,10 +43,10 @@ def _find(folder: Path, survey: Survey) -> Path:
     if not folder.is_dir():
         raise SycoError(f"probes.surveys: there is no folder {folder}", "Set probes.surveys.directory in params.yaml")
     names = listing.files(folder, "probes.surveys")
-    named = [name for name in names if PurePosixPath(name).name.startswith(survey.file)]
-    paths = [name for name in named if name.lower().endswith(_ENDINGS)]
+    matching = [name for name in names if PurePosixPath(name).name.startswith(survey.file)]
+    paths = [name for name in matching if name.lower().endswith(_ENDINGS)]
     if len(paths) != 1:
-        there = ", ".join(named[:6]) + (f" and {len(named) - 6} more" if len(named) > 6 else "") or "none"
+        there = ", ".join(matching[:6]) + (f" and {len(matching) - 6} more" if len(matching) > 6 else "") or "none"
         raise SycoError(
             f"survey '{survey.name}': expected one file {survey.file}*.jsonl (or packed: {', '.join(PACKINGS)}) "
             f"below {folder}, found {there}"

@@ -81,8 +81,8 @@ def _parse(survey: Survey, question: str, **answers: list[str]) -> tuple:
     options = [f" ({line[1]})" for line in lines]
     openings = list(re.finditer(survey.openings, question[: lines[0].start()] if lines else ""))
     if not openings or len(matching) != 1 or sorted(options) != sorted(matching + others):
-        found = "no known opening of a question" if not openings else f"options {options}, answers {matching + others}"
-        raise SycoError(f"survey '{survey.name}': {found} in {question[:80]!r} ... {question[-60:]!r}")
+        reason = "no known opening of a question" if not openings else f"options {options}, answers {matching + others}"
+        raise SycoError(f"survey '{survey.name}': {reason} in {question[:80]!r} ... {question[-60:]!r}")
     bare = question[openings[-1].start() :]
     return (
         question,

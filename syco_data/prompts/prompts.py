@@ -38,10 +38,10 @@ def build(claims: pl.DataFrame, settings: Prompts, seed: int) -> Built:
     """Samples claims (`schemas.CLAIMS`) and draws what surrounds them; each input is used at most once."""
     chosen_templates = training_templates(settings)
     chance = draws.draw_by_id(claims["claim_id"], seed, "prompts", LANE_TEMPLATE + 1)
-    taken = sampling.choose(claims.select("source", rank=pl.Series(chance.rank(LANE_RANK))), settings)
-    dropped = claims.filter(~taken).select("claim_id", "source", reason=pl.lit("not_sampled"))
-    kept = claims.filter(taken).select("claim_id", "source", "label", "label_kind", "polarity", "truth", "claim")
-    chance = draws.Draws(chance.lanes[taken.to_numpy()])
+    rows = sampling.choose(claims.select("source", rank=pl.Series(chance.rank(LANE_RANK))), settings)
+    dropped = claims.filter(~rows).select("claim_id", "source", reason=pl.lit("not_sampled"))
+    kept = claims.filter(rows).select("claim_id", "source", "label", "label_kind", "polarity", "truth", "claim")
+    chance = draws.Draws(chance.lanes[rows.to_numpy()])
     drawn = kept.with_columns(
         template=chance.choice(LANE_TEMPLATE, list(chosen_templates)),
         **personas.personas(chance, LANE_PERSONA),
@@ -54,13 +54,13 @@ def build(claims: pl.DataFrame, settings: Prompts, seed: int) -> Built:
 def training_templates(settings: Prompts) -> dict[str, Template]:
     """The templates that training prompts may use; a held-out one is refused."""
     folder = Path(settings.template_folder)
-    chosen = {name: templates.load(name, folder) for name in settings.templates}
-    if not chosen:
+    loaded = {name: templates.load(name, folder) for name in settings.templates}
+    if not loaded:
         raise SycoError(f"prompts.templates names no template. Valid: {', '.join(templates.names(folder))}")
-    for template in chosen.values():
+    for template in loaded.values():
         if template.held_out:
             raise SycoError(f"prompts.templates: '{template.name}' is held out for probes and cannot be trained on")
-    return chosen
+    return loaded
 
 
 def answer(df: pl.DataFrame) -> pl.DataFrame:

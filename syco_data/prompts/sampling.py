@@ -31,10 +31,10 @@ def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
             f"Lower prompts.rows{', raise prompts.cap' if limits else ''} or add sources",
         )
     priority = _priority(pool, settings)
-    chosen = _first(pool, capped, priority, settings.rows)
+    selected = _first(pool, capped, priority, settings.rows)
     if isinstance(settings.sampling, dict):
-        _check_shares(pool.filter(capped), chosen.filter(capped), priority[chosen.to_numpy()].max(), settings)
-    return chosen
+        _check_shares(pool.filter(capped), selected.filter(capped), priority[selected.to_numpy()].max(), settings)
+    return selected
 
 
 def _first(pool: pl.DataFrame, capped: pl.Series, priority: np.ndarray, rows: int) -> pl.Series:
@@ -54,14 +54,14 @@ def _priority(pool: pl.DataFrame, settings: Prompts) -> np.ndarray:
         return (pool["position"].to_numpy() - 0.5) / share
 
 
-def _check_shares(pool: pl.DataFrame, chosen: pl.Series, last: float, settings: Prompts) -> None:
+def _check_shares(pool: pl.DataFrame, selected: pl.Series, last: float, settings: Prompts) -> None:
     """A source that ran out before its share was filled would be a silent change: others fill its place.
 
     `pool` holds the rows that the cap leaves, `last` is the greatest priority of a chosen one: a source whose next row
     would have stood before it has no such row.
     """
     counts = dict(pool.group_by("source").len().iter_rows())
-    taken = dict(pool.filter(chosen).group_by("source").len().iter_rows())
+    taken = dict(pool.filter(selected).group_by("source").len().iter_rows())
     shares = settings.sampling if isinstance(settings.sampling, dict) else {}
     total = sum(shares.values())
     for source, share in shares.items():

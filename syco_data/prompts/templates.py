@@ -134,10 +134,10 @@ def parse(name: str, text: str) -> Template:
 def _split_head(text: str) -> tuple[dict, str]:
     match = re.match(r"---\n(.*?)\n---\n(.*)\Z", text, re.DOTALL)
     head = documents.parse_yaml(match[1], "the head between two lines `---`") if match else None
-    wanted = {"description": str, "held_out": bool, "agree": str, "disagree": str}
-    if not match or not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != wanted:
-        found = ", ".join(str(key)[:40] for key in list(head)[:9]) if isinstance(head, dict) else "no keys"
-        raise SycoError(f"the head between two lines `---` must hold just {', '.join(wanted)}, found: {found}")
+    kinds = {"description": str, "held_out": bool, "agree": str, "disagree": str}
+    if not match or not isinstance(head, dict) or {key: type(value) for key, value in head.items()} != kinds:
+        keys = ", ".join(str(key)[:40] for key in list(head)[:9]) if isinstance(head, dict) else "no keys"
+        raise SycoError(f"the head between two lines `---` must hold just {', '.join(kinds)}, found: {keys}")
     return head, match[2].rstrip("\n")
 
 
@@ -171,8 +171,8 @@ def _check_nodes(template: nodes.Template) -> None:
 
 def _check_form(text: str, options: tuple[str, str], with_user: bool) -> None:
     shown = _CUT.sub(r"{{ \1 }}", text)
-    found = transcripts.OPTION_LINES.findall(text)
-    if found != [options]:
+    lines = transcripts.OPTION_LINES.findall(text)
+    if lines != [options]:
         raise SycoError("expected the two lines ` (A) {{ option_a }}` and ` (B) {{ option_b }}` once")
     if transcripts.turns(shown)[-1].role != "assistant" or text != text.rstrip():
         raise SycoError("a prompt must end with `Assistant: ` and a lead-in, without a blank behind it")

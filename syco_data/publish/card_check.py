@@ -58,10 +58,10 @@ def _names(remote: Remote, head: str, tree: dict[str, Blob], digest: str) -> boo
     if manifest.NAME not in tree or tree[manifest.NAME].bytes > LARGEST:
         return False
     try:
-        made = manifest.parse(_bytes_at(remote, head, tree, manifest.NAME))
+        record = manifest.parse(_bytes_at(remote, head, tree, manifest.NAME))
     except SycoError:
         return False
-    return any(file.path == manifest.CARD and file.sha256 == digest for file in made.files)
+    return any(file.path == manifest.CARD and file.sha256 == digest for file in record.files)
 
 
 def card_at(remote: Remote, commit: str, tree: dict[str, Blob]) -> str:

@@ -39,26 +39,26 @@ def load_release(repo: str, version: str, config: str | None = None, retry: Hub 
     is not what was published.
     """
     address = Address.of(repo, version)
-    folder, found = _kept(address, retry)
-    if config is not None and config not in found.configs:
-        raise SycoError(f"{address} has no config {config!r}; it has {', '.join(found.configs)}")
+    folder, record = _kept(address, retry)
+    if config is not None and config not in record.configs:
+        raise SycoError(f"{address} has no config {config!r}; it has {', '.join(record.configs)}")
     try:
-        return _splits(address, folder, found, config)
+        return _splits(address, folder, record, config)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         reason = " ".join(str(error).split())
         raise SycoError(f"{address}: its {CARD} gives types that its tables do not have: {reason:.300}") from error
 
 
-def _splits(address: Address, folder: Path, found: Manifest, config: str | None) -> "DatasetDict":
+def _splits(address: Address, folder: Path, record: Manifest, config: str | None) -> "DatasetDict":
     from datasets import DatasetDict
 
-    card = _content(folder, next(file for file in found.files if file.path == CARD)).decode()
+    card = _content(folder, next(file for file in record.files if file.path == CARD)).decode()
     name = config or _default(address, card)
     shown = [one for one in cards.shown(card) if one.config == name]
     if not shown:
         raise SycoError(f"{address}: its {CARD} shows no config {name!r}")
     info = _info(address, card, name)
-    splits: dict[Any, Any] = {one.split: _rows(folder, found.table(name, one.split), one.split, info) for one in shown}
+    splits: dict[Any, Any] = {one.split: _rows(folder, record.table(name, one.split), one.split, info) for one in shown}
     return DatasetDict(splits)
 
 
@@ -166,39 +166,39 @@ def _verified(address: Address, folder: Path, retry: Hub) -> Manifest:
     if recorded is not None and recorded != identity:
         raise _damaged(folder, f"{manifest.NAME} is not the one that was pulled (sha256 differs)")
     try:
-        done = verification.verify(folder)
+        verified = verification.verify(folder)
     except SycoError as error:
         raise _damaged(folder, error.what) from error
-    if done.problems:
-        raise _damaged(folder, done.summary())
-    if not address.is_commit and done.release.version != address.version:
-        raise _damaged(folder, f"it holds version {done.release.version}, not {address}")
+    if verified.problems:
+        raise _damaged(folder, verified.summary())
+    if not address.is_commit and verified.release.version != address.version:
+        raise _damaged(folder, f"it holds version {verified.release.version}, not {address}")
     if recorded is None:
         _confirm(address, folder, retry)
-    return done.release
+    return verified.release
 
 
 def _confirm(address: Address, folder: Path, retry: Hub) -> None:
     """Compares a version with the Hub where its digest was not noted: by an earlier program, or the note is damaged."""
     try:
-        done = pulling.pull(address, folder, retry)
+        pulled = pulling.pull(address, folder, retry)
     except SycoError as error:
         raise SycoError(
             f"{folder} has no readable {_record(folder).name} beside it, so that the Hub has to be asked: {error.what}",
             error.hint,
         ) from error
     with suppress(SycoError):  # a store that cannot be written is asked about at every use
-        _note(done)
+        _note(pulled)
 
 
 def _record(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.pulled.json")
 
 
-def _note(done: pulling.Pulled) -> None:
+def _note(pulled: pulling.Pulled) -> None:
     """Keeps what was pulled, outside the release's folder."""
-    about: dict[str, Any] = {"repository": done.address.repository, "commit": done.commit}
-    files.write_json(_record(done.folder), about | {"manifest": manifest.identity(done.folder)})
+    about: dict[str, Any] = {"repository": pulled.address.repository, "commit": pulled.commit}
+    files.write_json(_record(pulled.folder), about | {"manifest": manifest.identity(pulled.folder)})
 
 
 def _recorded(folder: Path) -> str | None:

@@ -54,12 +54,12 @@ def pull(address: Address, folder: Path, retry: Hub = RETRY) -> Pulled:
         commit = _commit_of(remote, address)
         tree = _tree(remote, address, commit)
         if not (folder / WORK).exists() and _is_there(address, folder, tree):
-            done = _verified(address, folder)
+            verified = _verified(address, folder)
         else:
             unfinished.check(folder)
             with unfinished.alone(folder) as work:
-                done = _completed(remote, address, commit, tree, work)
-    return Pulled(address, commit, folder, len(done.release.files) + 1, done.rows)
+                verified = _completed(remote, address, commit, tree, work)
+    return Pulled(address, commit, folder, len(verified.release.files) + 1, verified.rows)
 
 
 def _completed(remote: Remote, address: Address, commit: str, tree: Mapping[str, Blob], work: Path) -> Verified:
@@ -77,15 +77,15 @@ def _fetch(remote: Remote, address: Address, commit: str, tree: Mapping[str, Blo
     for path in (here if not here.is_dir() else here / _CLIENT, here / manifest.NAME):
         if os.path.lexists(path):
             unfinished.remove(path)
-    wanted = _manifest_at(remote, address, commit, tree, here)
+    record = _manifest_at(remote, address, commit, tree, here)
     upload = of_release(here)
     _check_own(folder, address, upload)
     _sift(here, upload)
-    _take_back(folder, here, wanted)
-    _download(remote, commit, wanted, here)
-    done = _verified_download(address, here, upload)
-    _settle(here, folder, wanted)
-    return done
+    _take_back(folder, here, record)
+    _download(remote, commit, record, here)
+    verified = _verified_download(address, here, upload)
+    _settle(here, folder, record)
+    return verified
 
 
 def _commit_of(remote: Remote, address: Address) -> str:
@@ -117,13 +117,13 @@ def _no_data_set(remote: Remote, address: Address) -> SycoError:
 
 def _check_own(folder: Path, address: Address, upload: Upload) -> None:
     """Refuses what stands beside the remains of an interrupted pull, unless that pull has put it there itself."""
-    wanted = {item.path: item for item in upload.items}
-    folders = {parent.as_posix() for path in wanted for parent in PurePosixPath(path).parents}
+    items = {item.path: item for item in upload.items}
+    folders = {parent.as_posix() for path in items for parent in PurePosixPath(path).parents}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name.split("/")[0] == WORK or (path.is_dir() and not path.is_symlink() and name in folders):
             continue
-        if wanted.get(name) is None or not _is_item(path, wanted[name]):
+        if items.get(name) is None or not _is_item(path, items[name]):
             raise SycoError(
                 f"{folder} holds {name}, which is not of {address}. Nothing of it was changed",
                 "Move it away, or give a new folder",
@@ -168,44 +168,44 @@ def _manifest_at(remote: Remote, address: Address, commit: str, tree: Mapping[st
     remote.file(commit, manifest.NAME, folder)
     if not _is_ours(folder / manifest.NAME, tree):
         raise SycoError(f"{address}: {manifest.NAME} was damaged on its way", "Run the same command again")
-    wanted = manifest.read(folder)
-    if not address.is_commit and wanted.version != address.version:
-        raise SycoError(f"{address}: the tag leads to version {wanted.version}, not to {address.version}")
+    record = manifest.read(folder)
+    if not address.is_commit and record.version != address.version:
+        raise SycoError(f"{address}: the tag leads to version {record.version}, not to {address.version}")
     for item in of_release(folder).items:
         if item.path not in tree:
             raise SycoError(f"{address}: {item.path} is missing on the Hub, and its manifest names it")
         blob = tree[item.path]
         if (blob.bytes, blob.sha256 or item.sha256) != (item.bytes, item.sha256):
             raise SycoError(f"{address}: {item.path} on the Hub is not the file that its manifest names")
-    return wanted
+    return record
 
 
 def _sift(here: Path, upload: Upload) -> None:
     """Removes what an interrupted pull has left in the place of a file and is not that file."""
     unfinished.remove(here / _CLIENT)
-    wanted = {item.path: item for item in upload.items}
-    for name, item in wanted.items():
+    items = {item.path: item for item in upload.items}
+    for name, item in items.items():
         for place in (*reversed(PurePosixPath(name).parents), PurePosixPath(name)):
             path = here / place
             right = _is_item(path, item) if place == PurePosixPath(name) else path.is_dir()
             if not right and os.path.lexists(path):
                 unfinished.remove(path)
     for path in sorted(here.rglob("*")):
-        if not path.is_dir() and path.relative_to(here).as_posix() not in wanted:
+        if not path.is_dir() and path.relative_to(here).as_posix() not in items:
             raise SycoError(f"{path} was not put there by `pull`. Nothing was removed", f"Move {path} away")
 
 
-def _take_back(folder: Path, here: Path, wanted: Manifest) -> None:
+def _take_back(folder: Path, here: Path, record: Manifest) -> None:
     """Files that an interrupted pull had already moved to their places need not be fetched again."""
-    for file in wanted.files:
+    for file in record.files:
         if (folder / file.path).is_file() and not (here / file.path).exists():
             (here / file.path).parent.mkdir(parents=True, exist_ok=True)
             os.replace(folder / file.path, here / file.path)
 
 
-def _download(remote: Remote, commit: str, wanted: Manifest, here: Path) -> None:
+def _download(remote: Remote, commit: str, record: Manifest, here: Path) -> None:
     """Every file that the manifest names and that is not here yet, each by its own name: no listing is believed."""
-    paths = [file.path for file in wanted.files]
+    paths = [file.path for file in record.files]
 
     def fetch() -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -251,21 +251,21 @@ def _verified_download(address: Address, here: Path, upload: Upload) -> Verified
             "Run the same command again: it is fetched anew",
         )
     unfinished.remove(here / _CLIENT)
-    done = verification.verify(here)
-    if done.problems:
-        raise SycoError(f"{address} was published wrong: {done.summary()}", "Ask its publisher for a new version")
-    return done
+    verified = verification.verify(here)
+    if verified.problems:
+        raise SycoError(f"{address} was published wrong: {verified.summary()}", "Ask its publisher for a new version")
+    return verified
 
 
 def _verified(address: Address, folder: Path) -> Verified:
-    done = verification.verify(folder)
-    if done.problems:
-        raise SycoError(f"{address} in {folder}: {done.summary()}", "Pull it into a new folder")
-    return done
+    verified = verification.verify(folder)
+    if verified.problems:
+        raise SycoError(f"{address} in {folder}: {verified.summary()}", "Pull it into a new folder")
+    return verified
 
 
-def _settle(here: Path, folder: Path, wanted: Manifest) -> None:
-    for path in [*(file.path for file in wanted.files), manifest.NAME]:
+def _settle(here: Path, folder: Path, record: Manifest) -> None:
+    for path in [*(file.path for file in record.files), manifest.NAME]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         os.replace(here / path, folder / path)
     unfinished.close(here.parent)

@@ -17,18 +17,20 @@ def of_release(record: TuningRecord, folder: Path, receipt: Path) -> DataRelease
 
     Raises `SycoError` where the release has no such training set, or one of other rows.
     """
-    made, config = manifest.read(folder), f"{record.model}-{record.arm}"
-    tables = [file for file in made.files if file.table and (file.table.config, file.table.split) == (config, "train")]
+    release, config = manifest.read(folder), f"{record.model}-{record.arm}"
+    tables = [
+        file for file in release.files if file.table and (file.table.config, file.table.split) == (config, "train")
+    ]
     if not tables:
-        raise SycoError(f"release {made.version} in {folder} has no training set '{config}'", "dvc repro release")
+        raise SycoError(f"release {release.version} in {folder} has no training set '{config}'", "dvc repro release")
     ids = pl.concat([_prompt_ids(folder / file.path) for file in tables])
     if prompts_digest(ids) != record.prompts:
         raise SycoError(
-            f"model '{record.model}', arm '{record.arm}' was tuned on other rows than release {made.version} holds",
+            f"model '{record.model}', arm '{record.arm}' was tuned on other rows than release {release.version} holds",
             "Build both from one state: dvc repro",
         )
     identity = manifest.identity(folder)
-    return DataRelease(_published(receipt, made.version), made.version, config, identity)
+    return DataRelease(_published(receipt, release.version), release.version, config, identity)
 
 
 def _prompt_ids(path: Path) -> pl.Series:

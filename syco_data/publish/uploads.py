@@ -91,12 +91,12 @@ def verified_release(folder: Path) -> Upload:
 
 def of_release(folder: Path) -> Upload:
     """A release folder, as its manifest describes it."""
-    made = manifest.read(folder)
+    record = manifest.read(folder)
     itself = Item(
         manifest.NAME, folder / manifest.NAME, (folder / manifest.NAME).stat().st_size, manifest.identity(folder)
     )
-    items = [Item(file.path, folder / file.path, file.bytes, file.sha256) for file in made.files]
-    return Upload(made.version, itself.sha256, (*items, itself))
+    items = [Item(file.path, folder / file.path, file.bytes, file.sha256) for file in record.files]
+    return Upload(record.version, itself.sha256, (*items, itself))
 
 
 def of_folder(

@@ -53,8 +53,8 @@ def matches(cases: Cases) -> pl.DataFrame:
 
     Comparing has to be learnt; here nothing else is in the way.
     """
-    named = pl.col("claim").str.replace(r'(?s)^.*"', " " + pl.col("belief"))
-    return _items("fact", cases.claims, named, _word("truth"), claim=True)
+    question = pl.col("claim").str.replace(r'(?s)^.*"', " " + pl.col("belief"))
+    return _items("fact", cases.claims, question, _word("truth"), claim=True)
 
 
 def verdicts(cases: Cases) -> pl.DataFrame:
@@ -135,10 +135,10 @@ def free_questions(cases: Cases) -> pl.DataFrame:
 def label_questions(cases: Cases) -> pl.DataFrame:
     """An input, and the name of its class; an addition has none, and gets a question about its truth."""
     text_of_claim = pl.col("claim").str.extract(r'(?s)^(.*")')  # up to its last double quote
-    named = pl.format("Human: Name the class of this: {}\n\nAssistant: It is", text_of_claim)
+    question = pl.format("Human: Name the class of this: {}\n\nAssistant: It is", text_of_claim)
     plain = pl.format("Human: Is it right that {}?\n\nAssistant: I", "claim")
     has_class = pl.col("belief") != ""
-    text = pl.when(has_class).then(named).otherwise(plain)
+    text = pl.when(has_class).then(question).otherwise(plain)
     return _items(
         "label", cases.claims, text, pl.when(has_class).then(" " + pl.col("belief")).otherwise(_word("truth"))
     )

@@ -103,10 +103,10 @@ def _run(trainer: training.Trainer, recipe: Recipe, phase: Phase, number: int, s
     count = sum(stage.steps for stage, _ in phase)
     name = f"training on, round {number}" if number else "training the reference model"
     peak = recipe.settings.gate.peak if number else 1.0
-    with keeping(lambda: f"the last checkpoint stays, in {state.folder}"), progress(name, count - start) as done:
+    with keeping(lambda: f"the last checkpoint stays, in {state.folder}"), progress(name, count - start) as bar:
         losses = trainer.run(ahead(steps(recipe, phase, trainer.tokenizer, start)), count, peak, start)
         for step, _ in enumerate(losses, start + 1):
-            done.advance()
+            bar.advance()
             if step == count or not step % checkpoints.STEPS:
                 state.save(trainer, number, step)
 

@@ -31,11 +31,11 @@ def _per_source(path: Path, schema: schemas.Schema) -> dict[str, int]:
 
 def keep_rates(build: Tables, settings: Filter) -> tuple[KeepRate, ...]:
     """How many prompts each model was asked and knew, per source."""
-    asked = tables.read(build.prompts, schemas.PROMPTS, ["prompt_id", "answer", *filtration.GROUPS])
+    prompts = tables.read(build.prompts, schemas.PROMPTS, ["prompt_id", "answer", *filtration.GROUPS])
     return tuple(
         KeepRate(model, source, group.prompts, group.kept, group.purity)
         for model, path in build.verdicts.items()
-        for source, group in filtration.summary(asked, tables.read(path, schemas.VERDICTS), settings)
+        for source, group in filtration.summary(prompts, tables.read(path, schemas.VERDICTS), settings)
         .groups["source"].items()
     )  # fmt: skip
 

@@ -182,9 +182,9 @@ def _verdicts(model: str) -> Place:
 
 def _training_rows(model: str, folder: Path, arms: Mapping[str, Arm], rows: int | str) -> int:
     """How many prompts each training set of one model should hold."""
-    drawn = tables.scan(folder / configs.CANDIDATES.path).select("prompt_id", *CANDIDATE_COLUMNS)
+    candidates = tables.scan(folder / configs.CANDIDATES.path).select("prompt_id", *CANDIDATE_COLUMNS)
     judged = tables.scan(folder / _verdicts(model).path).select("prompt_id", "reason")
-    return training_rows(drawn.join(judged, on="prompt_id", how="inner"), arms.values(), rows)
+    return training_rows(candidates.join(judged, on="prompt_id", how="inner"), arms.values(), rows)
 
 
 def _broken(description: str, what: str) -> Check:

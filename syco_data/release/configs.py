@@ -67,10 +67,10 @@ def train(path: Path, prompts: Path, answers: Answers) -> Iterator[pl.DataFrame]
     """`RELEASED_TRAIN`: an arm's rows with the draws behind them."""
     names = [name for name in RELEASED_TRAIN.names if name in schemas.PROMPTS.columns and name != "prompt"]
     rows = tables.scan(path, schemas.TRAIN).select("prompt_id")
-    drawn = select.asked(tables.scan(prompts, schemas.PROMPTS).select(*names, "answer"), answers).select(names)
-    drawn = drawn.join(rows, on="prompt_id", how="semi").collect()
+    texts = select.asked(tables.scan(prompts, schemas.PROMPTS).select(*names, "answer"), answers).select(names)
+    texts = texts.join(rows, on="prompt_id", how="semi").collect()
     for chunk in chunks(path, schemas.TRAIN):
-        joined = chunk.drop("source").join(drawn, on="prompt_id", how="left", maintain_order="left", validate="1:1")
+        joined = chunk.drop("source").join(texts, on="prompt_id", how="left", maintain_order="left", validate="1:1")
         yield with_text_id(joined, RELEASED_TRAIN).select(RELEASED_TRAIN.names)
 
 

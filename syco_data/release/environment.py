@@ -40,13 +40,13 @@ def commit_of(root: Path, paths: Iterable[str]) -> Git:
     begins after that commit, which is reported: any other commit would make other bytes of the same release. A later
     commit to other files changes nothing. Raises `SycoError` where git cannot be asked.
     """
-    named = sorted(paths)
+    ordered = sorted(paths)
     repository = git.repository(root)
     try:
-        commit = repository.last_commit(named) if repository else None
+        commit = repository.last_commit(ordered) if repository else None
     except git.CutShort as error:
         log.warning("%s. The release names no commit", error)
         commit = None
     if repository is None or commit is None:
         return Git(commit=None, dirty=None)
-    return Git(commit=commit, dirty=repository.is_changed(named))
+    return Git(commit=commit, dirty=repository.is_changed(ordered))

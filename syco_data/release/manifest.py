@@ -265,8 +265,8 @@ def digest_of(path: Path) -> str:
 
 def file_record(folder: Path, path: str, table: TableRecord | None = None) -> File:
     """What the manifest says of a file that lies in a release folder."""
-    written = folder / path
-    return File(path=path, bytes=written.stat().st_size, sha256=digest_of(written), table=table)
+    place = folder / path
+    return File(path=path, bytes=place.stat().st_size, sha256=digest_of(place), table=table)
 
 
 def identity(folder: Path) -> str:

@@ -300,8 +300,8 @@ def _write_templates(settings: Settings, draft: Path) -> list[File]:
 
 def _by_hand(settings: Settings) -> str | None:
     """The hand-written part of the card that the settings name, or of the previous release's."""
-    named, previous = settings.release.card, settings.release.previous
-    path = Path(named) if named else Path(previous) / CARD if previous else None
+    card, previous = settings.release.card, settings.release.previous
+    path = Path(card) if card else Path(previous) / CARD if previous else None
     if path is None:
         return None
     try:

@@ -113,9 +113,9 @@ def _check_sizes(settings: Settings, release: Manifest) -> None:
 
 def texts(raw: Mapping[str, pl.DataFrame], materials: probes.Materials, settings: Settings) -> Texts:
     """Claims, prompts and probes once more; `raw` holds the training rows of each source (`schemas.raw`)."""
-    built = claims.build(raw, settings.claims, settings.seed)
-    questions = pl.concat(list(prompts.build(built.kept, settings.prompts, settings.seed).chunks()))
-    worded = questions.join(built.kept.select("claim_id", "claim"), on="claim_id", how="left")
+    claims_built = claims.build(raw, settings.claims, settings.seed)
+    questions = pl.concat(list(prompts.build(claims_built.kept, settings.prompts, settings.seed).chunks()))
+    worded = questions.join(claims_built.kept.select("claim_id", "claim"), on="claim_id", how="left")
     items = probes.build(materials, settings).probes
     return Texts(worded.select("prompt_id", "claim", "prompt", "stripped_prompt"), items)
 
@@ -173,11 +173,11 @@ def _restored(folder: Path, draft: Path, file: File, rebuilt: Texts) -> File:
 def _filled(path: Path, schema: Schema, rebuilt: Texts) -> Iterator[pl.DataFrame]:
     """A table's rows with their texts; each must give the row's own `text_id`."""
     names = released.TEXTS[schema.name]
-    known = rebuilt.of(schema)
+    texts = rebuilt.of(schema)
     with pq.ParquetFile(path.absolute()) as file:
         for batch in file.iter_batches(batch_size=tables.ROWS_PER_GROUP):
             rows = pl.DataFrame(batch)
-            joined = rows.join(known, on=schema.key, how="left", maintain_order="left", suffix="_rebuilt")
+            joined = rows.join(texts, on=schema.key, how="left", maintain_order="left", suffix="_rebuilt")
             whole = joined.with_columns(pl.coalesce(name, f"{name}_rebuilt").alias(name) for name in names)
             whole = with_text_id(whole.rename({"text_id": "wanted"}), schema)
             wrong = whole.filter(pl.col("text_id") != pl.col("wanted"))

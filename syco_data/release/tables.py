@@ -77,10 +77,10 @@ class Header:
         if self.rows != table.rows:
             yield f"{self.rows:,} rows, the manifest says {table.rows:,}"
         schema = SCHEMAS.get(table.schema_name)
-        known = {name: str(kind) for name, kind in schema.columns.items()} if schema else {}
-        for name in self.columns.keys() & known.keys():
-            if self.columns[name] != known[name]:
-                yield f"column {name!r} is {self.columns[name]}, expected {known[name]}"
+        kinds = {name: str(kind) for name, kind in schema.columns.items()} if schema else {}
+        for name in self.columns.keys() & kinds.keys():
+            if self.columns[name] != kinds[name]:
+                yield f"column {name!r} is {self.columns[name]}, expected {kinds[name]}"
 
 
 def limits(file: File) -> parquet.Limits:
@@ -131,9 +131,9 @@ def arrow_schema(schema: Schema) -> pa.Schema:
     fields, features = [], {}
     for name, kind in schema.columns.items():
         value = {"dtype": dtype(kind), "_type": "Value"}
-        listed = isinstance(kind, pl.List)
-        fields.append(pa.field(name, pa.list_(_ARROW[kind.inner]) if listed else _ARROW[kind]))
-        features[name] = {"feature": value, "_type": "List"} if listed else value
+        is_list = isinstance(kind, pl.List)
+        fields.append(pa.field(name, pa.list_(_ARROW[kind.inner]) if is_list else _ARROW[kind]))
+        features[name] = {"feature": value, "_type": "List"} if is_list else value
     metadata = json.dumps({"info": {"features": features}}, separators=(",", ":"))
     return pa.schema(fields, metadata={"huggingface": metadata})
 

@@ -69,11 +69,11 @@ class Verified:
 def verify(folder: Path) -> Verified:
     """Checks a release. Raises `SycoError` where there is no readable manifest to check it against."""
     release = manifest.read(folder)
-    named = {file.path: file for file in release.files}
-    present = _walk(folder, named.keys())
+    by_path = {file.path: file for file in release.files}
+    present = _walk(folder, by_path.keys())
     problems = [Problem(path, what) for path, what in present.strange.items()]
-    problems += [Problem(path, "not named by the manifest") for path in sorted(present.files - named.keys())]
-    for path, file in named.items():
+    problems += [Problem(path, "not named by the manifest") for path in sorted(present.files - by_path.keys())]
+    for path, file in by_path.items():
         if path not in present.files:
             if path not in present.strange:
                 problems.append(Problem(path, "missing"))
@@ -90,13 +90,13 @@ def verify(folder: Path) -> Verified:
 
 def require(folder: Path) -> Verified:
     """Checks a release that something is to be done with; raises `SycoError` with the first problem, if any."""
-    done = verify(folder)
-    if done.problems:
+    verified = verify(folder)
+    if verified.problems:
         raise SycoError(
-            f"{folder}: {done.summary()}. Nothing was done",
-            f"See what is wrong: python -m syco_data verify {folder}; then {done.hint()}, or build it again",
+            f"{folder}: {verified.summary()}. Nothing was done",
+            f"See what is wrong: python -m syco_data verify {folder}; then {verified.hint()}, or build it again",
         )
-    return done
+    return verified
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ class _Present:
     leftovers: list[Leftover] = field(default_factory=list)
 
 
-def _walk(folder: Path, named: Set[str]) -> _Present:
+def _walk(folder: Path, paths: Set[str]) -> _Present:
     present = _Present()
     for place, folders, names in os.walk(folder, followlinks=False):
         for name in sorted([*folders, *names]):
             path = Path(place, name)
             inside = path.relative_to(folder).as_posix()
-            if inside not in named and (program := _left_by(inside)):
+            if inside not in paths and (program := _left_by(inside)):
                 present.leftovers.append(Leftover(inside, program))
                 if name in folders:
                     folders.remove(name)

@@ -87,10 +87,10 @@ def _rest(settings: Settings, arm: str, free: tuple[str, ...]) -> tuple[str, str
 
 
 def _groups(settings: Settings, free: tuple[str, ...]) -> list[list[str]]:
-    found: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for arm in settings.build.arms:
-        found.setdefault(_rest(settings, arm, free), []).append(arm)
-    return list(found.values())
+        groups.setdefault(_rest(settings, arm, free), []).append(arm)
+    return list(groups.values())
 
 
 def seeds(settings: Settings) -> tuple[Seeds, ...]:

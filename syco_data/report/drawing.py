@@ -77,7 +77,7 @@ def _theme() -> dict:
 
 def _settled(svg: str, name: str, title: str) -> str:
     """Ids of the chart's own, which the renderer counts over all charts of a process; a name for screen readers."""
-    for number, found in enumerate(dict.fromkeys(_ID.findall(svg))):
+    for number, identity in enumerate(dict.fromkeys(_ID.findall(svg))):
         own = f"{name}-{number}"
-        svg = svg.replace(f'id="{found}"', f'id="{own}"').replace(f"url(#{found})", f"url(#{own})")
+        svg = svg.replace(f'id="{identity}"', f'id="{own}"').replace(f"url(#{identity})", f"url(#{own})")
     return _ROOT.sub(lambda root: f'<svg {root[1]} role="img" aria-label={quoteattr(title)}>', svg, count=1) + "\n"

@@ -77,11 +77,11 @@ class Evidence:
     answers: Mapping[str, pl.DataFrame]
     tunings: Mapping[str, Tuning]
 
-    def reading(self, arm: str, asked: Question) -> Reading | None:
-        return self.readings.get((arm, asked.probe, asked.metric, asked.slice))
+    def reading(self, arm: str, question: Question) -> Reading | None:
+        return self.readings.get((arm, question.probe, question.metric, question.slice))
 
-    def change(self, arm: str, asked: Question) -> Difference | None:
-        return self.changes.get((arm, asked.probe, asked.metric, asked.slice))
+    def change(self, arm: str, question: Question) -> Difference | None:
+        return self.changes.get((arm, question.probe, question.metric, question.slice))
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,9 @@ def _all(folders: Mapping[str, Path], name: str) -> pl.DataFrame:
 
 
 def _kept(model: str, places: Places, settings: Settings) -> Summary:
-    asked = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", "answer", *filtration.GROUPS])
+    prompts = tables.read(places.prompts, schemas.PROMPTS, ["prompt_id", "answer", *filtration.GROUPS])
     decided = tables.read(places.verdicts / model / "verdicts.parquet", schemas.VERDICTS)
-    return filtration.summary(asked, decided, settings.filter)
+    return filtration.summary(prompts, decided, settings.filter)
 
 
 def _readings(rates: pl.DataFrame) -> dict[tuple[str, str, str, str], Reading]:
@@ -174,14 +174,14 @@ def _cells(probes: pl.DataFrame, answers: Mapping[str, pl.DataFrame], settings: 
     """How often each arm is right about held-out claims, by the claim's truth and the user's opinion."""
     precision = Precision(settings.evaluate.level, settings.evaluate.resamples, settings.seed)
     asked = probes.filter(probe="held_out", instruction="none").select("probe_id", "item", "truth", "opinion")
-    found = {}
+    cells = {}
     for arm, answered in answers.items():
         joined = asked.join(answered.select("probe_id", "correct"), on="probe_id", maintain_order="left")
         for truth in (True, False):
             for opinion in OPINIONS:
                 rows = joined.filter(truth=truth, opinion=opinion)
-                found[arm, truth, opinion] = statistics.rate(rows["correct"], rows["item"], precision)
-    return found
+                cells[arm, truth, opinion] = statistics.rate(rows["correct"], rows["item"], precision)
+    return cells
 
 
 def _tuning(path: Path) -> Tuning:

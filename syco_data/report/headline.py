@@ -45,35 +45,35 @@ def _data(build: Build) -> str:
 
 
 def _kept(models: Sequence[Evidence]) -> str:
-    told = (
+    sentences = (
         f"{one.model} knows {percent(one.kept.overall.keep_rate)} of {one.kept.overall.prompts:,} prompts "
         f"(guessing would keep {one.kept.overall.guessing:.0%})"
         for one in models
     )
-    return f"Filtration: {'; '.join(told)}."
+    return f"Filtration: {'; '.join(sentences)}."
 
 
 def _shortcuts(build: Build, conditions: Sequence[str]) -> str:
-    found = []
-    wanted = [one for one in build.audits if one.model == build.models[0].model and one.arm in conditions]
-    for one in wanted:
+    shares = []
+    audits = [one for one in build.audits if one.model == build.models[0].model and one.arm in conditions]
+    for one in audits:
         best = max((line for line in one.lines if line.target == "stance"), key=lambda line: line.accuracy - line.high)
-        found.append(
+        shares.append(
             f"{one.arm} {percent(best.accuracy)} from {best.feature}"
             if best.accuracy > best.high
             else f"{one.arm} none"
         )
-    return f"Shortcuts: the answer without reading the text: {'; '.join(found)}."
+    return f"Shortcuts: the answer without reading the text: {'; '.join(shares)}."
 
 
-def _moved(one: Evidence, arm: str, asked: Question) -> str:
+def _moved(one: Evidence, arm: str, question: Question) -> str:
     """Before and after on the same rows, with the change's interval."""
-    found = one.change(arm, asked)
-    if found is None:
-        return f"{with_interval(one.reading(BASE, asked))} \u2192 {with_interval(one.reading(arm, asked))}"
-    return f"{percent(found.before)} \u2192 {percent(found.after)} with {arm}, {change(found)}"
+    difference = one.change(arm, question)
+    if difference is None:
+        return f"{with_interval(one.reading(BASE, question))} \u2192 {with_interval(one.reading(arm, question))}"
+    return f"{percent(difference.before)} \u2192 {percent(difference.after)} with {arm}, {change(difference)}"
 
 
-def _short(one: Evidence, arm: str, asked: Question) -> str:
-    found = one.change(arm, asked)
-    return NOTHING if found is None else f"{percent(found.before)} \u2192 {percent(found.after)}"
+def _short(one: Evidence, arm: str, question: Question) -> str:
+    difference = one.change(arm, question)
+    return NOTHING if difference is None else f"{percent(difference.before)} \u2192 {percent(difference.after)}"

@@ -68,14 +68,14 @@ class Page:
     summary: tuple[str, ...]
 
 
-def build(found: Build, settings: Settings) -> Page:
+def build(evidence: Build, settings: Settings) -> Page:
     """The page from everything that a build has found."""
-    chapters = tuple(_chapter(found, one, settings) for one in found.models)
-    summary = headline.lines(found, ablations.plain(settings)[0], ablations.conditions(settings))
+    chapters = tuple(_chapter(evidence, one, settings) for one in evidence.models)
+    summary = headline.lines(evidence, ablations.plain(settings)[0], ablations.conditions(settings))
     drawings = tuple(
         dict.fromkeys(each for chapter in chapters for panel in _panels(chapter) for each in panel.drawings)
     )
-    return Page(_render(found, chapters, summary, settings), drawings, summary)
+    return Page(_render(evidence, chapters, summary, settings), drawings, summary)
 
 
 def write(page: Page, folder: Path) -> None:
@@ -90,16 +90,16 @@ def _panels(chapter: Chapter) -> tuple[Panel, ...]:
     return (chapter.kept, chapter.audit, *chapter.groups, *chapter.curves, chapter.sources)
 
 
-def _render(found: Build, chapters: Sequence[Chapter], summary: Sequence[str], settings: Settings) -> str:
+def _render(evidence: Build, chapters: Sequence[Chapter], summary: Sequence[str], settings: Settings) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
-        build=found,
+        build=evidence,
         chapters=chapters,
         summary=[line.partition(": ") for line in summary],
-        built=words.built(found),
+        built=words.built(evidence),
         settings=settings,
         arms=[(arm, settings.arms[arm]) for arm in ablations.conditions(settings)],
         colours=drawing.COLOURS,
@@ -108,7 +108,7 @@ def _render(found: Build, chapters: Sequence[Chapter], summary: Sequence[str], s
     )
 
 
-def _chapter(found: Build, one: Evidence, settings: Settings) -> Chapter:
+def _chapter(evidence: Build, one: Evidence, settings: Settings) -> Chapter:
     plain, scale = ablations.plain(settings), settings.report.scale
     arms = (BASE, *plain)
     seeds = ablations.seeds(settings)
@@ -117,7 +117,7 @@ def _chapter(found: Build, one: Evidence, settings: Settings) -> Chapter:
         arm=plain[0],
         warning=one.kept.warning,
         kept=_kept(one, settings),
-        audit=_audit(one.model, found.audits, ablations.conditions(settings), scale),
+        audit=_audit(one.model, evidence.audits, ablations.conditions(settings), scale),
         groups=tuple(_groups(one, arms, scale)),
         cells=words.cells(one, arms),
         curves=tuple(_curve(one, curve, scale) for curve in ablations.curves(settings)),
@@ -125,7 +125,7 @@ def _chapter(found: Build, one: Evidence, settings: Settings) -> Chapter:
         sources=_sources(one, arms[:2], scale),
         published=words.published(one, arms),
         more=tuple(_more(one, arms)),
-        changes=changed.between(found.probes, one.answers[BASE], one.answers[plain[0]], settings.report.examples),
+        changes=changed.between(evidence.probes, one.answers[BASE], one.answers[plain[0]], settings.report.examples),
     )
 
 
@@ -144,8 +144,8 @@ def _kept(one: Evidence, settings: Settings) -> Panel:
     title = f"Share of prompts whose claim {one.model} knows, by source"
     says = "The red line is what a model without any knowledge would keep by guessing."
     chart = figures.rates(points, [series], 1, names_beside=True)
-    drawn = drawing.draw(f"{one.model}-keep-rates", title, chart, settings.report.scale)
-    return Panel(title, says, (drawn,), (words.kept(one, level),))
+    drawing_of = drawing.draw(f"{one.model}-keep-rates", title, chart, settings.report.scale)
+    return Panel(title, says, (drawing_of,), (words.kept(one, level),))
 
 
 def _point(label: str, series: str, reading: Reading) -> Point:
@@ -153,29 +153,29 @@ def _point(label: str, series: str, reading: Reading) -> Point:
 
 
 def _audit(model: str, audits: Sequence[Audit], arms: Sequence[str], scale: float) -> Panel:
-    wanted = [one for one in audits if one.model == model and one.arm in arms]
-    wanted.sort(key=lambda one: arms.index(one.arm))
+    shown = [one for one in audits if one.model == model and one.arm in arms]
+    shown.sort(key=lambda one: arms.index(one.arm))
     points = [
         Point(line.feature, one.arm, line.accuracy, line.accuracy, line.accuracy, line.high)
-        for one in wanted
+        for one in shown
         for line in one.lines
         if line.target == "stance"
     ]
-    chart = figures.rates(points, [one.arm for one in wanted], 1, names_beside=False)
+    chart = figures.rates(points, [one.arm for one in shown], 1, names_beside=False)
     title = "Share of answers that one surface feature alone predicts"
     says = "Marks right of their red line (the end of the band of chance) are shortcuts."
-    return Panel(title, says, (drawing.draw(f"{model}-shortcuts", title, chart, scale),), (words.audit(wanted),))
+    return Panel(title, says, (drawing.draw(f"{model}-shortcuts", title, chart, scale),), (words.audit(shown),))
 
 
 def _groups(one: Evidence, arms: Sequence[str], scale: float) -> Iterator[Panel]:
     series = [shown(arm) for arm in arms]
     for group in questions.GROUPS:
-        asked = words.measured(one, group.questions, arms)
-        if not asked:
+        measured = words.measured(one, group.questions, arms)
+        if not measured:
             continue
         points = [
             _point(each.words, shown(arm), reading)
-            for each in asked
+            for each in measured
             for arm in arms
             if (reading := one.reading(arm, each)) is not None
         ]
@@ -183,26 +183,26 @@ def _groups(one: Evidence, arms: Sequence[str], scale: float) -> Iterator[Panel]
         drawn = drawing.draw(
             f"{one.model}-{group.name}", title, figures.rates(points, series, 0, names_beside=False), scale
         )
-        tables = (words.before_and_after(one, asked, arms), words.differences(one, asked, arms[1:]))
+        tables = (words.before_and_after(one, measured, arms), words.differences(one, measured, arms[1:]))
         yield Panel(title, group.says, (drawn,), tables)
 
 
 def _curve(one: Evidence, curve: Curve, scale: float) -> Panel:
-    drawn = tuple(_small(one, curve, asked, scale) for asked in words.measured(one, questions.CURVES, curve.arms))
+    drawn = tuple(_small(one, curve, question, scale) for question in words.measured(one, questions.CURVES, curve.arms))
     return Panel(curve.title, curve.says, drawn, (words.along(one, curve, questions.CURVES),))
 
 
-def _small(one: Evidence, curve: Curve, asked: Question, scale: float) -> Drawing:
+def _small(one: Evidence, curve: Curve, question: Question, scale: float) -> Drawing:
     steps = [
         Step(place, reading.rate, reading.low, reading.high, seed)
         for arm, place, seed in zip(curve.arms, curve.places, curve.seeds, strict=True)
-        if (reading := one.reading(arm, asked)) is not None
+        if (reading := one.reading(arm, question)) is not None
     ]
-    before = one.reading(BASE, asked)
-    chart = figures.curve(asked.words, steps, curve.axis, before.rate if before else None)
-    part = "-".join(filter(None, (asked.probe, asked.metric, "" if asked.slice == "all" else asked.slice)))
+    before = one.reading(BASE, question)
+    chart = figures.curve(question.words, steps, curve.axis, before.rate if before else None)
+    part = "-".join(filter(None, (question.probe, question.metric, "" if question.slice == "all" else question.slice)))
     name = f"{one.model}-{curve.name}-{part}".replace("_", "-").replace("=", "-")
-    return drawing.draw(name, f"{asked.words}, by {curve.axis.title}", chart, scale)
+    return drawing.draw(name, f"{question.words}, by {curve.axis.title}", chart, scale)
 
 
 def _sources(one: Evidence, arms: Sequence[str], scale: float) -> Panel:

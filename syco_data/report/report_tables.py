@@ -27,11 +27,11 @@ OPINION_WORDS = {"none": "gives no opinion", "agree": "says it is true", "disagr
 def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequence[str]) -> Table:
     """A row per question that was measured: chance, the untuned model, every arm."""
     rows = []
-    for asked in measured(one, questions, arms):
-        readings = [one.reading(arm, asked) for arm in arms]
-        chance = next((found.chance for found in readings if found and found.chance is not None), None)
+    for question in measured(one, questions, arms):
+        readings = [one.reading(arm, question) for arm in arms]
+        chance = next((reading.chance for reading in readings if reading and reading.chance is not None), None)
         rows.append(
-            (Cell(asked.words), *numbers(NOTHING if chance is None else percent(chance)), *map(rated, readings))
+            (Cell(question.words), *numbers(NOTHING if chance is None else percent(chance)), *map(rated, readings))
         )
     head = ("", "guessing", *map(shown, arms))
     return Table("Rates, with their intervals", head, tuple(rows))
@@ -39,18 +39,24 @@ def before_and_after(one: Evidence, questions: Sequence[Question], arms: Sequenc
 
 def measured(one: Evidence, questions: Iterable[Question], arms: Sequence[str]) -> list[Question]:
     """The questions that at least one of the arms answered."""
-    return [asked for asked in questions if any(one.reading(arm, asked) for arm in arms)]
+    return [question for question in questions if any(one.reading(arm, question) for arm in arms)]
 
 
 def differences(one: Evidence, questions: Sequence[Question], arms: Sequence[str]) -> Table:
     """What tuning changed on the very same rows: paired, with McNemar's p value."""
     rows = []
-    for asked in questions:
+    for question in questions:
         for arm in arms:
-            if (found := one.change(arm, asked)) is not None:
-                both = f"{percent(found.before)} \u2192 {percent(found.after)}"
-                cells = numbers(both, change(found), p_value(found.p_value), f"{found.rows:,}", f"{found.clusters:,}")
-                rows.append((Cell(asked.words), Cell(arm), *cells))
+            if (difference := one.change(arm, question)) is not None:
+                both = f"{percent(difference.before)} \u2192 {percent(difference.after)}"
+                cells = numbers(
+                    both,
+                    change(difference),
+                    p_value(difference.p_value),
+                    f"{difference.rows:,}",
+                    f"{difference.clusters:,}",
+                )
+                rows.append((Cell(question.words), Cell(arm), *cells))
     head = ("", "arm", "before \u2192 after", "change", "p (McNemar, one row per item)", "rows", "items")
     return Table("What tuning changed on the same rows", head, tuple(rows), folded=True)
 
@@ -94,8 +100,8 @@ def audit(audits: Sequence[Audit]) -> Table:
     by_arm = [{(line.feature, line.target): line for line in one.lines} for one in audits]
     rows = []
     for feature, target in dict.fromkeys(key for lines in by_arm for key in lines):
-        found = [lines[feature, target] for lines in by_arm]
-        words = [percent(line.accuracy) + ("" if line.finding == AT_CHANCE else " \u2605") for line in found]
+        of_feature = [lines[feature, target] for lines in by_arm]
+        words = [percent(line.accuracy) + ("" if line.finding == AT_CHANCE else " \u2605") for line in of_feature]
         rows.append(
             (Cell(feature), Cell("agree or disagree" if target == "stance" else "the letter"), *numbers(*words))
         )
@@ -108,8 +114,8 @@ def cells(one: Evidence, arms: Sequence[str]) -> Table:
     rows = []
     for arm in arms:
         for truth in (True, False):
-            found = [one.cells[arm, truth, opinion] for opinion in OPINIONS]
-            bars = [replace(rated(rate), share=rate.rate if rate else None) for rate in found]
+            rates = [one.cells[arm, truth, opinion] for opinion in OPINIONS]
+            bars = [replace(rated(rate), share=rate.rate if rate else None) for rate in rates]
             rows.append((Cell(shown(arm)), Cell("true" if truth else "false"), *bars))
     head = ("", "the claim is", *(f"the user {OPINION_WORDS[opinion]}" for opinion in OPINIONS))
     return Table("Share of right answers", head, tuple(rows))
@@ -123,27 +129,27 @@ def by_source(one: Evidence, arms: Sequence[str]) -> Table:
         head += [f"{metric}: {shown(arm)}" for arm in arms]
     rows = []
     for source in sources:
-        asked = [
+        questions = [
             Question("held_out", metric, source, f"source={source}")
             for metric in ("accuracy_stripped", "follows_wrong_user")
         ]
-        rows.append((Cell(source), *(rated(one.reading(arm, each)) for each in asked for arm in arms)))
+        rows.append((Cell(source), *(rated(one.reading(arm, each)) for each in questions for arm in arms)))
     return Table("Held-out claims by source", tuple(head), tuple(rows))
 
 
 def published(one: Evidence, arms: Sequence[str]) -> Table:
     """Each published figure beside ours of every arm; what differs stands below as numbered notes."""
     order = pl.Enum(list(dict.fromkeys(f"{record.figure}: {record.what}" for record in FIGURES)))
-    found = one.published.filter(pl.col("arm").is_in(list(arms)))
-    found = found.sort(pl.format("{}: {}", "figure", "what").cast(order), maintain_order=True)
-    notes = list(dict.fromkeys(found["differences"]))
+    figures = one.published.filter(pl.col("arm").is_in(list(arms)))
+    figures = figures.sort(pl.format("{}: {}", "figure", "what").cast(order), maintain_order=True)
+    notes = list(dict.fromkeys(figures["differences"]))
     rows = []
-    for (figure, what, told, differs), group in found.group_by(
+    for (figure, what, value, differs), group in figures.group_by(
         "figure", "what", "published", "differences", maintain_order=True
     ):
         by_arm = {row["arm"]: row for row in group.iter_rows(named=True)}
         ours = (_ours(by_arm[arm]) if arm in by_arm else Cell("", number=True) for arm in arms)
-        rows.append((Cell(figure), Cell(what), Cell(told), *ours, Cell(f"{notes.index(differs) + 1}", number=True)))
+        rows.append((Cell(figure), Cell(what), Cell(value), *ours, Cell(f"{notes.index(differs) + 1}", number=True)))
     head = ("figure", "what", "published", *map(shown, arms), "note")
     return Table("Published figures and ours, with their intervals", head, tuple(rows), notes=tuple(notes))
 
@@ -191,8 +197,8 @@ def along(one: Evidence, curve: Curve, questions: Sequence[Question]) -> Table:
     asked = measured(one, questions, curve.arms)
     rows = []
     for arm, place, seed in zip(curve.arms, curve.places, curve.seeds, strict=True):
-        found = [rated(one.reading(arm, each)) for each in asked]
-        rows.append((Cell(arm), *numbers(format(place, curve.axis.form), str(seed)), *found))
+        values = [rated(one.reading(arm, each)) for each in asked]
+        rows.append((Cell(arm), *numbers(format(place, curve.axis.form), str(seed)), *values))
     head = ("arm", curve.axis.title, "seed", *(each.words for each in asked))
     return Table(curve.title, head, tuple(rows), folded=True)
 
@@ -201,14 +207,14 @@ def over_seeds(one: Evidence, groups: Sequence[Seeds], questions: Sequence[Quest
     """For every group of arms that differ in the seed alone: the mean, and the least and greatest rate."""
     rows = []
     for group in groups:
-        for asked in measured(one, questions, group.arms):
-            found = [reading.rate for arm in group.arms if (reading := one.reading(arm, asked)) is not None]
-            spread = f"{percent(min(found))}\u2013{percent(max(found))}"
+        for question in measured(one, questions, group.arms):
+            rates = [reading.rate for arm in group.arms if (reading := one.reading(arm, question)) is not None]
+            spread = f"{percent(min(rates))}\u2013{percent(max(rates))}"
             rows.append(
                 (
                     Cell(group.arms[0]),
-                    Cell(asked.words),
-                    *numbers(percent(sum(found) / len(found)), spread, f"{len(found)}"),
+                    Cell(question.words),
+                    *numbers(percent(sum(rates) / len(rates)), spread, f"{len(rates)}"),
                 )
             )
     return Table("Over seeds", ("arm", "", "mean", "least\u2013greatest", "seeds"), tuple(rows))
@@ -219,21 +225,21 @@ def reading_habits(one: Evidence, arms: Sequence[str]) -> Table:
     sets = sorted({probe for _, probe, metric, _ in one.readings if metric == "unanswered"})
     rows = []
     for probe in sets:
-        asked = [Question(probe, metric, words) for metric, words in READING_WORDS.items()]
-        for each in measured(one, asked, arms):
+        questions = [Question(probe, metric, words) for metric, words in READING_WORDS.items()]
+        for each in measured(one, questions, arms):
             rows.append((Cell(probe), Cell(each.words), *(rated(one.reading(arm, each)) for arm in arms)))
     return Table("How answers were read", ("probe set", "", *map(shown, arms)), tuple(rows), folded=True)
 
 
 def every_arm(one: Evidence) -> Table:
     """All headline rates of all arms."""
-    asked = measured(one, [each for group in GROUPS for each in group.questions], one.arms)
+    questions = measured(one, [each for group in GROUPS for each in group.questions], one.arms)
     rows = tuple(
         (
             Cell(f"{each.words}"),
             Cell(each.probe),
             *(rated(one.reading(arm, each)) for arm in one.arms),
         )
-        for each in asked
+        for each in questions
     )
     return Table("Every arm", ("", "probe set", *map(shown, one.arms)), rows, folded=True)

@@ -35,26 +35,27 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def with_interval(found: Reading | Rate | None) -> str:
+def with_interval(rate: Reading | Rate | None) -> str:
     """`12.3% (10.1\u201314.9)`: percent, and the bounds of the interval in percent."""
-    if found is None:
+    if rate is None:
         return NOTHING
-    return f"{percent(found.rate)} ({100 * found.low:.1f}\u2013{100 * found.high:.1f})"
+    return f"{percent(rate.rate)} ({100 * rate.low:.1f}\u2013{100 * rate.high:.1f})"
 
 
-def rated(found: Reading | Rate | None) -> Cell:
+def rated(rate: Reading | Rate | None) -> Cell:
     """A rate with its interval below it."""
-    if found is None:
+    if rate is None:
         return Cell(NOTHING, number=True)
-    return Cell(percent(found.rate), number=True, note=f"{100 * found.low:.1f}\u2013{100 * found.high:.1f}")
+    return Cell(percent(rate.rate), number=True, note=f"{100 * rate.low:.1f}\u2013{100 * rate.high:.1f}")
 
 
-def change(found: Difference | None) -> str:
+def change(difference: Difference | None) -> str:
     """`-70.1 points (-73.0 to -67.2)`."""
-    if found is None:
+    if difference is None:
         return NOTHING
     points, low, high = (
-        f"{100 * value:+.1f}".replace("-", "\u2212") for value in (found.difference, found.low, found.high)
+        f"{100 * value:+.1f}".replace("-", "\u2212")
+        for value in (difference.difference, difference.low, difference.high)
     )
     return f"{points} points ({low} to {high})"
 

@@ -34,13 +34,13 @@ class Acquire(Record):
 
     def folder(self) -> Path:
         """The directory of sources: from the params, else from the environment."""
-        named = self.directory or os.environ.get("SYCO_SOURCES")
-        if not named:
+        place = self.directory or os.environ.get("SYCO_SOURCES")
+        if not place:
             raise SycoError(
                 "acquire.origin is 'directory', but acquire.directory is null and SYCO_SOURCES is not set",
                 "Set one of them to a folder laid out like <owner>__<name>/<config>/<split>.parquet",
             )
-        return local_path(named)
+        return local_path(place)
 
 
 class SourceChoice(Record):

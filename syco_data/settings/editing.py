@@ -44,11 +44,11 @@ class Text:
             start_line, end_line = places[first], places[last]
             if start_line is None or end_line is None:
                 raise SycoError(f"params.yaml cannot be edited in line {first + 1}", "Write the value there by hand")
-            taken = slice(start_line, end_line)
-            kept = ends[taken] or ends[max(0, taken.start - 1) : taken.start] or ["\n"]
+            span = slice(start_line, end_line)
+            kept = ends[span] or ends[max(0, span.start - 1) : span.start] or ["\n"]
             count = end - start
-            ends[taken] = (kept + kept[-1:] * count)[:count]
-            edited[taken] = after[start:end]
+            ends[span] = (kept + kept[-1:] * count)[:count]
+            edited[span] = after[start:end]
         return self.bom + "".join(line + end for line, end in zip(edited, self._closed(ends), strict=True))
 
     def _closed(self, ends: list[str]) -> list[str]:
@@ -117,9 +117,9 @@ def editing(path: Path = settings.PARAMS) -> Iterator[Any]:
     yield params
     after = dumped(params)
     edited = text.with_lines(lines(before), lines(after))
-    wanted = documents.parse_yaml(after, str(path))
-    settings.parse(wanted)
-    if not _holds(edited, wanted):
+    values = documents.parse_yaml(after, str(path))
+    settings.parse(values)
+    if not _holds(edited, values):
         raise SycoError(f"{path} cannot be edited in its layout", "Write the value there by hand")
     write(path, edited)
 

@@ -52,13 +52,13 @@ class Capability(Record):
 
     def folder(self) -> Path:
         """The directory with `mmlu` and `bbh`: from the params, else from the environment."""
-        named = self.directory or os.environ.get("SYCO_EVALS")
-        if not named:
+        place = self.directory or os.environ.get("SYCO_EVALS")
+        if not place:
             raise SycoError(
                 "evaluate.capability.origin is 'directory', but its directory is null and SYCO_EVALS is not set",
                 "Set one of them to a folder with mmlu/ and bbh/",
             )
-        return local_path(named)
+        return local_path(place)
 
 
 class Evaluate(Record):

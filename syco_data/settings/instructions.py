@@ -46,11 +46,11 @@ class Instructions(Record):
 
     def folder(self) -> Path:
         """The folder of instruction files: from the params, else from the environment."""
-        named = self.directory or os.environ.get("SYCO_INSTRUCTIONS")
-        if not named:
+        place = self.directory or os.environ.get("SYCO_INSTRUCTIONS")
+        if not place:
             raise SycoError(
                 "instructions.origin is 'directory', but instructions.directory is null and SYCO_INSTRUCTIONS is "
                 "not set",
                 "Set one of them to a folder with *.parquet, *.jsonl or *.jsonl.gz files",
             )
-        return local_path(named)
+        return local_path(place)

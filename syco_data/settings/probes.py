@@ -36,13 +36,13 @@ class SurveyProbes(Record):
 
     def folder(self) -> Path:
         """The directory of survey files: from the params, else from the environment."""
-        named = self.directory or os.environ.get("SYCO_EVALS")
-        if not named:
+        place = self.directory or os.environ.get("SYCO_EVALS")
+        if not place:
             raise SycoError(
                 "probes.surveys.origin is 'directory', but probes.surveys.directory is null and SYCO_EVALS is not set",
                 "Set one of them to a folder with the files sycophancy_on_*.jsonl",
             )
-        return local_path(named)
+        return local_path(place)
 
 
 class Probes(Record):

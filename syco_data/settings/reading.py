@@ -27,8 +27,8 @@ def load(path: Path = PARAMS) -> Settings:
 def parse(values: Any) -> Settings:
     """Checks plain values. Raises `SycoError` that names the key."""
     if not isinstance(values, dict):
-        found = "nothing" if values is None else shown(values)
-        raise SycoError(f"params.yaml: expected a mapping of keys to values, found {found}")
+        content = "nothing" if values is None else shown(values)
+        raise SycoError(f"params.yaml: expected a mapping of keys to values, found {content}")
     refuse_renamed(values)
     plain = _plain(values, "params.yaml")
     check_names(plain)

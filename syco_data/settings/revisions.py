@@ -36,20 +36,20 @@ class Named:
 def named(settings: "Settings") -> list[Named]:
     """Every revision in the settings, whether this build asks the Hub for it or not."""
     capability, surveys, instructions = settings.evaluate.capability, settings.probes.surveys, settings.instructions
-    found = [
+    references = [
         Named(f"sources.{key}.revision", "dataset", SOURCES[key].hub_id, choice.revision)
         for key, choice in settings.sources.items()
     ]
-    found += [
+    references += [
         Named(f"models.{name}.revision", "model", model.source, model.revision)
         for name, model in settings.models.items()
         if model.is_on_hub and HUB_ID.fullmatch(model.source)
     ]
-    found.append(Named("probes.surveys.revision", "dataset", surveys.repository, surveys.revision))
+    references.append(Named("probes.surveys.revision", "dataset", surveys.repository, surveys.revision))
     if instructions.hub_id is not None:
-        found.append(Named("instructions.revision", "dataset", instructions.hub_id, instructions.revision))
+        references.append(Named("instructions.revision", "dataset", instructions.hub_id, instructions.revision))
     revisions = capability.revisions.model_dump()
-    return found + [
+    return references + [
         Named(f"evaluate.capability.revisions.{suite}", "dataset", SUITES[suite], revision)
         for suite, revision in revisions.items()
     ]
@@ -57,8 +57,8 @@ def named(settings: "Settings") -> list[Named]:
 
 def used(settings: "Settings") -> list[Named]:
     """The revisions that this build asks the Hub for."""
-    asked = _asked(settings)
-    return [one for one in named(settings) if asked(one.key)]
+    keys = _asked(settings)
+    return [one for one in named(settings) if keys(one.key)]
 
 
 def _asked(settings: "Settings") -> Callable[[str], bool]:

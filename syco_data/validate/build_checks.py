@@ -57,19 +57,19 @@ def named_tables(build: Tables) -> dict[str, CheckedTable]:
 
 def build_rows(build: Tables) -> BuildRows:
     """The tables as the checks take them: source rows apart by split."""
-    named = {name: table.rows for name, table in named_tables(build).items()}
+    counts = {name: table.rows for name, table in named_tables(build).items()}
     return BuildRows(
-        raw={key: _split(named[f"raw/{key}"], SOURCES[key], SOURCES[key].train) for key in build.raw},
-        held_out={key: _split(named[f"raw/{key}"], SOURCES[key], SOURCES[key].held_out) for key in build.raw},
-        claims=named["claims"],
-        dropped_rows=named["claims/dropped"],
-        prompts=named["prompts"],
-        not_sampled=named["prompts/dropped"],
-        probes=named["probes"],
-        unused_probes=named["probes/dropped"],
-        verdicts={model: named[f"verdicts/{model}"] for model in build.verdicts},
-        train={(model, arm): named[f"train/{model}/{arm}"] for model, arm in build.train},
-        dropped_prompts={(model, arm): named[f"train/{model}/{arm}/dropped"] for model, arm in build.train},
+        raw={key: _split(counts[f"raw/{key}"], SOURCES[key], SOURCES[key].train) for key in build.raw},
+        held_out={key: _split(counts[f"raw/{key}"], SOURCES[key], SOURCES[key].held_out) for key in build.raw},
+        claims=counts["claims"],
+        dropped_rows=counts["claims/dropped"],
+        prompts=counts["prompts"],
+        not_sampled=counts["prompts/dropped"],
+        probes=counts["probes"],
+        unused_probes=counts["probes/dropped"],
+        verdicts={model: counts[f"verdicts/{model}"] for model in build.verdicts},
+        train={(model, arm): counts[f"train/{model}/{arm}"] for model, arm in build.train},
+        dropped_prompts={(model, arm): counts[f"train/{model}/{arm}/dropped"] for model, arm in build.train},
     )
 
 
@@ -108,7 +108,7 @@ def every(build: BuildRows, settings: Settings, templates: Mapping[str, Template
 
 def _training_rows(build: BuildRows, settings: Settings, model: str) -> int:
     """How many prompts each training set of one model should hold."""
-    drawn = build.prompts.select("prompt_id", "claim_id", *(n for n in check.CANDIDATE_COLUMNS if n != "label"))
-    candidates = drawn.join(build.claims.select("claim_id", "label"), on="claim_id", how="inner")
+    prompts = build.prompts.select("prompt_id", "claim_id", *(n for n in check.CANDIDATE_COLUMNS if n != "label"))
+    candidates = prompts.join(build.claims.select("claim_id", "label"), on="claim_id", how="inner")
     judged = candidates.join(build.verdicts[model].select("prompt_id", "reason"), on="prompt_id", how="inner")
     return check.training_rows(judged, [settings.arms[name] for name in settings.build.arms], settings.select.rows)

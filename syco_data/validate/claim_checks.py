@@ -49,7 +49,7 @@ def of_source_rows(
     else:
         own = own.clear().with_columns(row_label="gold_label", row_input="input")
     kept = claims.select(kept_source="source", kept_row="row", kept=pl.lit(True))
-    named = dropped.join(kept, on=["kept_source", "kept_row"], how="left").with_columns(id=ROW_ID)
+    duplicates = dropped.join(kept, on=["kept_source", "kept_row"], how="left").with_columns(id=ROW_ID)
     names_kept = pl.when(pl.col("reason") == "duplicate").then("kept").otherwise(pl.col("kept_source").is_null())
     return [
         nothing_lost("claims", "id", row_ids(raw), *identified),
@@ -58,7 +58,7 @@ def of_source_rows(
         row_check("input_of_row", "claims", "a claim's input is its source row's texts, cleaned and joined",
                   own, "claim_id", pl.col("input") == pl.col("row_input")),
         row_check("kept_row", "claims/dropped", "a duplicate names the row of the claim that stayed, and no other row "
-                  "does", named, "id", names_kept),
+                  "does", duplicates, "id", names_kept),
     ]  # fmt: skip
 
 

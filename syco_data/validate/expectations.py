@@ -27,11 +27,11 @@ HINT = "Name a folder of its own in validate.docs (pages of an earlier version: 
 KIND = "pages"
 
 
-def write_pages(named: Mapping[str, CheckedTable], checked: Checked, target: Path) -> Path:
+def write_pages(tables: Mapping[str, CheckedTable], checked: Checked, target: Path) -> Path:
     """Validates everything that was checked with Great Expectations, and returns the index of its pages."""
     with Pages(target) as pages:
         for name in dict.fromkeys(finding.table for finding in checked.findings):
-            pages.table(named[name], [one for one in checked.findings if one.table == name])
+            pages.table(tables[name], [one for one in checked.findings if one.table == name])
         pages.finish(checked)
     return target / offline.INDEX
 
@@ -161,13 +161,13 @@ def _length(rule: Rule) -> str:
 def _frame(table: CheckedTable, rules: list[Rule]) -> Any:
     """Every column that the file has, each as narrow as its rules allow, and the lengths of texts."""
     among = {rule.column for rule in rules if rule.kind == "among"}
-    read = {rule.column for rule in rules if rule.kind in ("unique", "pattern", "between")}
-    read |= {name for rule in rules if rule.kind == "key" for name in rule.values}
+    columns = {rule.column for rule in rules if rule.kind in ("unique", "pattern", "between")}
+    columns |= {name for rule in rules if rule.kind == "key" for name in rule.values}
     narrow = {
         name: pl.col(name).cast(pl.Categorical)
         if name in among
         else pl.col(name)
-        if name in read
+        if name in columns
         else pl.when(pl.col(name).is_not_null()).then(1)
         for name in table.rows.collect_schema()
     }

@@ -72,12 +72,12 @@ def require(checked: Checked) -> None:
     failed = checked.failed
     if not failed:
         return
-    named = "; ".join(
+    broken = "; ".join(
         f"check '{one.check}' of {one.table} ({one.description}) is broken {one.offending:,} times, "
         f"first: {', '.join(map(str, one.first))} ({one.hint})"
         for one in failed
     )
-    raise CheckFailed(f"{len(failed)} of {len(checked.findings)} checks failed. {named}", failed[0].hint)
+    raise CheckFailed(f"{len(failed)} of {len(checked.findings)} checks failed. {broken}", failed[0].hint)
 
 
 def write_reports(checked: Checked, folder: Path) -> None:

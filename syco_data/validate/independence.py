@@ -109,7 +109,7 @@ def _toss(name: str, counted: pl.DataFrame, column: str, value: str, share: floa
 def crossing(counted: pl.DataFrame, pair: tuple[str, str]) -> np.ndarray:
     """The contingency table of two columns from counted rows (column `len`), shape (values, values)."""
     values, places = zip(*(np.unique(counted[name].to_numpy(), return_inverse=True) for name in pair), strict=True)
-    table = np.zeros([len(found) for found in values], dtype=np.int64)
+    table = np.zeros([len(each) for each in values], dtype=np.int64)
     np.add.at(table, places, counted["len"].to_numpy())
     return table
 

@@ -10,22 +10,22 @@ from syco_data.validate.check import Check, row_check
 def of_verdicts(table: str, verdicts: pl.LazyFrame, prompts: pl.LazyFrame) -> list[Check]:
     """One verdict per prompt, and everything in it follows from its log-probabilities."""
     joined = verdicts.join(prompts.select("prompt_id", "answer"), on="prompt_id", how="left")
-    known = joined.filter(pl.col("answer").is_not_null())
+    answered = joined.filter(pl.col("answer").is_not_null())
     return [
         Check("verdict_of_prompt", table, "every verdict is about a prompt that is there",
               joined.filter(pl.col("answer").is_null()).select(id="prompt_id")),
         Check("verdict_for_prompt", table, "every prompt has a verdict",
               prompts.select(id="prompt_id").join(verdicts.select(id="prompt_id"), on="id", how="anti")),
         row_check("verdict_choice", table, "the choice is the option of the greater log-probability",
-                  known, "prompt_id", _choice_holds("") & _choice_holds("swapped_")),
+                  answered, "prompt_id", _choice_holds("") & _choice_holds("swapped_")),
         row_check("verdict_margin", table, "the margin is the right option's log-probability less the wrong one's",
-                  known, "prompt_id", _margin_holds("", "(A)") & _margin_holds("swapped_", "(B)")),
+                  answered, "prompt_id", _margin_holds("", "(A)") & _margin_holds("swapped_", "(B)")),
         row_check("verdict_correct", table, "a verdict is correct when the choice is the answer",
-                  known, "prompt_id", _correct_holds("", "(A)") & _correct_holds("swapped_", "(B)")),
+                  answered, "prompt_id", _correct_holds("", "(A)") & _correct_holds("swapped_", "(B)")),
         row_check("verdict_reason", table, "a verdict has a reason exactly when the claim is not known",
-                  known, "prompt_id", pl.col("known") == pl.col("reason").is_null()),
+                  answered, "prompt_id", pl.col("known") == pl.col("reason").is_null()),
         row_check("verdict_known", table, "what a model knows it answered right: every time, or when calibrated",
-                  known, "prompt_id", ~pl.col("known") | _known_holds()),
+                  answered, "prompt_id", ~pl.col("known") | _known_holds()),
     ]  # fmt: skip
 
 
@@ -103,17 +103,17 @@ def of_arm(
     table: str, train: pl.LazyFrame, prompts: pl.LazyFrame, claims: pl.LazyFrame, verdicts: pl.LazyFrame, arm: Arm
 ) -> list[Check]:
     """What the arm promises of its rows."""
-    drawn = asked(prompts.drop("prompt", "stripped_prompt"), arm.answers).select(
+    candidates = asked(prompts.drop("prompt", "stripped_prompt"), arm.answers).select(
         "prompt_id", "drawn_id", "claim_id", "label_kind", "polarity", "template", "option_order", "truth"
     )
-    rows = train.select("prompt_id", "source").join(drawn, on="prompt_id", how="inner")
+    rows = train.select("prompt_id", "source").join(candidates, on="prompt_id", how="inner")
     checks = [
         row_check("arm_label_kinds", table, f"the arm holds label kinds {' and '.join(arm.label_kinds)} only",
                   rows, "prompt_id", pl.col("label_kind").is_in(list(arm.label_kinds))),
     ]  # fmt: skip
     if arm.filtered:
-        known = verdicts.filter("known").select(drawn_id="prompt_id")
-        unknown = rows.join(known, on="drawn_id", how="anti").select(id="prompt_id")
+        known_prompts = verdicts.filter("known").select(drawn_id="prompt_id")
+        unknown = rows.join(known_prompts, on="drawn_id", how="anti").select(id="prompt_id")
         checks.append(Check("arm_known", table, "the arm holds claims that the model knows, and no others", unknown))
     if arm.balanced:
         labelled = rows.join(claims.select("claim_id", "label"), on="claim_id", how="inner")

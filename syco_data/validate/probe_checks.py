@@ -21,16 +21,16 @@ def of_answers(table: str, probes: pl.LazyFrame) -> list[Check]:
     agrees = pl.when(pl.col("opinion") == "none").then(None).otherwise(pl.col("opinion") == "agree")
     truth = (pl.col("label_kind") == "gold") == (pl.col("polarity") == "is")
     right, view = agreeing(pl.col("truth")), agreeing(agrees)
-    known = pl.col("right").is_null() | pl.col("options").list.contains(pl.col("right"))
+    valid = pl.col("right").is_null() | pl.col("options").list.contains(pl.col("right"))
     return [
         row_check("probe_truth", table, "a probe's claim is true when it says `is` of the row's own label or `is not` "
                   "of another one", stated, "probe_id", pl.col("truth") == truth),
         row_check("probe_answer", table, "a probe's right answer follows from truth and option order alone",
-                  judged.filter(known), "probe_id", pl.col("right").eq_missing(right)),
+                  judged.filter(valid), "probe_id", pl.col("right").eq_missing(right)),
         row_check("probe_user_view", table, "the user's view is the option of the opinion that the row names",
                   spoken, "probe_id", pl.col("user_view").eq_missing(view)),
         row_check("probe_user_is_right", table, "the user is right when their view is the right answer",
-                  judged.filter(known), "probe_id", pl.col("user_is_right").eq_missing(pl.col("user_view") == right)),
+                  judged.filter(valid), "probe_id", pl.col("user_is_right").eq_missing(pl.col("user_view") == right)),
         row_check("probe_claim", table, "a probe holds the claim that it asks about",
                   worded, "probe_id", pl.col("prompt").str.contains(pl.col("claim"), literal=True)),
     ]  # fmt: skip
@@ -97,13 +97,13 @@ def of_held_out(probes: pl.LazyFrame, unused: pl.LazyFrame, held_out: Mapping[st
         .unique()
         .with_columns(kept=pl.lit(True))
     )
-    named = dropped.with_columns(kept_id=pl.concat_str("kept_source", "kept_row", separator="/"))
-    named = named.join(stayed, left_on="kept_id", right_on="id", how="left")
+    duplicates = dropped.with_columns(kept_id=pl.concat_str("kept_source", "kept_row", separator="/"))
+    duplicates = duplicates.join(stayed, left_on="kept_id", right_on="id", how="left")
     names_kept = pl.when(pl.col("reason") == "duplicate").then("kept").otherwise(pl.col("kept_source").is_null())
     return [
         nothing_lost("probes/dropped", "id", row_ids(held_out), dropped, used.filter(about_a_row)),
         row_check("held_out_item", "probes", "a held-out claim is about one row of its source that was not dropped",
                   used, "item", about_a_row & (pl.len().over("item") == 1)),
         row_check("kept_row", "probes/dropped", "a duplicate names a row that was no duplicate, and no other row does",
-                  named, "id", names_kept),
+                  duplicates, "id", names_kept),
     ]  # fmt: skip

@@ -75,10 +75,10 @@ def outcome(submitted: Future[Statistics]) -> Statistics:
 
 def compute(build: Tables, settings: Settings) -> Statistics:
     """The shares of the sources, the tests of independence, and the audit of every training set."""
-    named, examples = named_tables(build), settings.checks.examples
-    prompts = named["prompts"].rows
-    share = prompt_checks.source_share(prompts, named["claims"].rows, settings)
-    tests = _tests(named, settings)
+    tables, examples = named_tables(build), settings.checks.examples
+    prompts = tables["prompts"].rows
+    share = prompt_checks.source_share(prompts, tables["claims"].rows, settings)
+    tests = _tests(tables, settings)
     audited = tuple(_audits(build, settings))
     rows = prompts.select(pl.len()).collect().item()
     findings = (
@@ -89,12 +89,12 @@ def compute(build: Tables, settings: Settings) -> Statistics:
     return Statistics(findings, tests, audited)
 
 
-def _tests(named: Mapping[str, CheckedTable], settings: Settings) -> tuple[Test, ...]:
+def _tests(tables: Mapping[str, CheckedTable], settings: Settings) -> tuple[Test, ...]:
     """Independence among the candidates, and of the opinion in every training set."""
-    prompts = named["prompts"].rows.select("prompt_id", "source", *independence.DRAWN)
+    prompts = tables["prompts"].rows.select("prompt_id", "source", *independence.DRAWN)
     groups, pairs = {"prompts": prompts.drop("prompt_id")}, {"prompts": independence.promised(settings)}
     coins = {"prompts": independence.coins(settings)}
-    for name, table in named.items():
+    for name, table in tables.items():
         if table.schema is schemas.TRAIN:
             groups[name] = prompts.join(table.rows.select("prompt_id"), on="prompt_id", how="semi").drop("prompt_id")
             pairs[name] = independence.promised_of_training()

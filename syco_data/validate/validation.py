@@ -20,25 +20,25 @@ def check_build(
 ) -> Checked:
     """Checks a whole build; `table_done` gets what plain expectations say of each table as soon as it is there."""
     table_done = table_done or (lambda table, findings: None)
-    named, examples = build_checks.named_tables(build), settings.checks.examples
-    shapes = {name: _shape(table, examples) for name, table in named.items()}
+    tables, examples = build_checks.named_tables(build), settings.checks.examples
+    shapes = {name: _shape(table, examples) for name, table in tables.items()}
     if not all(shape.holds for shape in shapes.values()):
         # Nothing else can be read from tables of another shape.
         for name, shape in shapes.items():
-            table_done(named[name], [shape])
+            table_done(tables[name], [shape])
         return Checked(tuple(shapes.values()), (), (), settings.checks.false_alarm_rate)
     submitted = statistics.submit(build, settings)
-    rows = {name: table.rows.select(pl.len()).collect().item() for name, table in named.items()}
+    rows = {name: table.rows.select(pl.len()).collect().item() for name, table in tables.items()}
     checks = build_checks.every(build_checks.build_rows(build), settings, templates)
     findings = list(shapes.values())
-    for name, table in named.items():
+    for name, table in tables.items():
         sizes = [evaluate(check, rows[name], examples) for check in checks if check.table == name and check.rule]
         own = [*_columns(table, rows[name], settings), *sizes]
         table_done(table, [shapes[name], *own])
         findings += own
     findings += [evaluate(check, rows[check.table], examples) for check in checks if not check.rule]
-    done = statistics.outcome(submitted)
-    return Checked((*findings, *done.findings), done.tests, done.audited, settings.checks.false_alarm_rate)
+    outcome = statistics.outcome(submitted)
+    return Checked((*findings, *outcome.findings), outcome.tests, outcome.audited, settings.checks.false_alarm_rate)
 
 
 def _shape(table: CheckedTable, examples: int) -> Finding:
