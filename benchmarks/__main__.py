@@ -19,12 +19,12 @@ def names() -> list[str]:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or names()
+    to_run = sys.argv[1:] or names()
     valid = sorted({*names(), "gpu_check"})
-    for name in wanted:
+    for name in to_run:
         if name not in valid:
             sys.exit(f"benchmarks: {unknown(name, valid)}")
-    for name in wanted:
+    for name in to_run:
         print(f"== {name}", flush=True)
         import_module(f"benchmarks.{name}").main()
 

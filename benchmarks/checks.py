@@ -43,14 +43,14 @@ def main() -> None:
 
 
 def _child(step: str, folder: str, size: int) -> dict:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "benchmarks.checks", step, folder, str(size)],
         env={**os.environ, "GX_ANALYTICS_ENABLED": "false", BEGUN: str(time.monotonic())},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def _settings(size: int):
@@ -63,9 +63,9 @@ def make(folder: Path, size: int) -> dict:
     """A sound build with `size` prompts, written below `folder`."""
     from tests.support import tables_for_tests
 
-    chosen = _settings(size)
-    per_source = size // len(chosen.sources) + 2_000
-    tables_for_tests.make(folder, chosen, {key: _rows(key, per_source, chosen) for key in chosen.sources})
+    settings = _settings(size)
+    per_source = size // len(settings.sources) + 2_000
+    tables_for_tests.make(folder, settings, {key: _rows(key, per_source, settings) for key in settings.sources})
     return {}
 
 
@@ -94,12 +94,12 @@ def check(folder: Path, size: int) -> dict:
     from syco_data.validate import statistics
     from tests.support.tables_for_tests import Made
 
-    chosen = _settings(size)
-    found = validate.check(Made(folder, chosen).tables, chosen, folder / "reports", folder / "docs")
+    settings = _settings(size)
+    result = validate.check(Made(folder, settings).tables, settings, folder / "reports", folder / "docs")
     seconds = time.monotonic() - float(os.environ[BEGUN])
-    _require(found)
+    _require(result)
     statistics.worker().shutdown()
-    return {"seconds": seconds, "peak": _peak(), "number": len(found.findings)}
+    return {"seconds": seconds, "peak": _peak(), "number": len(result.findings)}
 
 
 def parts(folder: Path, size: int) -> dict:
@@ -108,18 +108,18 @@ def parts(folder: Path, size: int) -> dict:
     from syco_data.validate import build_checks, expectations, validation
     from tests.support.tables_for_tests import Made
 
-    chosen = _settings(size)
-    forms = {name: templates.load(name) for name in chosen.prompts.templates}
+    settings = _settings(size)
+    forms = {name: templates.load(name) for name in settings.prompts.templates}
     clock = [time.monotonic()]
-    found = validation.check_build(Made(folder, chosen).tables, forms, chosen)
+    result = validation.check_build(Made(folder, settings).tables, forms, settings)
     clock.append(time.monotonic())
     import great_expectations  # noqa: F401
 
     clock.append(time.monotonic())
-    expectations.write_pages(build_checks.named_tables(Made(folder, chosen).tables), found, folder / "docs")
+    expectations.write_pages(build_checks.named_tables(Made(folder, settings).tables), result, folder / "docs")
     clock.append(time.monotonic())
     spans = [after - before for before, after in pairwise(clock)]
-    _require(found)
+    _require(result)
     return {"checks": spans[0], "import": spans[1], "pages": spans[2]}
 
 

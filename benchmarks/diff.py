@@ -47,18 +47,18 @@ def main(rows: int = ROWS) -> None:
         _release(drawn, b, "2.0.0", changed=True)
         del drawn
         size = sum(path.stat().st_size for path in a.rglob("*.parquet")) / 1e6
-        found = {name: _measured(name, a, b) for name in WAYS}
+        result = {name: _measured(name, a, b) for name in WAYS}
     table = Table(title=f"Two releases of {rows:,} candidates ({size:,.0f} MB of Parquet each)")
     for heading in ("way", "seconds", "seconds of all cores", "peak MB", "rows found"):
         table.add_column(heading, justify="left" if heading == "way" else "right")
-    for name, line in found.items():
+    for name, line in result.items():
         table.add_row(
             name, f"{line['seconds']:.1f}", f"{line['work']:.1f}", f"{line['peak']:,.0f}", f"{line['found']:,}"
         )
     console = Console()
     console.print(table)
     for name in (WHOLE, IDS):
-        console.print(f"diff takes {found[OURS]['seconds'] / found[name]['seconds']:.2f} times {name}")
+        console.print(f"diff takes {result[OURS]['seconds'] / result[name]['seconds']:.2f} times {name}")
 
 
 def _candidates(rows: int) -> pl.DataFrame:
@@ -78,15 +78,15 @@ def _candidates(rows: int) -> pl.DataFrame:
                 row=pl.Series(chance.below(4, 500_000)), input=text,
             )
         )  # fmt: skip
-    made = pl.concat(parts).with_columns(
+    claims = pl.concat(parts).with_columns(
         label=pl.when(pl.col("label_kind") == "gold").then("gold_label").otherwise(1 - pl.col("gold_label")),
         truth=(pl.col("label_kind") == "gold") == (pl.col("polarity") == "is"),
     )
-    made = made.with_columns(claim=pl.concat_str("input", "polarity", pl.lit("Entailment"), separator=" ")).drop(
+    claims = claims.with_columns(claim=pl.concat_str("input", "polarity", pl.lit("Entailment"), separator=" ")).drop(
         "input"
     )
-    built = prompts.build(made, SETTINGS.model_copy(update={"rows": rows}), 0).candidates
-    return built.join(made.select("claim_id", "row", "gold_label"), on="claim_id", how="left")
+    built = prompts.build(claims, SETTINGS.model_copy(update={"rows": rows}), 0).candidates
+    return built.join(claims.select("claim_id", "row", "gold_label"), on="claim_id", how="left")
 
 
 def _release(drawn: pl.DataFrame, folder: Path, version: str, changed: bool) -> None:
@@ -112,7 +112,7 @@ def _release(drawn: pl.DataFrame, folder: Path, version: str, changed: bool) -> 
         _table(folder, Place(f"{MODEL}-{ARM}", "train"), RELEASED_TRAIN, _rendered(train, RELEASED_TRAIN)),
         _table(folder, configs.DROPPED, RELEASED_DROPPED, iter([_dropped(out, kept.filter(~pl.col("known")))])),
     ]
-    found = Manifest(
+    record = Manifest(
         schema=manifest.SCHEMA, version=version, change="first", previous=None, text="full", files=tables,
         settings={"seed": 0, "prompts": {"rows": len(kept)}, "arms": {ARM: {"filtered": True}}},
         sources={key: {"content_digest": "0" * 32, "release": "allow"} for key in SOURCES},
@@ -120,7 +120,7 @@ def _release(drawn: pl.DataFrame, folder: Path, version: str, changed: bool) -> 
         environment=Environment(python="3", system="Linux", machine="x86_64", packages={}),
         git=Git(commit=None, dirty=None),
     )  # fmt: skip
-    (folder / manifest.NAME).write_text(found.to_json(), encoding="utf-8")
+    (folder / manifest.NAME).write_text(record.to_json(), encoding="utf-8")
 
 
 def _rendered(rows: pl.DataFrame, schema: Schema) -> Iterator[pl.DataFrame]:
@@ -184,14 +184,14 @@ def ids_alone(a: Path, b: Path) -> int:
 
 def _anti_joins(a: Path, b: Path, on: Callable[[list[str], list[str]], list[str]]) -> int:
     """Rows that the other side does not have, over all tables and both directions."""
-    found = 0
+    total = 0
     for file in manifest.read(a).tables:
         sides = [pl.scan_parquet(folder / file.path) for folder in (a, b)]
         names = on(list(file.table.columns), file.table.key)
         for one, other in (sides, sides[::-1]):
             joined = one.select(names).join(other.select(names), on=names, how="anti", nulls_equal=True)
-            found += joined.select(pl.len()).collect(engine="streaming").item()
-    return found
+            total += joined.select(pl.len()).collect(engine="streaming").item()
+    return total
 
 
 OURS, WHOLE, IDS = "diff, rows and causes", "anti-joins on whole rows", "anti-joins on ids"
@@ -205,9 +205,9 @@ def _measured(name: str, a: Path, b: Path) -> dict[str, float]:
 
 def _measure(name: str, a: str, b: str) -> None:
     start = time.perf_counter()
-    found = WAYS[name](Path(a), Path(b))
+    result = WAYS[name](Path(a), Path(b))
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "work": time.process_time(), "peak": _peak(), "found": found}))
+    print(json.dumps({"seconds": seconds, "work": time.process_time(), "peak": _peak(), "found": result}))
 
 
 def _peak() -> float:

@@ -43,11 +43,11 @@ class Timed:
 
 
 def main(count: str = "20000", folder: str | None = None) -> None:
-    given = settings.load()
-    model = _model(given, folder)
+    params = settings.load()
+    model = _model(params, folder)
     requests = _requests(int(count))
     with tempfile.TemporaryDirectory() as store:
-        asking = given.engines.model_copy(update={"engine": "vllm", "store": store})
+        asking = params.engines.model_copy(update={"engine": "vllm", "store": store})
         first = timed(lambda: scoring.collect(requests, model, asking))
         again = timed(lambda: scoring.collect(requests, model, asking))
         with engines.open(model, asking) as engine:
@@ -56,11 +56,11 @@ def main(count: str = "20000", folder: str | None = None) -> None:
     _print(len(requests), ours, bare, harness, first, again)
 
 
-def _model(given: settings.Settings, folder: str | None) -> ResolvedModel:
-    record = models.named(NAME, given)
+def _model(params: settings.Settings, folder: str | None) -> ResolvedModel:
+    record = models.named(NAME, params)
     if folder is not None:
         record = record.model_copy(update={"source": folder})
-    return models.resolve(NAME, record, REFERENCE, given.hub)
+    return models.resolve(NAME, record, REFERENCE, params.hub)
 
 
 def _requests(count: int) -> list[Request]:
@@ -103,8 +103,8 @@ def _side_by_side(
 
 def save_all(todo: scoring.Pending, engine: VllmEngine) -> None:
     """What `scoring.collect` does once the engine stands."""
-    for made in scoring.saved(todo, engine):
-        assert len(made)
+    for scores in scoring.saved(todo, engine):
+        assert len(scores)
 
 
 def _harness(engine: VllmEngine, requests: list[Request]) -> float:

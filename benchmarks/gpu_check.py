@@ -53,41 +53,41 @@ def _check() -> None:
 
     if not torch.cuda.is_available():
         raise SycoError("no CUDA GPU here, or a CPU build of torch: nothing was checked", "VARIANT=cuda make setup")
-    chosen = settings.load()
-    model = models.open(NAME, chosen)
+    params = settings.load()
+    model = models.open(NAME, params)
     prompts = questions.of_build(Tables.below(DATA, (), (), ()))
-    requests = questions.requests(questions.build(prompts, chosen.filter, model.style))
-    expected = _measured("transformers on cpu", model, _on(chosen.engines, "transformers", "cpu"), requests)
-    found = [_measured("transformers on cuda", model, _on(chosen.engines, "transformers", "cuda"), requests)]
-    if engines.module("vllm").identity(chosen.engines).device != "cpu":
-        found.append(_measured("vllm on cuda", model, _on(chosen.engines, "vllm", "cuda"), requests))
-    agree = [_compared(expected, one) for one in found]
-    _tune(chosen)
+    requests = questions.requests(questions.build(prompts, params.filter, model.style))
+    expected = _measured("transformers on cpu", model, _on(params.engines, "transformers", "cpu"), requests)
+    result = [_measured("transformers on cuda", model, _on(params.engines, "transformers", "cuda"), requests)]
+    if engines.module("vllm").identity(params.engines).device != "cpu":
+        result.append(_measured("vllm on cuda", model, _on(params.engines, "vllm", "cuda"), requests))
+    agree = [_compared(expected, one) for one in result]
+    _tune(params)
     if not all(agree):
         raise CheckFailed("the GPU's verdicts are not the CPU's")
 
 
-def _tune(chosen: settings.Settings) -> None:
+def _tune(params: settings.Settings) -> None:
     import torch
 
     train = tables.read(TRAIN, schemas.TRAIN)
-    pool = instructions.load(chosen.instructions, chosen.seed, chosen.hub)
+    pool = instructions.load(params.instructions, params.seed, params.hub)
     # The peak that is printed is that of tuning, not of the engines before it.
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    tuned, tokens = gpu_tuning.tune(chosen, REFERENCE, train, pool, gpu_tuning.Size())
+    tuned, tokens = gpu_tuning.tune(params, REFERENCE, train, pool, gpu_tuning.Size())
     size = tuned.metrics.parameters / 1e6
     print(f"tuning {size:.0f} million parameters, {tokens:,} tokens a step: {tuned.cost.line()}")
 
 
-def _on(chosen: Engines, engine: str, device: str) -> Engines:
-    changed = chosen.transformers.model_copy(update={"device": device})
-    return chosen.model_copy(update={"engine": engine, "transformers": changed})
+def _on(engines: Engines, engine: str, device: str) -> Engines:
+    changed = engines.transformers.model_copy(update={"device": device})
+    return engines.model_copy(update={"engine": engine, "transformers": changed})
 
 
-def _measured(name: str, model: ResolvedModel, chosen: Engines, requests: list[Request]) -> Measured:
-    with engines.open(model, chosen) as engine:
+def _measured(name: str, model: ResolvedModel, engine_settings: Engines, requests: list[Request]) -> Measured:
+    with engines.open(model, engine_settings) as engine:
         engine.score(requests[:64])
         started = time.perf_counter()
         scored: list[OptionScores] = engine.score(requests)
@@ -97,15 +97,15 @@ def _measured(name: str, model: ResolvedModel, chosen: Engines, requests: list[R
     return Measured(name, np.array(rows), len(requests) / seconds)
 
 
-def _compared(expected: Measured, found: Measured) -> bool:
+def _compared(expected: Measured, measured: Measured) -> bool:
     """Same choice wherever the margin is clear, and log-probabilities close together."""
-    margins = [logprobs[:, 0] - logprobs[:, 1] for logprobs in (expected.logprobs, found.logprobs)]
+    margins = [logprobs[:, 0] - logprobs[:, 1] for logprobs in (expected.logprobs, measured.logprobs)]
     clear = np.abs(margins[0]) > CLEAR
     same = np.sign(margins[0][clear]) == np.sign(margins[1][clear])
-    largest = float(np.nanmax(np.abs(expected.logprobs - found.logprobs)))
+    largest = float(np.nanmax(np.abs(expected.logprobs - measured.logprobs)))
     print(
-        f"{found.name:<22} same choice {same.mean():.4%} of {clear.sum():,} with |margin| > {CLEAR}; "
-        f"largest difference {largest:.2g} nats; {found.rate / expected.rate:.1f} times the CPU's rate"
+        f"{measured.name:<22} same choice {same.mean():.4%} of {clear.sum():,} with |margin| > {CLEAR}; "
+        f"largest difference {largest:.2g} nats; {measured.rate / expected.rate:.1f} times the CPU's rate"
     )
     return bool(same.all()) and largest <= CLOSE
 

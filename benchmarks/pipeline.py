@@ -71,16 +71,16 @@ def _runs(share: float, kinds: tuple[str, ...]) -> dict[str, Run]:
 
 
 def _scale_up(folder: Path, share: float) -> int:
-    chosen, total = settings.load(), 0
+    params, total = settings.load(), 0
     for key, source in SOURCES.items():
-        rows = acquire.acquire(source, chosen).rows.filter(pl.col("split") == source.train, pl.col("label") >= 0)
-        wanted = max(1, int(source.unique_inputs * share))
-        rounds = pl.concat([rows.with_columns(turn=pl.lit(turn)) for turn in range(wanted // len(rows) + 1)])
+        rows = acquire.acquire(source, params).rows.filter(pl.col("split") == source.train, pl.col("label") >= 0)
+        size = max(1, int(source.unique_inputs * share))
+        rounds = pl.concat([rows.with_columns(turn=pl.lit(turn)) for turn in range(size // len(rows) + 1)])
         last = source.text_columns[-1]
         text = pl.concat_str(pl.col(last), pl.lit(" "), pl.col("turn").cast(pl.String), pl.lit(f" {key}"))
-        scaled = rounds.head(wanted).with_columns(text.alias(last), row=pl.int_range(pl.len())).drop("turn")
+        scaled = rounds.head(size).with_columns(text.alias(last), row=pl.int_range(pl.len())).drop("turn")
         tables.write(scaled, schemas.raw(source), folder / f"{key}.parquet")
-        total += wanted
+        total += size
     return total
 
 
@@ -88,8 +88,8 @@ def _apart(kind: str, folder: Path) -> Run:
     """Runs one contender in a process of its own."""
     (folder / kind).mkdir(exist_ok=True)
     code = f"from benchmarks import pipeline; pipeline.contend({kind!r}, {str(folder)!r})"
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-    seconds, processor, peak, digest = done.stdout.split()
+    result = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    seconds, processor, peak, digest = result.stdout.split()
     return Run(kind, float(seconds), float(processor), float(peak), digest)
 
 
@@ -104,22 +104,22 @@ def contend(kind: str, folder: str) -> None:
 
 def one_template() -> settings.Settings:
     """The settings of the project with the published structure as the only template: the floor builds one form."""
-    chosen = settings.load()
-    return chosen.model_copy(update={"prompts": chosen.prompts.model_copy(update={"templates": (TEMPLATE,)})})
+    params = settings.load()
+    return params.model_copy(update={"prompts": params.prompts.model_copy(update={"templates": (TEMPLATE,)})})
 
 
-def _ours(folder: Path, out: Path, chosen: settings.Settings) -> str:
+def _ours(folder: Path, out: Path, params: settings.Settings) -> str:
     raw = _raw(folder)
-    built = claims.build(raw, chosen.claims, chosen.seed)
+    built = claims.build(raw, params.claims, params.seed)
     del raw
     first = tables.write(built.kept, schemas.CLAIMS, out / "claims.parquet")
     tables.write(built.dropped, schemas.DROPPED_ROWS, out / "dropped.parquet")
     pool = built.kept.select(prompts.claim_columns())
     del built
-    made = prompts.build(pool, _every(chosen, len(pool)), chosen.seed)
+    result = prompts.build(pool, _every(params, len(pool)), params.seed)
     del pool
     with tables.writer(schemas.PROMPTS, out / "prompts.parquet") as written:
-        for chunk in made.chunks():
+        for chunk in result.chunks():
             written.append(chunk)
     return f"{first}:{written.digest}"
 
@@ -128,26 +128,26 @@ def _raw(folder: Path) -> dict[str, pl.DataFrame]:
     return {key: tables.read(folder / f"{key}.parquet", schemas.raw(source)) for key, source in SOURCES.items()}
 
 
-def _every(chosen: settings.Settings, size: int) -> settings.Prompts:
+def _every(params: settings.Settings, size: int) -> settings.Prompts:
     """Settings under which each claim becomes a prompt."""
-    return chosen.prompts.model_copy(update={"rows": size, "sampling": "proportional", "cap": None})
+    return params.prompts.model_copy(update={"rows": size, "sampling": "proportional", "cap": None})
 
 
-def _prepare(folder: Path, out: Path, chosen: settings.Settings) -> str:
+def _prepare(folder: Path, out: Path, params: settings.Settings) -> str:
     """What the floor starts from: each source's rows that stay, and all that was drawn, in the order of the rows."""
     raw = _raw(folder)
-    kept = claims.build(raw, chosen.claims, chosen.seed).kept
-    made = prompts.build(kept.select(prompts.claim_columns()), _every(chosen, len(kept)), chosen.seed).candidates
+    kept = claims.build(raw, params.claims, params.seed).kept
+    candidates = prompts.build(kept.select(prompts.claim_columns()), _every(params, len(kept)), params.seed).candidates
     options = pl.when(pl.col("option_order") == "agree_first")
-    drawn = made.select(
+    drawn = candidates.select(
         "claim_id", *schemas.PERSONA, "opinion",
         option_a=options.then(pl.lit("Agree")).otherwise(pl.lit("Disagree")),
         option_b=options.then(pl.lit("Disagree")).otherwise(pl.lit("Agree")),
     )  # fmt: skip
-    said = kept.select("claim_id", "source", "row", says=pl.col("claim").str.strip_prefix(pl.col("input")))
+    statements = kept.select("claim_id", "source", "row", says=pl.col("claim").str.strip_prefix(pl.col("input")))
     parts = []
     for key, rows in raw.items():
-        part = said.filter(pl.col("source") == key).sort("row").join(drawn, on="claim_id", maintain_order="left")
+        part = statements.filter(pl.col("source") == key).sort("row").join(drawn, on="claim_id", maintain_order="left")
         texts = part.select("row", "says").join(rows, on="row", maintain_order="left")
         texts.select(*SOURCES[key].text_columns, "says").write_parquet(out / f"{key}.parquet")
         parts.append(part.drop("claim_id", "source", "row", "says"))

@@ -30,11 +30,11 @@ def main(count: str = "1000", dtype: str = "float32") -> None:
     if not smollm2.FOLDER.is_dir():
         print(f"there is no {smollm2.FOLDER}: make smollm2")
         return
-    given = settings.load()
+    configuration = settings.load()
     record = Model(source=str(smollm2.FOLDER), revision=None, prompt_style="chat", dtype=dtype)
-    model = models.resolve("smollm2", record, Path(), given.hub)
+    model = models.resolve("smollm2", record, Path(), configuration.hub)
     with tempfile.TemporaryDirectory() as store:
-        engine = given.engines.model_copy(update={"engine": "vllm", "store": store})
+        engine = configuration.engines.model_copy(update={"engine": "vllm", "store": store})
         requests = _requests(int(count))
         ours, share, prompts, params = _ours(model, engine, requests)
     bare, bare_share = _bare(model, engine, prompts, params)
@@ -48,14 +48,14 @@ def _requests(count: int) -> list[Request]:
     return [Request(one, questions.LETTERS) for pair in both.iter_rows() for one in pair]
 
 
-def _ours(model: ResolvedModel, given: Engines, requests: list[Request]) -> tuple[Timed, float, list, list]:
+def _ours(model: ResolvedModel, engine_settings: Engines, requests: list[Request]) -> tuple[Timed, float, list, list]:
     turns = []
-    with engines.open(model, given) as engine:
+    with engines.open(model, engine_settings) as engine:
         queries = [query for plan in engine.plan(requests) for query in plan.queries]
         for turn in range(TURNS):
             engine.counter = engines.Counter()
             with tempfile.TemporaryDirectory() as store:
-                todo = scoring.pending(requests, model, given.model_copy(update={"store": store}))
+                todo = scoring.pending(requests, model, engine_settings.model_copy(update={"store": store}))
                 turns.append(timed(lambda todo=todo: save_all(todo, engine)))
             print(f"turn {turn}: ours {turns[-1].seconds:.1f} s", file=sys.stderr)
         share = engine.counter.share_cached
@@ -63,12 +63,12 @@ def _ours(model: ResolvedModel, given: Engines, requests: list[Request]) -> tupl
     return best(turns), share, prompts, [vllm.sampling(query.candidates) for query in queries]
 
 
-def _bare(model: ResolvedModel, given: Engines, prompts: list, params: list) -> tuple[Timed, float]:
+def _bare(model: ResolvedModel, engines: Engines, prompts: list, params: list) -> tuple[Timed, float]:
     """vLLM's defaults but for what keeps the memory as ours and the engine in this process."""
     from vllm import LLM
 
-    vllm.arguments(given)  # sets the environment
-    llm = LLM(model=str(model.folder), dtype=model.dtype, max_model_len=given.max_length)
+    vllm.arguments(engines)  # sets the environment
+    llm = LLM(model=str(model.folder), dtype=model.dtype, max_model_len=engines.max_length)
     turns, share = [], 0.0
     for turn in range(TURNS):
         llm.reset_prefix_cache()

@@ -19,13 +19,13 @@ ALL = 2**64 - 1
 WHITE = re.compile("[\\s\u0085\u2028\u2029]+")
 
 
-def run(folder: Path, out: Path, chosen: Settings) -> str:
-    claims, dropped = _claims(folder, chosen)
+def run(folder: Path, out: Path, settings: Settings) -> str:
+    claims, dropped = _claims(folder, settings)
     first = tables.write(pl.DataFrame(claims, schema=schemas.CLAIMS.columns), schemas.CLAIMS, out / "claims.parquet")
     tables.write(
         pl.DataFrame(dropped, schema=schemas.DROPPED_ROWS.columns), schemas.DROPPED_ROWS, out / "dropped.parquet"
     )
-    rows = _prompts(claims, chosen)
+    rows = _prompts(claims, settings)
     second = tables.write(pl.DataFrame(rows, schema=schemas.PROMPTS.columns), schemas.PROMPTS, out / "prompts.parquet")
     return f"{first}:{second}"
 
@@ -60,32 +60,32 @@ def identity(*parts: object) -> str:
     return sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
 
 
-def _claims(folder: Path, chosen: Settings) -> tuple[list[dict], list[dict]]:
+def _claims(folder: Path, settings: Settings) -> tuple[list[dict], list[dict]]:
     seen, rows, dropped = {}, [], []
     for key, source in SOURCES.items():
         for row in pl.read_parquet(folder / f"{key}.parquet").sort("row").iter_rows(named=True):
             text = " and ".join(f'"{clean(row[name])}"' for name in source.text_columns)
             words = source.wording_of(row["label"])
             seen.setdefault(text, []).append((key, row["row"], row["label"], words))
-    for text, found in seen.items():
-        agreed = len({entry[3] for entry in found}) == 1
-        first = found[0]
+    for text, entries in seen.items():
+        agreed = len({entry[3] for entry in entries}) == 1
+        first = entries[0]
         reason = "duplicate" if agreed else "conflict"
-        for other in found[1:] if agreed else found:
+        for other in entries[1:] if agreed else entries:
             kept = first[:2] if agreed else (None, None)
             dropped.append(
                 {"source": other[0], "row": other[1], "reason": reason, "kept_source": kept[0], "kept_row": kept[1]}
             )
         if agreed:
-            rows.append(_claim(text, *first[:3], chosen=chosen))
+            rows.append(_claim(text, *first[:3], settings=settings))
     return rows, dropped
 
 
-def _claim(text: str, key: str, row: int, gold: int, chosen: Settings) -> dict:
+def _claim(text: str, key: str, row: int, gold: int, settings: Settings) -> dict:
     source, claim_id = SOURCES[key], identity(key, text)
-    drawn = lanes(claim_id, chosen.seed, "claims", 4)
+    drawn = lanes(claim_id, settings.seed, "claims", 4)
     polarity = ("is", "is not")[below(drawn[1], 2)]
-    kind = "other" if drawn[0] / 2**32 < chosen.claims.other_share else "gold"
+    kind = "other" if drawn[0] / 2**32 < settings.claims.other_share else "gold"
     other = int(drawn[2] / 2**32 * (len(source.labels) - 1))
     label = gold if kind == "gold" else other + (other >= gold)
     words = source.labels[label].worded(polarity, published=False)
@@ -96,9 +96,9 @@ def _claim(text: str, key: str, row: int, gold: int, chosen: Settings) -> dict:
     }  # fmt: skip
 
 
-def _prompts(claims: list[dict], chosen: Settings) -> list[dict]:
-    compiled = {name: template(name) for name in chosen.prompts.templates}
-    return [_prompt(claim, compiled, chosen.seed) for claim in claims]
+def _prompts(claims: list[dict], settings: Settings) -> list[dict]:
+    compiled = {name: template(name) for name in settings.prompts.templates}
+    return [_prompt(claim, compiled, settings.seed) for claim in claims]
 
 
 def template(name: str) -> jinja2.Template:

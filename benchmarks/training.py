@@ -26,12 +26,12 @@ INPUTS = 800
 
 
 def main(steps: str = "40") -> None:
-    chosen = settings.load()
-    few = chosen.reference.model_copy(update={"inputs": INPUTS})
-    made = recipe.of(chosen.model_copy(update={"reference": few}))
+    params = settings.load()
+    few = params.reference.model_copy(update={"inputs": INPUTS})
+    result = recipe.of(params.model_copy(update={"reference": few}))
     with reference.pinned(few.threads):
-        tokenizer = reference.make_tokenizer(made)
-        turns = [_turn(made, tokenizer, int(steps)) for _ in range(TURNS)]
+        tokenizer = reference.make_tokenizer(result)
+        turns = [_turn(result, tokenizer, int(steps)) for _ in range(TURNS)]
     plain, ours = (min(times) for times in zip(*(seconds for seconds, _ in turns), strict=True))
     table = Table(title=f"{steps} steps of the last stage")
     for heading in ("plain s", "ours s", "ours / plain", "same weights"):
@@ -41,11 +41,11 @@ def main(steps: str = "40") -> None:
     Console().print(table)
 
 
-def _turn(made: Recipe, tokenizer, count: int) -> tuple[tuple[float, float], bool]:
+def _turn(recipe: Recipe, tokenizer, count: int) -> tuple[tuple[float, float], bool]:
     """Seconds of the plain way and of ours, and whether both end with the same weights."""
     with mock.patch.object(training, "Muon", torch.optim.Muon):
-        plain, theirs = _trained(made, tokenizer, count, iter)
-    seconds, ours = _trained(made, tokenizer, count, reference.ahead)
+        plain, theirs = _trained(recipe, tokenizer, count, iter)
+    seconds, ours = _trained(recipe, tokenizer, count, reference.ahead)
     return (plain, seconds), all(torch.equal(a, b) for a, b in zip(theirs, ours, strict=True))
 
 

@@ -33,9 +33,9 @@ def made(tmp_path) -> Made:
     return Made(Path(shutil.copytree(shared_build().folder, tmp_path / "data")), SETTINGS)
 
 
-def change(made: Made, name: str, edit) -> None:
+def change(build: Made, name: str, edit) -> None:
     """Another table in the place of one, behind the writer's back."""
-    path = next(entry.path for entry in made.tables.entries() if entry.name == name)
+    path = next(entry.path for entry in build.tables.entries() if entry.name == name)
     edit(pl.read_parquet(path)).write_parquet(path)
 
 
@@ -44,10 +44,10 @@ def rules() -> dict[str, list[Rule]]:
     return {entry.name: columns.rules(entry.schema, SETTINGS) for entry in ENTRIES}
 
 
-def broken(made: Made) -> set[tuple[str, str]]:
+def broken(build: Made) -> set[tuple[str, str]]:
     """Checks that do not hold, by (table, name); all that needs no statistics."""
-    named = build_checks.named_tables(made.tables)
-    every = [*build_checks.every(build_checks.build_rows(made.tables), SETTINGS, FORMS)]
+    named = build_checks.named_tables(build.tables)
+    every = [*build_checks.every(build_checks.build_rows(build.tables), SETTINGS, FORMS)]
     for name, table in named.items():
         every += columns.checks(name, table.rows, table.schema, SETTINGS)
     return {(check.table, check.name) for check in every if len(check.offenders.collect())}
@@ -60,8 +60,8 @@ def test_a_sound_build_breaks_nothing():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_too_few_is_found_in_every_table(made, name):
     change(made, name, lambda df: df.drop(df.columns[-1]))
-    found = validation.check_build(made.tables, FORMS, SETTINGS)
-    assert [(one.table, one.check) for one in found.failed] == [(name, "schema")]
+    result = validation.check_build(made.tables, FORMS, SETTINGS)
+    assert [(one.table, one.check) for one in result.failed] == [(name, "schema")]
 
 
 @pytest.mark.parametrize("name", NAMES)

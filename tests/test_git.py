@@ -17,10 +17,10 @@ NAMES = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_COMMITTER_NAM
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         ["git", *arguments], cwd=folder, env={**os.environ, **NAMES, **environment}, check=True, capture_output=True
     )
-    return done.stdout.decode().strip()
+    return result.stdout.decode().strip()
 
 
 def commit(folder: Path, words: str, *options: str) -> str:
@@ -105,9 +105,9 @@ def test_a_signed_commit_is_still_forty_digits(repository: Path, tmp_path: Path)
     }.items():
         run(repository, "config", "--global", name, value)
     (repository / "code.py").write_text("signed\n")
-    made = commit(repository, "signed", "-S")
+    result = commit(repository, "signed", "-S")
     assert "Good" in run(repository, "log", "-1", "--format=%H")
-    assert last(repository) == Git(commit=made, dirty=False)
+    assert last(repository) == Git(commit=result, dirty=False)
 
 
 def test_variables_of_a_hook_lead_to_no_other_repository(repository: Path, tmp_path: Path, monkeypatch) -> None:
@@ -205,9 +205,9 @@ def test_a_subfolder_and_a_second_worktree(repository: Path, tmp_path: Path) -> 
 def test_paths_are_no_patterns(repository: Path) -> None:
     (repository / "[n]ote.txt").write_text("x\n")
     (repository / "*").write_text("x\n")
-    made = commit(repository, "odd names")
+    result = commit(repository, "odd names")
     (repository / "note.txt").write_text("other\n")
-    assert environment.commit_of(repository, ["[n]ote.txt", "*"]) == Git(commit=made, dirty=False)
+    assert environment.commit_of(repository, ["[n]ote.txt", "*"]) == Git(commit=result, dirty=False)
 
 
 def test_another_owner_is_one_line_with_the_command_that_git_names(repository: Path, monkeypatch) -> None:

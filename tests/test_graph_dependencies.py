@@ -64,10 +64,10 @@ def test_a_list_changes_with_its_modules_and_no_others(project):
 
 
 def test_a_list_names_its_script_and_what_that_imports_by_any_way(project):
-    found = modules.listed(lists(project)["filter"])
-    assert found == sorted(found) and "stages/filter.py" in found
-    assert {"syco_data/engines/vllm.py", "syco_data/engines/ray.py", "syco_data/tables.py"} <= set(found)
-    assert not [name for name in found if name.startswith(modules.WITHOUT_EFFECT)]
+    result = modules.listed(lists(project)["filter"])
+    assert result == sorted(result) and "stages/filter.py" in result
+    assert {"syco_data/engines/vllm.py", "syco_data/engines/ray.py", "syco_data/tables.py"} <= set(result)
+    assert not [name for name in result if name.startswith(modules.WITHOUT_EFFECT)]
 
 
 def test_stages_that_render_templates_watch_the_users_own_too():

@@ -73,51 +73,51 @@ class Watched(Tables):
         return super().__getattribute__(name)
 
 
-def reads(stage: str, chosen: settings.Settings) -> set[str]:
+def reads(stage: str, params: settings.Settings) -> set[str]:
     """The keys that a stage reads. Where all tables of a build lie follows from the settings too: of that, the list of
     the sources counts, where a stage goes through it."""
     script = import_module(f"stages.{stage}")
-    plain = Tables.below(DATA, chosen.participating(), [MODEL], chosen.build.arms)
-    with recording(chosen, GROUPS) as noted, pytest.MonkeyPatch.context() as patch:
+    plain = Tables.below(DATA, params.participating(), [MODEL], params.build.arms)
+    with recording(params, GROUPS) as noted, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Watched, "keys", noted.keys)
         patch.setattr(script, "build_tables", lambda _: Watched(**vars(plain)), raising=False)
-        script.main(chosen, *WORDS.get(stage, ()))
+        script.main(params, *WORDS.get(stage, ()))
     return noted.keys
 
 
 @pytest.mark.parametrize("stage", ["acquire", "claims", "prompts", "probes", "reference", "select"])
 def test_a_stage_reads_no_param_that_dvc_does_not_know_of(project, stage):
     # The shipped weights are those of the project's own templates; for others a model would be trained.
-    chosen = settings.load(ROOT / "params.yaml") if stage == "reference" else small_settings()
-    keys = reads(stage, chosen)
+    params = settings.load(ROOT / "params.yaml") if stage == "reference" else small_settings()
+    keys = reads(stage, params)
     assert keys and unlisted(stage, keys) == set()
 
 
 def test_validate_release_and_publish_read_no_param_that_dvc_does_not_know_of(project, monkeypatch):
-    chosen = small_settings()
+    settings = small_settings()
     monkeypatch.setattr("stages.release.code", lambda: {"params.yaml"})
     for stage in ("validate", "release", "publish"):
-        assert unlisted(stage, reads(stage, chosen)) == set(), stage
+        assert unlisted(stage, reads(stage, settings)) == set(), stage
 
 
 def test_filter_reads_no_param_that_dvc_does_not_know_of(project, monkeypatch):
     folder = tiny_models.make(project / "model", "merged_all")
-    known = {**engines.modules(), "fake": fake_engine}
-    monkeypatch.setattr(engines, "modules", lambda: known)
-    chosen = _with_model(folder, engine="fake", store=str(project / "scores"))
-    assert unlisted("filter", reads("filter", chosen)) == set()
+    modules = {**engines.modules(), "fake": fake_engine}
+    monkeypatch.setattr(engines, "modules", lambda: modules)
+    settings = _with_model(folder, engine="fake", store=str(project / "scores"))
+    assert unlisted("filter", reads("filter", settings)) == set()
 
 
 @pytest.mark.slow
 def test_finetune_baseline_and_evaluate_read_no_param_that_dvc_does_not_know_of(project):
     folder = tiny_models.make(project / "model", scale=0.05)
     _few_probes(project / "data/probes/probes.parquet")
-    chosen = _with_model(folder, store=str(project / "scores"))
-    generation = chosen.evaluate.generation.model_copy(update={"rows": 2, "max_tokens": 2})
-    evaluate = chosen.evaluate.model_copy(update={"resamples": 20, "generation": generation})
-    chosen = chosen.model_copy(update={"finetune": tunings.choice(steps=2, max_length=1024), "evaluate": evaluate})
+    settings = _with_model(folder, store=str(project / "scores"))
+    generation = settings.evaluate.generation.model_copy(update={"rows": 2, "max_tokens": 2})
+    evaluate = settings.evaluate.model_copy(update={"resamples": 20, "generation": generation})
+    settings = settings.model_copy(update={"finetune": tunings.choice(steps=2, max_length=1024), "evaluate": evaluate})
     for stage in ("finetune", "baseline", "evaluate"):
-        keys = reads(stage, chosen)
+        keys = reads(stage, settings)
         assert keys and unlisted(stage, keys) == set(), stage
 
 
@@ -128,18 +128,20 @@ def _few_probes(path: Path) -> None:
 
 
 def test_report_reads_no_param_that_dvc_does_not_know_of(tmp_path, monkeypatch):
-    chosen = answered.wanted()
-    answered.make(tmp_path / "data", chosen)
+    settings = answered.wanted()
+    answered.make(tmp_path / "data", settings)
     monkeypatch.chdir(tmp_path)
-    by_margin = chosen.model_copy(update={"filter": chosen.filter.model_copy(update={"rule": "margin"})})
-    for one in (chosen, by_margin):
+    by_margin = settings.model_copy(update={"filter": settings.filter.model_copy(update={"rule": "margin"})})
+    for one in (settings, by_margin):
         assert unlisted("report", reads("report", one)) == set()
 
 
 def _with_model(folder: Path, **changes) -> settings.Settings:
-    chosen = small_settings()
-    model = chosen.models[MODEL].model_copy(update={"source": str(folder)})
-    return chosen.model_copy(update={"models": {MODEL: model}, "engines": chosen.engines.model_copy(update=changes)})
+    settings = small_settings()
+    model = settings.models[MODEL].model_copy(update={"source": str(folder)})
+    return settings.model_copy(
+        update={"models": {MODEL: model}, "engines": settings.engines.model_copy(update=changes)}
+    )
 
 
 def test_a_line_taken_out_of_the_graph_is_missed(project, monkeypatch):

@@ -82,5 +82,5 @@ def test_every_module_can_be_imported():
     names = [path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")]
     kept = sorted(name for name in names if not name.endswith("__main__"))
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
-    done = subprocess.run([sys.executable, "-c", code, *kept], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", code, *kept], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

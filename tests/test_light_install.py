@@ -42,20 +42,20 @@ def plain(name: str) -> str:
 def light() -> set[str]:
     """The distributions that the base dependencies bring, with what they need themselves."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found, left = set(), [*project["dependencies"], "syco-data"]
+    result, left = set(), [*project["dependencies"], "syco-data"]
     while left:
         needed = Requirement(left.pop())
         applies = needed.marker is None or any(
             needed.marker.evaluate({"extra": extra}) for extra in ("", *needed.extras)
         )
-        if plain(needed.name) in found or not applies:
+        if plain(needed.name) in result or not applies:
             continue
-        found.add(plain(needed.name))
+        result.add(plain(needed.name))
         try:
             left += [text for text in requires(needed.name) or [] if "extra ==" not in text]
         except PackageNotFoundError:
-            found.discard(plain(needed.name))
-    return found
+            result.discard(plain(needed.name))
+    return result
 
 
 def absent() -> str:
@@ -78,8 +78,8 @@ def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
     from syco_data.release import release
 
     free = tmp_path / "free"
-    made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.write_release(made.build, made.settings, free, diffing.bump)
+    build = Made(shared_build().folder, small_settings(release={"text": "none"}))
+    release.write_release(build.build, build.settings, free, diffing.bump)
     for arguments, code in (
         (["verify", free], 0),
         (["restore", free, "--to", tmp_path / "whole"], 0),
@@ -88,9 +88,9 @@ def test_releases_are_verified_compared_and_restored(tmp_path: Path) -> None:
         (["--help"], 0),
         (["sources", "list"], 0),
     ):
-        done = run(COMMAND, *arguments, cwd=tmp_path)
-        assert done.returncode == code, (arguments, done.stderr[-2000:])
-        assert "Traceback" not in done.stderr
+        result = run(COMMAND, *arguments, cwd=tmp_path)
+        assert result.returncode == code, (arguments, result.stderr[-2000:])
+        assert "Traceback" not in result.stderr
 
 
 def test_releases_are_pulled_and_loaded(hub: RunningHub, tmp_path: Path) -> None:
@@ -114,6 +114,6 @@ def test_releases_are_pulled_and_loaded(hub: RunningHub, tmp_path: Path) -> None
 
 def test_what_needs_an_extra_says_so(tmp_path: Path) -> None:
     """A git revision is compared through DVC."""
-    done = run(COMMAND, "diff", "HEAD", shared_release(), cwd=ROOT)
-    assert done.returncode == 2 and "pip install 'syco-data[build]'" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    result = run(COMMAND, "diff", "HEAD", shared_release(), cwd=ROOT)
+    assert result.returncode == 2 and "pip install 'syco-data[build]'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -16,9 +16,9 @@ LOCKS = [ROOT / "requirements" / f"{variant}.txt" for variant in ("cpu", "cuda")
 
 def make(*arguments: str) -> str:
     kept = {name: value for name, value in os.environ.items() if name not in ("VARIANT", "VENV", "MAKEFLAGS")}
-    done = subprocess.run(["make", *arguments], cwd=ROOT, env=kept, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = subprocess.run(["make", *arguments], cwd=ROOT, env=kept, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def variant_to_install(venv: Path, *arguments: str) -> str | None:

@@ -100,9 +100,9 @@ class TestWhatIsNotOurs:
 
 
 def without_reference() -> settings.Settings:
-    given = settings.load()
-    other = given.models["reference"].model_copy(update={"source": "someone/something"})
-    return given.model_copy(update={"models": {**given.models, "reference": other}})
+    params = settings.load()
+    other = params.models["reference"].model_copy(update={"source": "someone/something"})
+    return params.model_copy(update={"models": {**params.models, "reference": other}})
 
 
 class TestReplacing:
@@ -150,8 +150,8 @@ class TestReplacing:
         )
         fill(tmp_path / "model", text="old")
         command = [sys.executable, "-c", script, tmp_path / "model", str(size)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert done.stdout.count("model could not be written: the file size is limited. Make room") == 2
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert result.stdout.count("model could not be written: the file size is limited. Make room") == 2
         assert names(tmp_path) == {f"model/{ownership.MARK}", "model/inner/page.html"}
 
     def test_the_next_run_removes_what_a_killed_one_left(self, tmp_path):

@@ -26,8 +26,8 @@ def run(**environment: str) -> subprocess.CompletedProcess:
 
 
 def test_only_errors_and_our_own_warnings_are_shown():
-    done = run()
-    assert done.stderr.splitlines() == ["broken", "waiting for the Hub"] and done.stdout == "ERROR\n"
+    result = run()
+    assert result.stderr.splitlines() == ["broken", "waiting for the Hub"] and result.stdout == "ERROR\n"
 
 
 def test_what_the_user_has_set_stands():
@@ -36,7 +36,7 @@ def test_what_the_user_has_set_stands():
 
 @pytest.mark.parametrize("switch", ["1", "yes"])
 def test_everything_is_shown_where_it_is_asked_for(switch):
-    done = run(SYCO_VERBOSE=switch)
+    result = run(SYCO_VERBOSE=switch)
     for words in ("old name", "loading", "broken", "waiting for the Hub", "child"):
-        assert words in done.stderr
-    assert done.stdout == "None\n"
+        assert words in result.stderr
+    assert result.stdout == "None\n"

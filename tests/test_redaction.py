@@ -57,8 +57,8 @@ SPELLINGS = {
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 def test_the_token_in_use_is_masked_in_every_spelling(monkeypatch, token, spelling):
     monkeypatch.setenv("HF_TOKEN", token)
-    said = spelling(token)
-    line = str(SycoError(f"the Hub said: {said} (503)", f"Ask without {said}"))
+    text = spelling(token)
+    line = str(SycoError(f"the Hub said: {text} (503)", f"Ask without {text}"))
     assert line.startswith("the Hub said: ") and redaction.MASK in line and line.count("(503)") == 1
     bare = "".join(line.split()).lower()
     for form in (token, encoded(token), quote(token, safe=""), token.encode().hex()):
@@ -132,8 +132,8 @@ def test_printing_logging_and_tracebacks_are_masked(monkeypatch, capsys):
         except KeyError as error:
             raise RuntimeError(f"raised {TOKENS[1]}") from error
     shown = capsys.readouterr()
-    told = "".join(traceback.format_exception(caught.value)).split("RuntimeError: ")[-1]
-    assert shown.out == "out ***\n" and shown.err == "log ***\n" and told == "raised ***\n"
+    result = "".join(traceback.format_exception(caught.value)).split("RuntimeError: ")[-1]
+    assert shown.out == "out ***\n" and shown.err == "log ***\n" and result == "raised ***\n"
     assert caught.value.__cause__.args == ("cause ***",)
 
 

@@ -29,9 +29,9 @@ def made(kind, folder, target, chosen):
 
 
 def test_one_row_at_a_time_gives_the_same_tables(folder):
-    chosen = pipeline.one_template()
-    chosen = chosen.model_copy(update={"prompts": chosen.prompts.model_copy(update={"templates": ALL})})
-    assert made("ours", folder, "all", chosen) == made("rows", folder, "rows", chosen)
+    settings = pipeline.one_template()
+    settings = settings.model_copy(update={"prompts": settings.prompts.model_copy(update={"templates": ALL})})
+    assert made("ours", folder, "all", settings) == made("rows", folder, "rows", settings)
     for table in ("claims", "dropped", "prompts"):
         ours, rows = (pl.read_parquet(folder / target / f"{table}.parquet") for target in ("all", "rows"))
         assert len(ours) and ours.equals(rows)

@@ -21,8 +21,8 @@ ARMS = {
 @pytest.fixture(scope="module")
 def built():
     pool = claims.build({key: many(key, 1500) for key in ("trec", "tweet_offensive")}, CLAIMS, 0).kept
-    made = prompts.build(pool, PROMPTS.model_copy(update={"rows": 2800, "templates": ["professor", "plain"]}), 0)
-    return pool, pl.concat(made.chunks())
+    result = prompts.build(pool, PROMPTS.model_copy(update={"rows": 2800, "templates": ["professor", "plain"]}), 0)
+    return pool, pl.concat(result.chunks())
 
 
 def verdicts(table, known):

@@ -53,9 +53,9 @@ def stop(code: str) -> subprocess.CompletedProcess:
     ],
 )  # fmt: skip
 def test_ctrl_c_is_one_line_that_says_what_is_kept_and_how_to_go_on(code, kept):
-    done = stop(code)
-    assert done.returncode == 130 and not done.stdout
-    assert done.stderr == f"-c: interrupted; {kept}. To go on: dvc repro\n"
+    result = stop(code)
+    assert result.returncode == 130 and not result.stdout
+    assert result.stderr == f"-c: interrupted; {kept}. To go on: dvc repro\n"
 
 
 def test_ctrl_c_ends_processes_that_the_stage_started_and_waits_for_none():
@@ -68,6 +68,6 @@ def main(_):
     stop()
 stages.run(main)
 """
-    done = stop(code)
-    assert done.returncode == 130 and done.stderr.count("\n") == 1
-    assert not Path(f"/proc/{done.stdout.strip()}/exe").exists()
+    result = stop(code)
+    assert result.returncode == 130 and result.stderr.count("\n") == 1
+    assert not Path(f"/proc/{result.stdout.strip()}/exe").exists()

@@ -24,24 +24,24 @@ def test_a_sign_that_cannot_be_shown_is_escaped_as_json_has_it(encoding: str) ->
     words = {"a": "· → 🙂 \udcff é"}
     shown = ascii(json.dumps(words, ensure_ascii=False))
     code = f"from syco_data import streams\nwith streams.safe(): print({shown})"
-    done = run(code, PYTHONIOENCODING=encoding)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.decode(encoding.split(":")[0])) == words
+    result = run(code, PYTHONIOENCODING=encoding)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout.decode(encoding.split(":")[0])) == words
 
 
 def test_a_choice_of_the_users_own_stays() -> None:
-    done = run("from syco_data import streams\nwith streams.safe(): print('a·b')", PYTHONIOENCODING="ascii:replace")
-    assert done.stdout == b"a?b\n"
+    result = run("from syco_data import streams\nwith streams.safe(): print('a·b')", PYTHONIOENCODING="ascii:replace")
+    assert result.stdout == b"a?b\n"
 
 
 @pytest.mark.parametrize("command", [["preview", "--n", "1"], ["--help"], ["profile", "list"]])
 def test_commands_print_to_an_ascii_terminal(command: list[str]) -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "syco_data", *command],
         cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    done.stdout.decode("ascii")
+    assert result.returncode == 0 and not result.stderr, result.stderr
+    result.stdout.decode("ascii")
 
 
 STAGE = "import stages\nstages.run(lambda settings: [print('· line', i) for i in range(100_000)])"
@@ -79,13 +79,13 @@ def test_a_table_of_the_build_that_is_damaged_behind_its_footer_is_one_line(tmp_
         "import stages; from pathlib import Path; from syco_data import schemas, tables\n"
         f"stages.run(lambda settings: tables.scan(Path({str(path)!r}), schemas.TRAINING_LOG).collect())"
     )
-    done = run(code)
-    assert done.returncode == 2 and done.stderr.startswith(b"error: a table is damaged: ")
-    assert done.stderr.count(b"\n") == 1
+    result = run(code)
+    assert result.returncode == 2 and result.stderr.startswith(b"error: a table is damaged: ")
+    assert result.stderr.count(b"\n") == 1
 
 
 def test_a_panic_is_one_line_and_any_other_error_is_shown_whole() -> None:
     code = "import polars as pl; from syco_data import streams\nwith streams.safe(): raise "
-    done = run(code + "pl.exceptions.PanicException('range')")
-    assert done.returncode == 2 and done.stderr == b"error: a table is damaged: range. Build it again: dvc repro\n"
+    result = run(code + "pl.exceptions.PanicException('range')")
+    assert result.returncode == 2 and result.stderr == b"error: a table is damaged: range. Build it again: dvc repro\n"
     assert b"Traceback" in run(code + "pl.exceptions.ComputeError('an error of ours')").stderr

@@ -46,8 +46,8 @@ def claims(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_typo_stops_in_stage_code_with_one_line_and_later_outputs_stay(project):
-    done = dvc(project, "repro", "claims")
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = dvc(project, "repro", "claims")
+    assert result.returncode == 0, result.stdout + result.stderr
     before = claims(project)
     assert "claims.parquet" in before
     params = project / "params.yaml"

@@ -89,9 +89,9 @@ def test_the_layout_of_a_repository_changes_no_row(pattern, tmp_path):
     rows, record = written(SNLI, given(directory=repositories.root_with(tmp_path, SNLI, pattern)), tmp_path / "raw")
     expected = [repositories.upstream_rows(SNLI, split, count) for split, count in repositories.splits(SNLI).items()]
     for (split, count), part in zip(repositories.splits(SNLI).items(), expected, strict=True):
-        found = rows.filter(pl.col("split") == split)
-        assert found["row"].to_list() == list(range(count))
-        assert found.select("premise", "hypothesis", "label").equals(part.select("premise", "hypothesis", "label"))
+        result = rows.filter(pl.col("split") == split)
+        assert result["row"].to_list() == list(range(count))
+        assert result.select("premise", "hypothesis", "label").equals(part.select("premise", "hypothesis", "label"))
     assert record.label_names == ("entailment", "neutral", "contradiction")
     assert sum(count.unlabelled for count in record.splits) == (rows["label"] == -1).sum()
 

@@ -44,13 +44,13 @@ def hub_server(tmp_path_factory):
 
 def publish(hub, folder, source, pattern="data/{split}-00000-of-00001.parquet", branch=None, private=False):
     """Uploads a repository of synthetic rows; returns its commit."""
-    made = repositories.repository(folder / source.hub_id.replace("/", "__"), source, pattern)
+    repository = repositories.repository(folder / source.hub_id.replace("/", "__"), source, pattern)
     api = hub.api()
     api.create_repo(source.hub_id, repo_type="dataset", exist_ok=True, private=private)
     if branch:
         api.create_branch(source.hub_id, repo_type="dataset", branch=branch)
-    done = api.upload_folder(repo_id=source.hub_id, repo_type="dataset", folder_path=made, revision=branch)
-    return done.oid
+    commit = api.upload_folder(repo_id=source.hub_id, repo_type="dataset", folder_path=repository, revision=branch)
+    return commit.oid
 
 
 def commit_of(source, revision):
@@ -104,8 +104,8 @@ def test_a_pinned_source_comes_whole_over_both_transports(hub, tmp_path, xet):
     commit = publish(hub, tmp_path, SST2)
     folder = project(tmp_path, sst2=commit)
     hub.clear_log()
-    done = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET=xet), capture_output=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET=xet), capture_output=True)
+    assert result.returncode == 0, result.stderr
     rows = tables.read(folder / "data/raw/sst2/rows.parquet", schemas.raw(SST2))
     assert found_rows(SST2, rows) == expected_rows(SST2)
     record = json.loads((folder / "data/raw/sst2/provenance.json").read_text(encoding="utf-8"))
@@ -216,9 +216,9 @@ def test_what_the_hub_refuses_is_one_line_without_the_token(hub, tmp_path, monke
 def test_a_stage_that_is_refused_ends_with_one_line_and_writes_nothing(hub, tmp_path):
     commit = publish(hub, tmp_path, SST2, private=True)
     folder = project(tmp_path, sst2=commit)
-    done = subprocess.run(**stage(hub, folder, "sst2", token=OTHER), capture_output=True)
-    (line,) = done.stderr.strip().splitlines()
-    assert done.returncode == 2 and line.startswith("error: source 'sst2': stanfordnlp/sst2 at http://127.0.0.1")
+    result = subprocess.run(**stage(hub, folder, "sst2", token=OTHER), capture_output=True)
+    (line,) = result.stderr.strip().splitlines()
+    assert result.returncode == 2 and line.startswith("error: source 'sst2': stanfordnlp/sst2 at http://127.0.0.1")
     assert "there is no such data set, or it is private (404)" in line and OTHER not in line
     assert not (folder / "data").exists()
 
@@ -238,8 +238,8 @@ def test_a_killed_download_leaves_no_half_file_and_keeps_finished_ones(hub, tmp_
     assert len(finished) == 1
     hub.fail()
     hub.clear_log()
-    done = subprocess.run(**stage(hub, folder, "qqp", HF_HUB_DISABLE_XET="1"), capture_output=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(**stage(hub, folder, "qqp", HF_HUB_DISABLE_XET="1"), capture_output=True)
+    assert result.returncode == 0, result.stderr
     assert len([entry for entry in hub.log() if entry.path.startswith("/_cdn/")]) == 3
     rows = tables.read(folder / "data/raw/qqp/rows.parquet", schemas.raw(QQP))
     assert found_rows(QQP, rows) == expected_rows(QQP)
@@ -262,8 +262,8 @@ def test_a_download_cut_in_the_middle_is_resumed_within_the_run(hub, tmp_path):
     folder = project(tmp_path, sst2=commit)
     hub.fail(Fault(match="GET /_cdn/", cut_response=1000))
     hub.clear_log()
-    done = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET="1"), capture_output=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET="1"), capture_output=True)
+    assert result.returncode == 0, result.stderr
     assert any(entry.fault for entry in hub.log())
     rows = tables.read(folder / "data/raw/sst2/rows.parquet", schemas.raw(SST2))
     assert found_rows(SST2, rows) == expected_rows(SST2)
@@ -295,9 +295,9 @@ def test_a_connection_that_has_died_is_given_up(hub, tmp_path, monkeypatch):
 def test_a_payload_that_never_comes_is_one_line_and_no_file(hub, tmp_path, xet, payload):
     folder = project(tmp_path, sst2=publish(hub, tmp_path, SST2))
     hub.fail(Fault(match=payload, status=503, times=10_000))
-    done = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET=xet), capture_output=True)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    line = done.stderr.strip().splitlines()[-1]
+    result = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_DISABLE_XET=xet), capture_output=True)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    line = result.stderr.strip().splitlines()[-1]
     assert line.startswith("error: source 'sst2': ") and "Run the same command" in line and "kept" not in line
     assert not (folder / "data").exists() and downloaded(hub) == []
     hub.fail()
@@ -316,6 +316,6 @@ def test_what_the_client_downloads_into_a_folder_is_an_origin_with_a_known_commi
 
 def test_without_a_network_the_client_is_not_waited_for(hub, tmp_path):
     folder = project(tmp_path, sst2=publish(hub, tmp_path, SST2))
-    done = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_OFFLINE="1"), capture_output=True)
-    assert done.returncode == 2 and "HF_HUB_OFFLINE is set" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    result = subprocess.run(**stage(hub, folder, "sst2", HF_HUB_OFFLINE="1"), capture_output=True)
+    assert result.returncode == 2 and "HF_HUB_OFFLINE is set" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1

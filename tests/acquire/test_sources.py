@@ -141,24 +141,24 @@ def test_counts_other_than_published_are_no_difference(run, tmp_path):
 
 def answers(monkeypatch, commits):
     """The Hub's resolver replaced by a table; the questions asked."""
-    asked = []
+    requests = []
 
     def commit_of(named, revision, retry):
-        asked.append((named.repository, revision))
+        requests.append((named.repository, revision))
         if revision not in commits:
             raise SycoError(f"{named.key}: no revision '{revision}'", "Pin another")
         return commits[revision]
 
     monkeypatch.setattr(lock, "commit_of", commit_of)
-    return asked
+    return requests
 
 
 def test_lock_writes_commits_and_shows_what_changed(run, tmp_path, monkeypatch):
     commits = {"main": "ab" * 20, "refs/convert/parquet": "cd" * 20}
-    asked = answers(monkeypatch, commits)
+    requests = answers(monkeypatch, commits)
     code, out, _ = run("lock")
     assert code == 0 and "17 of 17 revisions changed in params.yaml" in out
-    assert len(asked) == len(set(asked)) == len({source.hub_id for source in SOURCES.values()})
+    assert len(requests) == len(set(requests)) == len({source.hub_id for source in SOURCES.values()})
     sources = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))["sources"]
     assert {choice["revision"] for key, choice in sources.items() if key != "trec"} == {"ab" * 20}
     assert sources["trec"]["revision"] == "cd" * 20 and max(map(len, out.splitlines())) <= 80

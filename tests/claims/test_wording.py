@@ -17,9 +17,9 @@ def alone(text: str | None) -> str:
 @given(st.lists(st.none() | st.text() | st.text(ODD, max_size=6), max_size=12))
 def test_a_column_is_cleaned_like_its_texts(texts):
     column = pl.Series("text", texts, dtype=pl.String)
-    found = wording.cleaned(column)
-    assert found.name == "text"
-    assert found.to_list() == [alone(text) for text in texts]
+    result = wording.cleaned(column)
+    assert result.name == "text"
+    assert result.to_list() == [alone(text) for text in texts]
 
 
 @given(st.text() | st.text(ODD))

@@ -15,13 +15,13 @@ from tests.support.tables_for_tests import ROOT, shared_build
 def project(tmp_path, monkeypatch):
     """A project with the tables that the command needs, and a tiny model that a fake engine stands in for."""
     monkeypatch.chdir(tmp_path)
-    made = shared_build()
+    build = shared_build()
     for name in ("raw", "claims", "probes"):
-        shutil.copytree(made.folder / name, tmp_path / "data" / name)
+        shutil.copytree(build.folder / name, tmp_path / "data" / name)
     folder = tiny_models.make(tmp_path / "tiny", "byte_bpe")
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = text.replace("assess_rows: 400", "assess_rows: 30").replace("source: reference", f"source: {folder}")
-    kept = "\n".join(f"  {key}: {{revision: main, licence: allow}}" for key in made.settings.sources)
+    kept = "\n".join(f"  {key}: {{revision: main, licence: allow}}" for key in build.settings.sources)
     head, rest = text.split("\nsources:\n")
     tail = rest.split("claims:", 1)[1]
     files.write(tmp_path / "params.yaml", f"{head}\nsources:\n{kept}\n\nclaims:{tail}")

@@ -56,8 +56,8 @@ def test_names_are_completed(monkeypatch):
 
 def test_a_shell_completes_an_option_of_a_command():
     words = "syco-data results reference --arm bal"
-    done = command(_SYCO_DATA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD="4")
-    assert done.stdout.split() == ["balanced"], done.stderr
+    result = command(_SYCO_DATA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD="4")
+    assert result.stdout.split() == ["balanced"], result.stderr
 
 
 def test_completion_is_silent_where_there_are_no_params(tmp_path, monkeypatch):

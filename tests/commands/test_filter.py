@@ -46,21 +46,21 @@ def project(tmp_path, monkeypatch, folder):
 
 def run(*words: str) -> str:
     """What a command prints; its error, if it has one."""
-    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.output
+    result = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
 
 
 def collect(count: int, monkeypatch) -> None:
     """Scores some of the prompts by the fake engine in the name of the real one."""
-    chosen = settings.load()
-    model = models.resolve("tiny", chosen.models["tiny"], Path("none"), chosen.hub)
-    asked = questions.requests(questions.build(prompts(10), chosen.filter, model.style))
-    engine = {**engines.modules(), chosen.engines.engine: Stand(engines.module(chosen.engines.engine))}
+    params = settings.load()
+    model = models.resolve("tiny", params.models["tiny"], Path("none"), params.hub)
+    requests = questions.requests(questions.build(prompts(10), params.filter, model.style))
+    engine = {**engines.modules(), params.engines.engine: Stand(engines.module(params.engines.engine))}
     with monkeypatch.context() as patch:
         patch.setattr(engines, "modules", lambda: engine)
-        scoring.collect(asked[:count], model, chosen.engines)
+        scoring.collect(requests[:count], model, params.engines)
 
 
 class Stand:
@@ -93,10 +93,10 @@ def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypat
 
 def test_scores_are_listed_by_the_name_of_their_model(project, monkeypatch, folder):
     collect(4, monkeypatch)
-    given = settings.load()
-    made = models.resolve("tiny", given.models["tiny"], Path("none"), given.hub)
-    files.write_json(Path("data/verdicts/tiny/model.json"), {"digest": made.commit})
-    assert re.search(rf"^tiny +{made.commit[:8]} ", run("scores", "list"), re.M)
+    params = settings.load()
+    model = models.resolve("tiny", params.models["tiny"], Path("none"), params.hub)
+    files.write_json(Path("data/verdicts/tiny/model.json"), {"digest": model.commit})
+    assert re.search(rf"^tiny +{model.commit[:8]} ", run("scores", "list"), re.M)
     assert "scores: no scores yet" in run("scores", "list", "--store", "other-scores")
 
 
@@ -166,6 +166,6 @@ def test_gpu_check_says_in_one_line_that_there_is_no_gpu():
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    done = subprocess.run([sys.executable, "-m", "benchmarks.gpu_check"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("gpu-check: no CUDA GPU here")
+    result = subprocess.run([sys.executable, "-m", "benchmarks.gpu_check"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("gpu-check: no CUDA GPU here")

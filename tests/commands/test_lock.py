@@ -29,9 +29,9 @@ def test_everything_that_has_a_revision_is_locked_at_once(project):
     text = run("lock")
     assert "19 of 19 revisions changed in params.yaml" in text
     assert all(key in text for key in ("sources.sst2", "instructions ", "probes.surveys"))
-    given = settings.load()
-    assert {choice.revision for choice in given.sources.values()} == {COMMIT}
-    assert given.instructions.revision == given.probes.surveys.revision == COMMIT
+    params = settings.load()
+    assert {choice.revision for choice in params.sources.values()} == {COMMIT}
+    assert params.instructions.revision == params.probes.surveys.revision == COMMIT
     assert "(the same)" in run("lock") and "0 of 19 revisions changed" in run("lock")
 
 

@@ -48,9 +48,9 @@ def stage(hub: RunningHub, project: Path, token: str | None = WRITER) -> list[st
     """What a stage says of the model, as `dvc repro` runs it: its commit, or the one line of its error."""
     command = [sys.executable, "-c", LOOK]
     environment = hub.environment(token, PYTHONPATH=str(ROOT))
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr, done.stderr
-    return [line for line in done.stderr.splitlines() if line.startswith("error: ")] or [done.stdout.strip()]
+    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in result.stderr, result.stderr
+    return [line for line in result.stderr.splitlines() if line.startswith("error: ")] or [result.stdout.strip()]
 
 
 LOOK = """
@@ -141,7 +141,7 @@ def test_a_tag_and_the_default_branch_are_pinned_too(hub, project, original):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("models", "add", "x", "alice/none"), "no such model on the Hub or no right to see it (404)"),
         (("models", "add", "x", REPO, "--revision", "v9"), "there is no revision 'v9'. Correct it: models.x.revision"),
@@ -150,11 +150,11 @@ def test_a_tag_and_the_default_branch_are_pinned_too(hub, project, original):
         (("models", "lock", "none"), "there is no 'none'"),
     ],
 )
-def test_a_wrong_name_or_revision_is_one_line_and_changes_nothing(project, words, said):
+def test_a_wrong_name_or_revision_is_one_line_and_changes_nothing(project, words, message):
     before = Path("params.yaml").read_text(encoding="utf-8")
     with pytest.raises(SycoError) as caught:
         run(*words)
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
     assert Path("params.yaml").read_text(encoding="utf-8") == before
 
 
@@ -188,8 +188,8 @@ def test_no_network_is_one_line(hub, project, monkeypatch):
         ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
     ):
         monkeypatch.setattr(RunningHub, "environment", _with(more))
-        (said,) = stage(hub, project)
-        assert f"model 'mine' ({REPO}): no such folder here; on the Hub: " in said and reason in said
+        (line,) = stage(hub, project)
+        assert f"model 'mine' ({REPO}): no such folder here; on the Hub: " in line and reason in line
 
 
 def _with(more):
@@ -200,8 +200,8 @@ def _with(more):
 def test_an_incomplete_repository_is_one_line(hub, project):
     hub.api().delete_file("tokenizer.json", REPO)
     run("models", "lock")
-    said = stage(hub, project)
-    assert len(said) == 1 and "incomplete: there is no tokenizer.json" in said[0]
+    lines = stage(hub, project)
+    assert len(lines) == 1 and "incomplete: there is no tokenizer.json" in lines[0]
 
 
 def local(project: Path, original: Path, harm) -> Path:
@@ -239,27 +239,27 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize(("harm", "said"), EDITS)
-def test_a_folder_that_no_engine_could_use_is_neither_added_nor_called_complete(project, original, harm, said):
+@pytest.mark.parametrize(("harm", "message"), EDITS)
+def test_a_folder_that_no_engine_could_use_is_neither_added_nor_called_complete(project, original, harm, message):
     before = Path("params.yaml").read_text(encoding="utf-8")
     folder = local(project, original, harm)
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         run("models", "add", "x", str(folder))
     assert Path("params.yaml").read_text(encoding="utf-8") == before
     run("models", "add", "x", str(original))
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     params["models"]["x"]["source"] = str(folder)
     Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         run("models", "check", "x")
 
 
 def test_without_the_libraries_of_models_a_check_says_what_it_leaves_out(project, original, monkeypatch):
     monkeypatch.setattr(architectures, "find_spec", lambda name: None)
     assert "Not checked: whether the tensors are its architecture's" in run("models", "add", "x", str(original))
-    said = run("models", "check", "x")
+    text = run("models", "check", "x")
     assert (
-        "x: complete; digest of weights and configuration " in said
-        and "answers follow" not in said
-        and "pip install 'syco-data[models]'" in said
+        "x: complete; digest of weights and configuration " in text
+        and "answers follow" not in text
+        and "pip install 'syco-data[models]'" in text
     )

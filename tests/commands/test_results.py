@@ -40,10 +40,10 @@ def write(folder: Path, arm: str, rates: list[tuple[str, str, float]]) -> None:
 
 
 def run(*words):
-    done = CliRunner().invoke(app, ["results", *words])
-    if done.exception:
-        raise done.exception
-    return done.stdout.splitlines()
+    result = CliRunner().invoke(app, ["results", *words])
+    if result.exception:
+        raise result.exception
+    return result.stdout.splitlines()
 
 
 def test_the_untuned_model_comes_first_and_an_arm_without_the_probe_has_a_dash(evaluated):
@@ -87,7 +87,7 @@ def test_arms_stand_in_the_order_asked_for(evaluated):
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
         (["mine", "--figure", "held_out.acuracy"], "did you mean 'held_out.accuracy'"),
         (["mine", "--figure", "held_out.accuracy", "--arm", "balance"], "did you mean 'balanced'"),
@@ -95,6 +95,6 @@ def test_arms_stand_in_the_order_asked_for(evaluated):
         (["mime"], "model there is no 'mime'; did you mean 'mine'"),
     ],
 )
-def test_names_that_are_not_there(evaluated, words, says):
-    with pytest.raises(SycoError, match=says):
+def test_names_that_are_not_there(evaluated, words, message):
+    with pytest.raises(SycoError, match=message):
         run(*words)

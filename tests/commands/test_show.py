@@ -22,13 +22,13 @@ def rows(path: str) -> pl.DataFrame:
 
 def test_a_prompt_and_its_claim_tell_the_same():
     prompt = rows("prompts/prompts.parquet").row(0, named=True)
-    found = told(prompt["prompt_id"])
-    assert found == told(prompt["prompt_id"][:20]) == told(prompt["claim_id"])
-    assert found["prompt"] == prompt
-    assert found["claim"]["claim_id"] == prompt["claim_id"]
-    assert found["source row"]["row"] == found["claim"]["row"]
-    assert found[f"verdict of {MODEL}"]["prompt_id"] == prompt["prompt_id"]
-    assert set(found[f"arms of {MODEL}"]) == {"balanced", "published", "unfiltered"}
+    result = told(prompt["prompt_id"])
+    assert result == told(prompt["prompt_id"][:20]) == told(prompt["claim_id"])
+    assert result["prompt"] == prompt
+    assert result["claim"]["claim_id"] == prompt["claim_id"]
+    assert result["source row"]["row"] == result["claim"]["row"]
+    assert result[f"verdict of {MODEL}"]["prompt_id"] == prompt["prompt_id"]
+    assert set(result[f"arms of {MODEL}"]) == {"balanced", "published", "unfiltered"}
 
 
 def test_a_claim_that_was_not_sampled():
@@ -38,8 +38,8 @@ def test_a_claim_that_was_not_sampled():
 
 def test_a_probe():
     probe = rows("probes/probes.parquet").row(0, named=True)
-    found = told(probe["probe_id"])
-    assert found["probe"] == probe
+    result = told(probe["probe_id"])
+    assert result["probe"] == probe
 
 
 def test_a_probe_shows_the_answer_of_every_arm(tmp_path):
@@ -78,15 +78,15 @@ def test_a_source_row_that_became_a_claim_and_one_that_was_dropped():
     claim = rows("claims/claims.parquet").row(0, named=True)
     assert told(f"{claim['source']}/{claim['row']}")["claim"] == claim
     dropped = rows("claims/dropped.parquet").row(0, named=True)
-    found = told(f"{dropped['source']}/{dropped['row']}")
-    assert found["dropped"] == dropped and found["source row"]["row"] == dropped["row"]
-    assert "label says" not in found["source row"]
+    result = told(f"{dropped['source']}/{dropped['row']}")
+    assert result["dropped"] == dropped and result["source row"]["row"] == dropped["row"]
+    assert "label says" not in result["source row"]
 
 
 def test_a_table_for_people_names_its_parts():
     prompt = rows("prompts/prompts.parquet")["prompt_id"][0]
-    said = run("show", prompt, "--data", str(FOLDER))
-    assert all(part in said for part in ("source row", "claim", "prompt", f"verdict of {MODEL}", f"arms of {MODEL}"))
+    text = run("show", prompt, "--data", str(FOLDER))
+    assert all(part in text for part in ("source row", "claim", "prompt", f"verdict of {MODEL}", f"arms of {MODEL}"))
 
 
 @pytest.mark.parametrize(

@@ -53,28 +53,28 @@ def plantings(draw: st.DrawFn) -> dict[str, list[str]]:
     return {plant.name: order[start:end] for plant, start, end in zip(PLANTS, places, places[1:], strict=False)}
 
 
-def sown(wanted: dict[str, list[str]]) -> World:
+def sown(targets: dict[str, list[str]]) -> World:
     result = planted.world()
     for plant in PLANTS:
-        if wanted[plant.name]:
-            result = plant.sow(result, wanted[plant.name])
+        if targets[plant.name]:
+            result = plant.sow(result, targets[plant.name])
     return result
 
 
 @settings(max_examples=12)
 @given(plantings())
-def test_planted_changes_are_found_exactly_with_their_cause(base: Path, wanted: dict[str, list[str]]) -> None:
+def test_planted_changes_are_found_exactly_with_their_cause(base: Path, targets: dict[str, list[str]]) -> None:
     with TemporaryDirectory() as folder:
-        there = compared(base, sown(wanted).save(Path(folder) / "b"))
+        there = compared(base, sown(targets).save(Path(folder) / "b"))
         back = compared(Path(folder) / "b", base)
-    expected = {claim: (plant.change, plant.cause) for plant in PLANTS if plant.change for claim in wanted[plant.name]}
+    expected = {claim: (plant.change, plant.cause) for plant in PLANTS if plant.change for claim in targets[plant.name]}
     assert found(there, CANDIDATES) == expected
-    in_arm = {claim: ("removed", plant.cause) for plant in PLANTS if not plant.change for claim in wanted[plant.name]}
-    blind = set(wanted["row number"]) | set(wanted["answer alone"])  # columns that training rows lack
+    in_arm = {claim: ("removed", plant.cause) for plant in PLANTS if not plant.change for claim in targets[plant.name]}
+    blind = set(targets["row number"]) | set(targets["answer alone"])  # columns that training rows lack
     of_candidates = {claim: both for claim, both in expected.items() if claim not in blind}
     assert found(there, (TRAIN.config, TRAIN.split)) == of_candidates | in_arm
     judged = found(there, (VERDICT.config, VERDICT.split))
-    assert {claim for claim, both in judged.items() if both == ("changed", "verdict")} == set(wanted["verdict"])
+    assert {claim for claim, both in judged.items() if both == ("changed", "verdict")} == set(targets["verdict"])
     _mirrored(there, back)
 
 
@@ -101,10 +101,10 @@ def _mirrored(there: Comparison, back: Comparison) -> None:
 
 @settings(max_examples=12)
 @given(plantings())
-def test_a_release_is_the_same_as_itself(wanted: dict[str, list[str]]) -> None:
+def test_a_release_is_the_same_as_itself(targets: dict[str, list[str]]) -> None:
     with TemporaryDirectory() as folder:
-        release = sown(wanted).save(Path(folder) / "r")
-        again = sown(wanted).save(Path(folder) / "again")
+        release = sown(targets).save(Path(folder) / "r")
+        again = sown(targets).save(Path(folder) / "again")
         for diff in (compared(release, release).diff, compared(release, again).diff):
             assert diff.same and diff.change == "none"
             assert not (diff.settings or diff.revisions or diff.files)
@@ -114,9 +114,9 @@ def test_a_release_is_the_same_as_itself(wanted: dict[str, list[str]]) -> None:
 
 @settings(max_examples=12)
 @given(plantings())
-def test_every_row_has_one_cause_and_the_counts_add_up(base: Path, wanted: dict[str, list[str]]) -> None:
+def test_every_row_has_one_cause_and_the_counts_add_up(base: Path, targets: dict[str, list[str]]) -> None:
     with TemporaryDirectory() as folder:
-        comparison = compared(base, sown(wanted).save(Path(folder) / "b"))
+        comparison = compared(base, sown(targets).save(Path(folder) / "b"))
         file = Path(folder) / "rows.parquet"
         written = exporting.write_rows(comparison, file)
         rows = planted.rows_of(file)
@@ -155,8 +155,8 @@ def test_a_prompt_with_another_template_is_a_changed_row(base: Path, tmp_path: P
 
 def test_a_verdict_names_the_commits_of_the_model(base: Path, tmp_path: Path) -> None:
     diff = one(base, tmp_path, "verdict")
-    said = {cause.detail for config in diff.configs for cause in config.causes}
-    assert said == {f"model tiny: reference {'0' * 12} -> reference {'1' * 12}"}
+    details = {cause.detail for config in diff.configs for cause in config.causes}
+    assert details == {f"model tiny: reference {'0' * 12} -> reference {'1' * 12}"}
     keep = next(s for c in diff.configs for s in c.shifts if s.what == "keep rate" and s.of == "all")
     assert (keep.share_a, keep.share_b, keep.rows_b) == (1.0, 57 / 60, 60)
 
@@ -250,15 +250,15 @@ def test_whatever_differs_between_two_manifests_is_named(
     for level in ("files", "rows"):
         for sides in ((base, other), (other, base)):
             diff = syco_data.diff_releases(*sides, level=level)
-            found = [item.words for item in (*diff.settings, *diff.revisions)]
-            assert not diff.same and len(found) == 1 and found[0].startswith(f"{named}: ")
-            before, after = found[0].removeprefix(f"{named}: ").split(" -> ")
+            words = [item.words for item in (*diff.settings, *diff.revisions)]
+            assert not diff.same and len(words) == 1 and words[0].startswith(f"{named}: ")
+            before, after = words[0].removeprefix(f"{named}: ").split(" -> ")
             assert before != after
             shown = io.StringIO()
             terminal.show(diff, Console(file=shown, width=200))
             page, plain = html.unescape(html_page.render(diff)), terminal.markdown(diff).replace("\\", "")
-            assert found[0] in shown.getvalue() and json.dumps(found[0]) in diff.to_json()
-            assert named in page and after in page and found[0].replace("->", "→") in plain
+            assert words[0] in shown.getvalue() and json.dumps(words[0]) in diff.to_json()
+            assert named in page and after in page and words[0].replace("->", "→") in plain
             assert ": the same" not in terminal.headline(diff) and "; (" not in terminal.headline(diff)
 
 
@@ -269,8 +269,8 @@ def test_a_verdict_names_the_device_and_engine_of_its_model(base: Path, tmp_path
         models = {planted.MODEL: {**world.models[planted.MODEL], "device": device}}
         replace(world if name == "a" else world.with_table(VERDICT, verdicts), models=models).save(tmp_path / name)
     diff = compared(tmp_path / "a", tmp_path / "b").diff
-    said = {(cause.cause, cause.detail) for config in diff.configs for cause in config.causes}
-    assert said == {("verdict", "model tiny device: cpu -> cuda")}
+    causes = {(cause.cause, cause.detail) for config in diff.configs for cause in config.causes}
+    assert causes == {("verdict", "model tiny device: cpu -> cuda")}
 
 
 def test_lists_of_numbers_are_compared_item_by_item(tmp_path: Path) -> None:

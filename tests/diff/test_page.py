@@ -42,8 +42,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for claim, hostile in zip(ids, HOSTILE, strict=True):
                 mine = pl.col("claim_id") == claim
                 texts = [column for column in ("claim", "prompt", "stripped_prompt") if column in table.columns]
-                said = pl.lit(f'"the {word} {hostile} film" is Positive')
-                table = table.with_columns(pl.when(mine).then(said).otherwise(pl.col(c)).alias(c) for c in texts)
+                text = pl.lit(f'"the {word} {hostile} film" is Positive')
+                table = table.with_columns(pl.when(mine).then(text).otherwise(pl.col(c)).alias(c) for c in texts)
             world = world.with_table(place, table)
         sides.append(world.with_setting("prompts", "cap", f"{HOSTILE[0]} {word}").save(folder / name))
     compared = diffing.compare(*(endpoints.folder_side(side) for side in sides), "rows")
@@ -76,13 +76,15 @@ def test_pieces_give_back_both_texts(a: str, b: str) -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A fresh headless Chromium with an empty profile."""
-    found = shutil.which("chromium")
-    if found is None:
+    executable = shutil.which("chromium")
+    if executable is None:
         pytest.skip("no chromium on PATH: pages are not opened (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, headless=True, args=list(FLAGS), timeout=120_000)
+        running = playwright.chromium.launch(
+            executable_path=executable, headless=True, args=list(FLAGS), timeout=120_000
+        )
         yield running
         running.close()
 
@@ -92,16 +94,16 @@ def test_a_browser_runs_nothing_and_fetches_nothing(browser: Any, page_file: Pat
     context = browser.new_context(color_scheme=scheme, viewport={"width": 420, "height": 900}, bypass_csp=True)
     context.set_default_timeout(120_000)
     page = context.new_page()
-    asked, said = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
+    urls, messages = [], []
+    page.on("request", lambda request: urls.append(request.url))
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("dialog", lambda dialog: messages.append(dialog.message))
     page.goto(page_file.as_uri())
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     page.wait_for_timeout(300)
     assert page.evaluate("window.ran") is None
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == [] and said == []
+    assert [url for url in urls if not url.startswith(("file:", "data:"))] == [] and messages == []
     assert page.locator("main script, main img, main svg, main iframe, main a, main style").count() == 0
     for hostile in HOSTILE:
         assert page.get_by_text(hostile, exact=False).count() > 0

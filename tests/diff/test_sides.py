@@ -163,9 +163,9 @@ def test_wrong_use_is_one_line_and_exit_code_2(release: Path, tmp_path: Path) ->
         (release, release, "--rows", release / "manifest.json" / "y.parquet"),
         (release, release, "--rows", "/proc/zz/y.parquet"),
     ):
-        done = command(*arguments)
-        assert done.returncode == 2, done.stderr
-        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+        result = command(*arguments)
+        assert result.returncode == 2, result.stderr
+        assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
     assert not (tmp_path / "x.parquet").exists()
 
 
@@ -196,9 +196,9 @@ def test_two_versions_on_the_hub(versions: RunningHub, tmp_path: Path) -> None:
 def test_manifests_alone_download_no_table(versions: RunningHub) -> None:
     diff = diffing.diff_releases(f"{REPO}@1.0.0", f"{REPO}@2.0.0", level="files")
     assert not diff.same and {config.config for config in diff.configs if config.change == "changed"} >= {"candidates"}
-    asked = [entry.path for entry in versions.log()]
-    assert any("manifest.json" in path for path in asked)
-    assert not any(".parquet" in path or "xet" in path or "/objects" in path for path in asked), asked
+    paths = [entry.path for entry in versions.log()]
+    assert any("manifest.json" in path for path in paths)
+    assert not any(".parquet" in path or "xet" in path or "/objects" in path for path in paths), paths
 
 
 def test_versions_that_are_not_there(versions: RunningHub, release: Path) -> None:
@@ -250,8 +250,8 @@ def test_two_git_revisions(project: Path, tmp_path: Path) -> None:
     assert diff.configs[0].counts.changed == 3
     assert {cause.cause for config in diff.configs for cause in config.causes} == {"persona"}
     assert from_project(project, "two", str(project / "data/release"), tmp_path / "again").diff.same
-    done = command("HEAD~1", "data/release", cwd=project)
-    assert done.returncode == 1 and "persona" in done.stdout
+    result = command("HEAD~1", "data/release", cwd=project)
+    assert result.returncode == 1 and "persona" in result.stdout
 
 
 def test_a_revision_without_a_release_says_so(project: Path, tmp_path: Path) -> None:
@@ -284,8 +284,8 @@ def test_a_project_in_a_subfolder_of_a_repository(inner: Path, tmp_path: Path) -
     for number, place in enumerate((inner, inner / "data")):
         sides = [endpoints.open_side("HEAD", tmp_path / str(number), place), endpoints.folder_side(inner / RELEASE)]
         assert diffing.compare(*sides, "rows").diff.same
-    done = command("HEAD", "data/release", cwd=inner)
-    assert done.returncode == 0 and "the same" in done.stdout, done.stderr
+    result = command("HEAD", "data/release", cwd=inner)
+    assert result.returncode == 0 and "the same" in result.stdout, result.stderr
 
 
 def test_two_names_of_one_commit_are_fetched_apart(project: Path) -> None:
@@ -327,15 +327,15 @@ def test_variables_of_a_hook_and_another_owner(project: Path, tmp_path: Path) ->
     """A hook's variables name another repository; git's refusal is reported instead of 'no git revision'."""
     (tmp_path / "other").mkdir()
     subprocess.run(["git", "init", "-q"], cwd=tmp_path / "other", check=True, env=GIT)
-    done = command("HEAD", "data/release", cwd=project, GIT_DIR=str(tmp_path / "other/.git"))
-    assert done.returncode == 0, done.stderr
+    result = command("HEAD", "data/release", cwd=project, GIT_DIR=str(tmp_path / "other/.git"))
+    assert result.returncode == 0, result.stderr
     if os.geteuid() == 0:
         copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
         for path in (copy, *copy.rglob("*")):
             os.chown(path, 1234, 1234, follow_symlinks=False)
-        done = command("HEAD", "data/release", cwd=copy, HOME=str(tmp_path), GIT_CONFIG_NOSYSTEM="1")
-        assert done.returncode == 2 and done.stderr.count("\n") == 1
-        assert "dubious ownership" in done.stderr and "git config --global --add safe.directory" in done.stderr
+        result = command("HEAD", "data/release", cwd=copy, HOME=str(tmp_path), GIT_CONFIG_NOSYSTEM="1")
+        assert result.returncode == 2 and result.stderr.count("\n") == 1
+        assert "dubious ownership" in result.stderr and "git config --global --add safe.directory" in result.stderr
 
 
 def test_a_missing_cache_names_the_pull_that_fixes_it(project: Path, tmp_path: Path) -> None:
@@ -348,16 +348,16 @@ def test_a_missing_cache_names_the_pull_that_fixes_it(project: Path, tmp_path: P
     with pytest.raises(SycoError) as error:
         from_project(copy, "one", "two", tmp_path / "w2")
     assert "dvc pull data/release" in str(error.value) and "one" in str(error.value) and "\n" not in str(error.value)
-    done = command("one", "two", cwd=copy)
-    assert done.returncode == 2 and "dvc pull" in done.stderr and done.stderr.count("\n") == 1
+    result = command("one", "two", cwd=copy)
+    assert result.returncode == 2 and "dvc pull" in result.stderr and result.stderr.count("\n") == 1
 
 
 def test_one_missing_object_of_the_cache_is_named(project: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
     subprocess.run([sys.executable, "-m", "dvc", "remote", "remove", "store", "-q"], cwd=copy, check=True, env=GIT)
-    wanted = (project / "data/release/candidates/train.parquet").stat().st_size
+    size = (project / "data/release/candidates/train.parquet").stat().st_size
     for path in (copy / ".dvc/cache").rglob("*"):
-        if path.is_file() and path.stat().st_size == wanted:
+        if path.is_file() and path.stat().st_size == size:
             path.unlink()
     with pytest.raises(SycoError) as error:
         from_project(copy, "one", "two", tmp_path / "w")
@@ -369,6 +369,6 @@ def test_a_fresh_clone_without_a_remote_names_the_pull(project: Path, tmp_path: 
     subprocess.run(
         [sys.executable, "-m", "dvc", "remote", "remove", "store", "-q"], cwd=tmp_path / "clone", check=True, env=GIT
     )
-    done = command("one", "two", cwd=tmp_path / "clone")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
-    assert "'one'" in done.stderr and "data/release" in done.stderr and "dvc pull data/release" in done.stderr
+    result = command("one", "two", cwd=tmp_path / "clone")
+    assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+    assert "'one'" in result.stderr and "data/release" in result.stderr and "dvc pull data/release" in result.stderr

@@ -82,8 +82,8 @@ def test_the_process_ends_with_the_one_that_asked(tmp_path):
         f"renderer = Renderer(); renderer.render({COPY!r}, {{}}, {MESSAGES!r})\n"
         "import os; print(renderer._process.pid, flush=True); os._exit(1)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
-    pid = int(done.stdout)
+    result = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    pid = int(result.stdout)
     until = time.monotonic() + 20
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert time.monotonic() < until
@@ -104,7 +104,7 @@ def test_what_a_template_gives_is_what_transformers_gives(folder):
 
 
 def test_a_template_that_prints_or_fails_is_heard_of_in_one_line(folder):
-    for template, said in (
+    for template, message in (
         ("{% for %}", "Expected an expression"),
         ("{{ raise_exception('no\nsystem turn') }}content", "no system turn"),
         ("{{ messages[7].content }}", "list object has no element 7"),
@@ -112,7 +112,7 @@ def test_a_template_that_prints_or_fails_is_heard_of_in_one_line(folder):
         ("{{ 1 // 0 }}content", "division"),
     ):
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
-        with pytest.raises(SycoError, match=f"its chat template cannot be used: .*{said}"):
+        with pytest.raises(SycoError, match=f"its chat template cannot be used: .*{message}"):
             Tokenizer(folder, "chat").styled(TEXT)
 
 
@@ -148,10 +148,10 @@ TOKENIZERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("harm", "said"), TOKENIZERS)
-def test_a_tokenizer_of_nonsense_is_one_line(folder, harm, said):
+@pytest.mark.parametrize(("harm", "message"), TOKENIZERS)
+def test_a_tokenizer_of_nonsense_is_one_line(folder, harm, message):
     harm(folder)
-    with pytest.raises(SycoError, match=f"^model folder tiny: {said}") as caught:
+    with pytest.raises(SycoError, match=f"^model folder tiny: {message}") as caught:
         Tokenizer(folder, "plain").check()
     assert "\n" not in str(caught.value)
 

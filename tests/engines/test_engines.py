@@ -71,11 +71,11 @@ def test_an_engine_is_one_file(tmp_path):
         "with engines.open(made.MODEL, chosen) as engine:\n"
         "    print(chosen.engine, engines.identity(chosen), len(engine.score([Request('a', made.OPTIONS)])))"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)},
         capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout == "echo Identity(engine='fake', version='1', device='cpu') 1\n", done.stderr
+    assert result.stdout == "echo Identity(engine='fake', version='1', device='cpu') 1\n", result.stderr
 
 
 def test_an_engine_that_is_not_installed_is_one_line():
@@ -214,14 +214,14 @@ def cluster(workers: int):
     from ray.cluster_utils import Cluster
 
     room = {"object_store_memory": 100_000_000, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **room, **ports()})
+    ray_cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **room, **ports()})
     try:
-        nodes = [made.add_node(num_cpus=2, **room, **ports()) for _ in range(workers)]
-        made.wait_for_nodes()
-        yield made, nodes
+        nodes = [ray_cluster.add_node(num_cpus=2, **room, **ports()) for _ in range(workers)]
+        ray_cluster.wait_for_nodes()
+        yield ray_cluster, nodes
     finally:
         ray.shutdown()
-        made.shutdown()
+        ray_cluster.shutdown()
 
 
 @pytest.mark.slow
@@ -230,9 +230,9 @@ def test_a_node_that_is_killed_costs_its_batches_in_flight_and_the_verdicts_stay
     from ray._private import state
 
     expected = scoring.collect(REQUESTS, tiny, engine_settings("transformers", store=str(tmp_path / "single")))
-    with cluster(workers=3) as (made, nodes):
+    with cluster(workers=3) as (ray_cluster, nodes):
         ray_settings = engine_settings("ray").ray.model_copy(
-            update={"engine": "transformers", "address": made.address, "actors": 2, "cpus_per_actor": 2}
+            update={"engine": "transformers", "address": ray_cluster.address, "actors": 2, "cpus_per_actor": 2}
         )
         on_ray = engine_settings("ray", store=str(tmp_path / "cluster"), ray=ray_settings)
         todo = scoring.pending(REQUESTS, tiny, on_ray)
@@ -242,7 +242,7 @@ def test_a_node_that_is_killed_costs_its_batches_in_flight_and_the_verdicts_stay
             free = state.available_resources_per_node()
             busy = [node for node in nodes if free.get(node.node_id, {}).get("CPU", 0.0) < 2]
             assert len(busy) == 2, "one of the three nodes holds no actor: killing that one would show nothing"
-            made.remove_node(busy[0], allow_graceful=False)
+            ray_cluster.remove_node(busy[0], allow_graceful=False)
             rest = sum(map(len, saved))
         assert 0 < rest < len(REQUESTS)
     scores = scoring.collect(REQUESTS, tiny, on_ray)

@@ -164,8 +164,8 @@ def test_a_wheel_comes_from_the_index_that_pip_is_set_up_for(tmp_path, monkeypat
 def test_the_command_imports_and_check_names_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     source = tiny_gguf.make(tmp_path)
-    done = CliRunner().invoke(app, ["models", "import", str(source), "--to", str(tmp_path / "imported")])
-    assert "imported from tiny.gguf (llama; tensors: 21 F32" in done.output, done.exception
+    result = CliRunner().invoke(app, ["models", "import", str(source), "--to", str(tmp_path / "imported")])
+    assert "imported from tiny.gguf (llama; tensors: 21 F32" in result.output, result.exception
     with pytest.raises(SycoError, match="dtype 'float8' is none of float32"):
         gguf_files.import_model(source, tmp_path / "other", "float8")
 

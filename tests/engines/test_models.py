@@ -383,18 +383,18 @@ def answers(tmp_path_factory):
         "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(cache), "PATH": "",
         "HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_secretsecret",
     }  # fmt: skip
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", ASK, *ERRORS, "fine"], capture_output=True, text=True, env=variables,
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
     server.shutdown()
-    assert done.returncode == 0, done.stderr
-    assert "hf_secret" not in done.stdout + done.stderr
-    found: dict[str, list[str]] = {}
-    for line in done.stdout.splitlines():
+    assert result.returncode == 0, result.stderr
+    assert "hf_secret" not in result.stdout + result.stderr
+    messages: dict[str, list[str]] = {}
+    for line in result.stdout.splitlines():
         name, message = line.split(" ", 1)
-        found.setdefault(name, []).append(message)
-    return found
+        messages.setdefault(name, []).append(message)
+    return messages
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,10 @@ def model_at(folder, style="plain"):
 def test_every_mode_agrees_with_the_full_forward_pass(folders, kind, policy):
     requests = [Request(text, LETTERS) for text in TEXTS]
     with engines.open(model_at(folders[kind]), engine_settings(scoring=policy)) as engine:
-        found = engine.score(requests)
-    for score, expected in zip(found, plain_reference(folders[kind], requests), strict=True):
+        result = engine.score(requests)
+    for score, expected in zip(result, plain_reference(folders[kind], requests), strict=True):
         assert score.logprobs == pytest.approx(expected, abs=1e-4)
-    assert {score.mode for score in found[:24]} == {TAKEN[kind] if policy == "auto" else "whole"}
+    assert {score.mode for score in result[:24]} == {TAKEN[kind] if policy == "auto" else "whole"}
 
 
 def test_a_token_that_reaches_over_the_end_of_the_text_costs_more_steps(folders):
@@ -104,8 +104,8 @@ def test_one_step_plans_are_those_of_whole_tokenisation(folders, kind):
 def test_more_than_two_options(folders, kind):
     requests = [Request(text, (" (A)", " (B)", " (C)", " (D)")) for text in TEXTS[:5]]
     with engines.open(model_at(folders[kind]), engine_settings()) as engine:
-        found = engine.score(requests)
-    for score, expected in zip(found, plain_reference(folders[kind], requests), strict=True):
+        result = engine.score(requests)
+    for score, expected in zip(result, plain_reference(folders[kind], requests), strict=True):
         assert score.logprobs == pytest.approx(expected, abs=1e-4)
 
 
@@ -124,9 +124,9 @@ def test_closing_marks_that_options_share_do_not_count():
 def test_too_long_is_marked_and_never_cut(folders):
     with engines.open(model_at(folders["byte_bpe"]), engine_settings(max_length=60)) as engine:
         planned = engine.plan([Request(text, LETTERS) for text in TEXTS])
-        found = engine.run(planned)
-    assert [score.logprobs is None for score in found] == [plan.tokens >= 60 for plan in planned]
-    assert 0 < sum(score.logprobs is None for score in found) < len(found)
+        result = engine.run(planned)
+    assert [score.logprobs is None for score in result] == [plan.tokens >= 60 for plan in planned]
+    assert 0 < sum(score.logprobs is None for score in result) < len(result)
 
 
 def test_chat_models_see_their_own_template_with_the_lead_in_left_open(tmp_path):
@@ -174,10 +174,10 @@ def test_greedy_continuations_stop_at_the_end_token(folders):
     from transformers import AutoModelForCausalLM
 
     with engines.open(model_at(folders["byte_bpe"]), engine_settings()) as engine:
-        found = engine.generate(TEXTS[:6], 8)
+        result = engine.generate(TEXTS[:6], 8)
         tokenizer = engine.tokenizer
     model = AutoModelForCausalLM.from_pretrained(folders["byte_bpe"]).eval()
-    for text, continuation in zip(TEXTS[:6], found, strict=True):
+    for text, continuation in zip(TEXTS[:6], result, strict=True):
         ids = tokenizer.ids([text])[0]
         start = len(ids)
         while len(ids) < start + 8 and (token := model(torch.tensor([ids])).logits[0, -1].argmax().item()) != 2:

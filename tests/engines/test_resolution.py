@@ -33,8 +33,8 @@ def narrow(folder, architecture: str):
     config = getattr(transformers, f"{architecture}Config")(vocab_size=size, **SIZES, **extra)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = getattr(transformers, f"{architecture}ForCausalLM")(config).to(torch.bfloat16)
-    made.save_pretrained(folder)
+        model = getattr(transformers, f"{architecture}ForCausalLM")(config).to(torch.bfloat16)
+    model.save_pretrained(folder)
     return replace(model_at(folder), dtype="bfloat16")
 
 
@@ -48,7 +48,7 @@ def test_candidates_are_projected_in_float32(tmp_path, monkeypatch, architecture
     model = narrow(tmp_path / "m", architecture)
     with engines.open(model, engine_settings("transformers")) as engine:
         plans = engine.plan(REQUESTS)
-        made = engine.run(plans)
+        result = engine.run(plans)
     plain = transformers.AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.bfloat16)
     expected, coarse = [], []
     for query in (query for plan in plans for query in plan.queries):
@@ -60,10 +60,10 @@ def test_candidates_are_projected_in_float32(tmp_path, monkeypatch, architecture
             own = plain(input_ids=ids).logits[0, -1, list(query.candidates)].float()
         expected.append((logits[0] - logits[1]).item())
         coarse.append((own[0] - own[1]).item())
-    away = [abs(one - other) for one, other in zip(margins(made), expected, strict=True)]
+    away = [abs(one - other) for one, other in zip(margins(result), expected, strict=True)]
     assert sorted(away)[len(away) // 2] < 1e-4, "batches of other lengths give another hidden state here and there"
     assert engines.resolution(coarse) > 0, "what the model's own head gives"
-    assert engines.resolution(margins(made)) == 0
+    assert engines.resolution(margins(result)) == 0
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
@@ -100,11 +100,11 @@ def test_vllm_projects_in_float32_too(tmp_path):
     with engines.open(model, engine_settings("transformers")) as engine:
         expected = engine.score(REQUESTS)
     with engines.open(model, engine_settings("vllm")) as engine:
-        made = engine.score(REQUESTS)
+        result = engine.score(REQUESTS)
         counter = engine.counter = engines.Counter()
         alike = engine.score([Request("river " * 70 + text, options) for text, options in REQUESTS[:10]])
-    assert engines.resolution(margins(made)) == 0
-    away = [abs(one - other) for one, other in zip(margins(made), margins(expected), strict=True)]
+    assert engines.resolution(margins(result)) == 0
+    away = [abs(one - other) for one, other in zip(margins(result), margins(expected), strict=True)]
     assert sorted(away)[len(away) // 2] < 0.05
     assert counter.tokens == sum(score.tokens for score in alike)
     assert counter.cached == 9 * 64, "whole blocks of 32 tokens"

@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch):
-    known = {**engines.modules(), "fake": fake_engine}
-    monkeypatch.setattr(engines, "modules", lambda: known)
+    modules = {**engines.modules(), "fake": fake_engine}
+    monkeypatch.setattr(engines, "modules", lambda: modules)
 
 
 def texts(count: int, changed: int = 0) -> list[Request]:
@@ -44,41 +44,41 @@ def same(first: pl.DataFrame, second: pl.DataFrame) -> bool:
 
 
 def test_a_second_run_asks_nothing_and_starts_no_engine(tmp_path, monkeypatch):
-    chosen = engine_settings(tmp_path)
-    first = scoring.collect(texts(130), MODEL, chosen)
+    settings = engine_settings(tmp_path)
+    first = scoring.collect(texts(130), MODEL, settings)
     assert (first.fresh, first.stored) == (130, 0)
     monkeypatch.setattr(fake_engine, "load", None)
-    second = scoring.collect(texts(130), MODEL, chosen)
+    second = scoring.collect(texts(130), MODEL, settings)
     assert (second.fresh, second.stored) == (0, 130)
     assert same(first.scores, second.scores)
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
 def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeypatch, broken):
-    chosen, sound = engine_settings(tmp_path), fake_engine.logprob
+    settings, sound = engine_settings(tmp_path), fake_engine.logprob
     monkeypatch.setattr(
         fake_engine, "logprob", lambda ids, token: broken if b" 7 " in bytes(ids) else sound(ids, token)
     )
     requests = [Request(f"number {number} here", OPTIONS) for number in range(130)]
     with pytest.raises(SycoError, match=r"'fake' gives no number .* for 1 of 50 texts.*wider dtype"):
-        scoring.collect(requests, MODEL, chosen)
+        scoring.collect(requests, MODEL, settings)
     monkeypatch.setattr(fake_engine, "logprob", sound)
-    again = scoring.collect(requests, MODEL, chosen)
+    again = scoring.collect(requests, MODEL, settings)
     assert again.fresh >= 50
     assert again.scores["logprobs"].explode().is_finite().all()
 
 
 def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
-    chosen = engine_settings(tmp_path)
-    first = scoring.collect(texts(60), MODEL, chosen)
-    partition = scores.Partition(Path(chosen.store), scoring.partition_key(MODEL, chosen))
+    settings = engine_settings(tmp_path)
+    first = scoring.collect(texts(60), MODEL, settings)
+    partition = scores.Partition(Path(settings.store), scoring.partition_key(MODEL, settings))
     for score_file in partition.score_files():
         score_file.path.unlink()
     spoilt = first.scores.with_row_index().with_columns(
         logprobs=pl.when(pl.col("index") == 3).then(pl.lit([float("nan"), -1.0])).otherwise("logprobs")
     )
     partition.add(spoilt.drop("index"))
-    second = scoring.collect(texts(60), MODEL, chosen)
+    second = scoring.collect(texts(60), MODEL, settings)
     assert (second.fresh, second.stored) == (1, 59)
     assert same(first.scores, second.scores)
 
@@ -100,10 +100,10 @@ def test_the_time_of_loading_is_no_time_of_scoring(tmp_path, monkeypatch):
 
 
 def test_changing_one_percent_scores_one_percent(tmp_path, monkeypatch):
-    chosen, log = engine_settings(tmp_path / "store"), tmp_path / "log"
-    scoring.collect(texts(1000), MODEL, chosen)
+    settings, log = engine_settings(tmp_path / "store"), tmp_path / "log"
+    scoring.collect(texts(1000), MODEL, settings)
     monkeypatch.setenv("SYCO_FAKE_LOG", str(log))
-    again = scoring.collect(texts(1000, changed=10), MODEL, chosen)
+    again = scoring.collect(texts(1000, changed=10), MODEL, settings)
     assert (again.fresh, again.stored) == (10, 990)
     assert len(asked(log)) == 10
 
@@ -111,35 +111,35 @@ def test_changing_one_percent_scores_one_percent(tmp_path, monkeypatch):
 def test_equal_texts_cost_one_score(tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setenv("SYCO_FAKE_LOG", str(log))
-    found = scoring.collect(texts(40) * 5, MODEL, engine_settings(tmp_path / "store"))
-    assert len(found.scores) == len(asked(log)) == 40
+    result = scoring.collect(texts(40) * 5, MODEL, engine_settings(tmp_path / "store"))
+    assert len(result.scores) == len(asked(log)) == 40
 
 
 def test_another_model_or_tokenizer_shares_nothing(tmp_path):
-    chosen = engine_settings(tmp_path)
-    scoring.collect(texts(20), MODEL, chosen)
+    settings = engine_settings(tmp_path)
+    scoring.collect(texts(20), MODEL, settings)
     for other in (replace(MODEL, commit="d" * 40), replace(MODEL, tokenizer="other"), replace(MODEL, style="chat")):
-        assert scoring.collect(texts(20), other, chosen).fresh == 20
+        assert scoring.collect(texts(20), other, settings).fresh == 20
 
 
 def test_a_larger_limit_scores_what_was_too_long_and_a_smaller_one_forgets(tmp_path):
     longer = [*texts(30), Request("x" * 200, OPTIONS)]
-    found = {}
+    actual = {}
     for limit in (100, 300, 100, 300):
         result = scoring.collect(longer, MODEL, engine_settings(tmp_path, max_length=limit))
-        found.setdefault(limit, []).append((result.scores["logprobs"].null_count(), result.fresh))
-    assert found == {100: [(1, 31), (1, 0)], 300: [(0, 1), (0, 0)]}
+        actual.setdefault(limit, []).append((result.scores["logprobs"].null_count(), result.fresh))
+    assert actual == {100: [(1, 31), (1, 0)], 300: [(0, 1), (0, 0)]}
 
 
 def test_batches_are_the_same_whatever_is_stored(tmp_path, monkeypatch):
     """A run that was cut off goes on with the batches that an uninterrupted one would have had."""
     whole = scoring.pending(texts(200), MODEL, engine_settings(tmp_path / "one"))
-    chosen = engine_settings(tmp_path / "two")
-    with engines.open(MODEL, chosen) as engine:
-        started = scoring.saved(scoring.pending(texts(200), MODEL, chosen), engine)
+    settings = engine_settings(tmp_path / "two")
+    with engines.open(MODEL, settings) as engine:
+        started = scoring.saved(scoring.pending(texts(200), MODEL, settings), engine)
         next(started)
         started.close()
-    rest = scoring.pending(texts(200), MODEL, chosen)
+    rest = scoring.pending(texts(200), MODEL, settings)
     assert rest.batches == whole.batches[1:]
 
 
@@ -203,25 +203,25 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 
 def test_a_full_disk_stops_with_one_line_and_the_next_run_goes_on(tmp_path):
     store = tmp_path / "store"
-    chosen = engine_settings(store)
-    scoring.collect(texts(400)[:100], MODEL, chosen)
+    settings = engine_settings(store)
+    scoring.collect(texts(400)[:100], MODEL, settings)
     variables = {**os.environ, "SYCO_FAKE_PAUSE": "0"}
     full = subprocess.run(
         [sys.executable, "-c", FULL + SCRIPT, str(store)], env=variables, cwd=ROOT, capture_output=True, text=True
     )
     assert full.returncode != 0
     assert "score store" in full.stderr and "it goes on from there" in full.stderr
-    after = scoring.collect(texts(400), MODEL, chosen)
+    after = scoring.collect(texts(400), MODEL, settings)
     assert after.stored >= 100 and len(after.scores) == 400
 
 
 def test_a_damaged_file_alone_is_scored_again(tmp_path, monkeypatch):
-    chosen, log = engine_settings(tmp_path / "store"), tmp_path / "log"
-    first = scoring.collect(texts(200), MODEL, chosen)
-    partition = scoring.pending(texts(1), MODEL, chosen).partition
+    settings, log = engine_settings(tmp_path / "store"), tmp_path / "log"
+    first = scoring.collect(texts(200), MODEL, settings)
+    partition = scoring.pending(texts(1), MODEL, settings).partition
     partition.score_files()[1].path.write_bytes(b"torn")
     monkeypatch.setenv("SYCO_FAKE_LOG", str(log))
-    again = scoring.collect(texts(200), MODEL, chosen)
+    again = scoring.collect(texts(200), MODEL, settings)
     assert (again.stored, again.fresh, len(asked(log))) == (150, 50, 50)
     assert same(first.scores, again.scores)
 
@@ -271,7 +271,7 @@ def test_dvc_repro_after_a_kill_goes_on_and_gives_what_an_uninterrupted_one_give
 
 
 def test_ctrl_c_says_how_many_scores_are_kept(tmp_path, monkeypatch):
-    chosen, score = engine_settings(tmp_path), fake_engine.FakeEngine.logprobs
+    settings, score = engine_settings(tmp_path), fake_engine.FakeEngine.logprobs
     batches = iter([None, None, KeyboardInterrupt])
 
     def until(engine, queries):
@@ -281,6 +281,6 @@ def test_ctrl_c_says_how_many_scores_are_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fake_engine.FakeEngine, "logprobs", until)
     with pytest.raises(KeyboardInterrupt) as caught:
-        scoring.collect(texts(130), MODEL, chosen)
+        scoring.collect(texts(130), MODEL, settings)
     assert caught.value.__notes__ == [f"100 of 130 missing scores are kept in {tmp_path}"]
-    assert scoring.pending(texts(130), MODEL, chosen).missing == 30
+    assert scoring.pending(texts(130), MODEL, settings).missing == 30

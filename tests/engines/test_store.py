@@ -28,8 +28,8 @@ OPTIONS = (" (A)", " (B)")
 def made(numbers) -> pl.DataFrame:
     """Scores whose figures say which number they belong to."""
     requests = [Request(f"text {number}", OPTIONS) for number in numbers]
-    found = [OptionScores((-number / 7, -number / 3), 10 + number, "letter") for number in numbers]
-    return store.frame([store.key(request) for request in requests], found)
+    scores = [OptionScores((-number / 7, -number / 3), 10 + number, "letter") for number in numbers]
+    return store.frame([store.key(request) for request in requests], scores)
 
 
 def keys(numbers) -> pl.Series:
@@ -40,8 +40,8 @@ def test_what_was_added_is_found_and_nothing_else(tmp_path):
     partition = store.Partition(tmp_path, PARTITION)
     partition.add(made(range(100)))
     partition.add(made(range(100, 150)))
-    found = partition.find(keys([3, 120, 999, 3]))
-    assert found.sort("key").equals(made([3, 120]).sort("key"))
+    result = partition.find(keys([3, 120, 999, 3]))
+    assert result.sort("key").equals(made([3, 120]).sort("key"))
     assert partition.find(keys([])).is_empty()
 
 
@@ -310,11 +310,11 @@ except SycoError as error:
 
 
 def test_a_full_disk_costs_the_batch_and_is_one_line(tmp_path):
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
-    assert done.returncode == 0, done.stderr
-    assert "cannot be written: File too large. Every batch saved before is kept" in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert "cannot be written: File too large. Every batch saved before is kept" in result.stdout
     partition = store.Partition(tmp_path, PARTITION)
     assert len(partition.find(keys(range(9000)))) == 40
     assert [path.name for path in partition.folder.glob(".*")] == []

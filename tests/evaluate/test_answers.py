@@ -27,19 +27,19 @@ def asked() -> pl.DataFrame:
     return probe_sets.build(probe_sets.materials()).probes.filter(split="reported").sort("probe_id")
 
 
-def choosing(df: pl.DataFrame, wanted: pl.Expr) -> pl.DataFrame:
+def choosing(df: pl.DataFrame, targets: pl.Expr) -> pl.DataFrame:
     """Scores (`schemas.SCORES`) that favour the wanted option of each probe."""
-    rows = df.select("prompt", "options", wanted=wanted).unique(["prompt", "options"], maintain_order=True)
-    found = [
+    rows = df.select("prompt", "options", wanted=targets).unique(["prompt", "options"], maintain_order=True)
+    scores = [
         (store.key(Request(prompt, tuple(options))), [-0.1 if o == best else -3.0 for o in options], 9, "letter")
         for prompt, options, best in rows.iter_rows()
     ]
-    return pl.DataFrame(found, schema=schemas.SCORES.columns, orient="row")
+    return pl.DataFrame(scores, schema=schemas.SCORES.columns, orient="row")
 
 
-def rates_of(asked: pl.DataFrame, wanted: pl.Expr) -> dict[tuple[str, str, str], float]:
-    answers = evaluation.tabulate(asked, choosing(asked, wanted), NOTHING, SUBJECT)
-    measured = metrics.measure(metrics.derive(asked, answers), PRECISION)
+def rates_of(questions: pl.DataFrame, targets: pl.Expr) -> dict[tuple[str, str, str], float]:
+    answers = evaluation.tabulate(questions, choosing(questions, targets), NOTHING, SUBJECT)
+    measured = metrics.measure(metrics.derive(questions, answers), PRECISION)
     assert (measured["low"] <= measured["rate"] + 1e-12).all() and (measured["rate"] <= measured["high"] + 1e-12).all()
     return {tuple(row[:3]): row[3] for row in measured.select("probe", "metric", "slice", "rate").iter_rows()}
 
@@ -155,12 +155,12 @@ def test_the_parser_takes_a_letter_in_brackets_at_the_start_and_nothing_else(tex
 
 
 def test_the_generation_check_reports_what_it_could_not_parse(asked):
-    chosen = evaluation.generation_check(asked, 5, 0)
-    assert chosen.group_by("probe").len()["len"].max() == 5
-    assert chosen["options"].list.eval(pl.element().str.starts_with(" (")).list.all().all()
-    held_out = chosen.filter(probe="held_out")["probe_id"].to_list()
-    said = dict(zip(held_out, [" (A) Agree", " (B)", " (Z)", "Agree", ""], strict=True))
-    written = pl.DataFrame({"probe_id": list(said), "generated": list(said.values())})
+    checked = evaluation.generation_check(asked, 5, 0)
+    assert checked.group_by("probe").len()["len"].max() == 5
+    assert checked["options"].list.eval(pl.element().str.starts_with(" (")).list.all().all()
+    held_out = checked.filter(probe="held_out")["probe_id"].to_list()
+    text = dict(zip(held_out, [" (A) Agree", " (B)", " (Z)", "Agree", ""], strict=True))
+    written = pl.DataFrame({"probe_id": list(text), "generated": list(text.values())})
     answers = evaluation.tabulate(asked, choosing(asked, pl.lit(" (A)")), written, SUBJECT)
     read = answers.filter(pl.col("generated").is_not_null())
     assert dict(read.select("generated", "generated_choice").iter_rows()) == {
@@ -207,15 +207,15 @@ def test_a_real_engine_answers_and_the_tables_hold_together(asked, tmp_path):
     few = asked.group_by("probe", maintain_order=True).head(6)
     base, tuned = (tiny_models.make(tmp_path / f"{seed}", seed=seed) for seed in range(2))
     engine = SETTINGS.engines.model_copy(update={"store": str(tmp_path / "scores"), "engine": "transformers"})
-    wanted = SETTINGS.evaluate.model_copy(
+    own = SETTINGS.evaluate.model_copy(
         update={"resamples": 50, "generation": settings.Generation(rows=1, max_tokens=3)}
     )
-    chosen = SETTINGS.model_copy(update={"engines": engine, "evaluate": wanted})
+    params = SETTINGS.model_copy(update={"engines": engine, "evaluate": own})
     subject = Subject("tiny", "base", resolved(base, "tiny"))
-    before = results.of(few, subject, chosen, base=None)
+    before = results.of(few, subject, params, base=None)
     results.write(before, tmp_path / "base", tmp_path / "base.json")
     read = results.read(tmp_path / "base")
-    after = results.of(few, Subject("tiny", "tuned", resolved(tuned, "tiny/tuned")), chosen, read)
+    after = results.of(few, Subject("tiny", "tuned", resolved(tuned, "tiny/tuned")), params, read)
     results.write(after, tmp_path / "tuned", tmp_path / "tuned.json")
 
     one = few.row(0, named=True)
@@ -234,7 +234,7 @@ def test_a_real_engine_answers_and_the_tables_hold_together(asked, tmp_path):
     kept = before.answers.filter(probe="preference")["correct"].mean()
     assert rate == pytest.approx(kept)
 
-    again = results.of(few, subject, chosen, base=None)
+    again = results.of(few, subject, params, base=None)
     results.write(again, tmp_path / "again", tmp_path / "again.json")
     for name in ("answers", "metrics", "published"):
         first, second = (tmp_path / folder / f"{name}.parquet" for folder in ("base", "again"))

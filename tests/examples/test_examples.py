@@ -17,9 +17,9 @@ from tests.support.tables_for_tests import ROOT, Made, shared_build, shared_rele
 def run(name: str, *arguments: object, home: Path) -> str:
     command = [sys.executable, ROOT / "examples" / f"{name}.py", *map(str, arguments)]
     environment = {"PATH": "", "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def test_load_release_shows_rows(tmp_path):
@@ -29,8 +29,8 @@ def test_load_release_shows_rows(tmp_path):
 
 
 def test_compare_releases_names_causes(tmp_path):
-    made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.write_release(made.build, made.settings, tmp_path / "other", diffing.bump)
+    build = Made(shared_build().folder, small_settings(release={"text": "none"}))
+    release.write_release(build.build, build.settings, tmp_path / "other", diffing.bump)
     printed = run("compare_releases", shared_release(), tmp_path / "other", home=tmp_path)
     assert "candidates/train: +0 -0, 2000 changed" in printed
     assert "2000 changed: settings only" in printed

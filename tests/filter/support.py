@@ -53,8 +53,8 @@ def scored(asked: pl.DataFrame, answer) -> pl.DataFrame:
 
 def decide(df: pl.DataFrame, answer, way: settings.Filter) -> verdicts.Decided:
     """Verdicts of a model of plain style that answers so; their columns are those of the schema."""
-    asked = questions.build(df, way, "plain")
-    decided = verdicts.decide(asked, scored(asked, answer), way)
+    table = questions.build(df, way, "plain")
+    decided = verdicts.decide(table, scored(table, answer), way)
     return verdicts.Decided(
         tables.conform(decided.table, schemas.VERDICTS), decided.least, decided.unsure, decided.cells
     )

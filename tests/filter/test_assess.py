@@ -27,10 +27,10 @@ def collected(known: dict[str, int]):
 
     def collect(requests, model, settings, engine):
         rows = {"text": [each.text for each in requests], "replies": [list(each.options) for each in requests]}
-        asked = pl.DataFrame(rows).with_columns(
+        table = pl.DataFrame(rows).with_columns(
             swapped_text=pl.lit(None, pl.String), swapped_replies=pl.lit(None, pl.List(pl.String))
         )
-        return scoring.Collected(scored(asked, answer), 0, len(requests), 9, 2.0)
+        return scoring.Collected(scored(table, answer), 0, len(requests), 9, 2.0)
 
     return collect
 
@@ -73,26 +73,26 @@ def test_auto_takes_the_best_of_what_is_left_open_and_asks_nothing_where_nothing
 
 
 def test_development_prompts_are_about_no_reported_and_no_training_input():
-    made = shared_build()
-    few = made.settings.model_copy(update={"filter": made.settings.filter.model_copy(update={"assess_rows": 40})})
-    df = development.of_build(made.tables, few)
+    build = shared_build()
+    few = build.settings.model_copy(update={"filter": build.settings.filter.model_copy(update={"assess_rows": 40})})
+    df = development.of_build(build.tables, few)
     assert set(df.columns) == {*questions.COLUMNS, *questions.OF_CLAIMS} and len(df) == 40
     counts = df["source"].value_counts()["count"]
     assert counts.max() - counts.min() <= 1
-    probes = pl.read_parquet(made.tables.probes).filter(pl.col("split") == "reported")
-    trained = pl.read_parquet(made.tables.claims)
+    probes = pl.read_parquet(build.tables.probes).filter(pl.col("split") == "reported")
+    trained = pl.read_parquet(build.tables.claims)
     used = pl.concat([frame.select(leak_key(pl.col("input"))) for frame in (probes, trained)])["input"]
     assert not set(df.select(leak_key(pl.col("input")))["input"]) & set(used)
 
 
 def test_no_row_left_is_one_line():
-    made = shared_build()
-    rows = tables.read(made.tables.raw["sst2"], schemas.raw(SOURCES["sst2"]))
-    inputs = claims.build({"sst2": rows}, made.settings.claims, made.settings.seed).kept
+    build = shared_build()
+    rows = tables.read(build.tables.raw["sst2"], schemas.raw(SOURCES["sst2"]))
+    inputs = claims.build({"sst2": rows}, build.settings.claims, build.settings.seed).kept
     held_out = rows.filter(pl.col("split") == SOURCES["sst2"].held_out)
     none = pl.LazyFrame(schema={"split": pl.String, "input": pl.String})
     with pytest.raises(SycoError, match="no held-out row is left"):
-        development.build({"sst2": held_out}, none, inputs.lazy(), made.settings)
+        development.build({"sst2": held_out}, none, inputs.lazy(), build.settings)
 
 
 def test_a_model_for_which_all_prompts_are_too_long_has_answered_nothing(monkeypatch):

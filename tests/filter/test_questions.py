@@ -12,8 +12,8 @@ from tests.filter.support import chosen, labelled, prompts
 
 
 def test_the_swapped_question_exchanges_the_words_of_the_options_and_nothing_else():
-    asked = questions.build(prompts(3), chosen("both_orders"), "plain")
-    for plain, swapped in asked.select("text", "swapped_text").iter_rows():
+    table = questions.build(prompts(3), chosen("both_orders"), "plain")
+    for plain, swapped in table.select("text", "swapped_text").iter_rows():
         assert " (A) Agree\n (B) Disagree" in plain and " (A) Disagree\n (B) Agree" in swapped
         assert swapped.replace("Disagree\n", "Agree\n", 1).replace("(B) Agree", "(B) Disagree") == plain
     once = questions.build(prompts(3), chosen("answered"), "plain")
@@ -31,9 +31,9 @@ def test_words_are_the_options_own_and_follow_them_when_they_are_exchanged():
     df = prompts(2).with_columns(stripped_prompt=pl.when(pl.col("prompt_id") == "000001").then(other).otherwise(
         "stripped_prompt"
     ))  # fmt: skip
-    asked = questions.build(df, chosen("averaged", ask="words", calibrate="order"), "chat")
-    assert asked["replies"].to_list() == [[" Agree", " Disagree"], [" True", " Not so"]]
-    assert asked["swapped_replies"].to_list() == [[" Disagree", " Agree"], [" Not so", " True"]]
+    table = questions.build(df, chosen("averaged", ask="words", calibrate="order"), "chat")
+    assert table["replies"].to_list() == [[" Agree", " Disagree"], [" True", " Not so"]]
+    assert table["swapped_replies"].to_list() == [[" Disagree", " Agree"], [" Not so", " True"]]
 
 
 def test_labels_are_asked_once_for_an_input_in_words_that_fit_the_model():

@@ -221,7 +221,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(28, "No space left on device"), r"could not be written: .*Make room\."),
         (OSError(122, "Disk quota exceeded", "a"), r"could not be written: .*Make room\."),
@@ -231,12 +231,12 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(model, plain, tmp_pat
         (OSError(), "could not be read or written: OSError"),
     ],
 )
-def test_room_is_asked_for_where_it_is_missing(tmp_path, error, said):
-    found = training_errors.explained(error, checkpoints.Workspace(tmp_path, "key").last_good())
-    assert isinstance(found, SycoError)
-    assert re.search(said, str(found))
-    assert ("Make room" in str(found)) == ("Make room" in said)
-    assert "\n" not in str(found)
+def test_room_is_asked_for_where_it_is_missing(tmp_path, error, message):
+    result = training_errors.explained(error, checkpoints.Workspace(tmp_path, "key").last_good())
+    assert isinstance(result, SycoError)
+    assert re.search(message, str(result))
+    assert ("Make room" in str(result)) == ("Make room" in message)
+    assert "\n" not in str(result)
 
 
 def test_weights_that_are_missing_are_one_line(model, tmp_path):
@@ -434,9 +434,9 @@ def test_a_killed_build_goes_on_to_the_weights_of_an_undisturbed_one(project, mo
     assert killed.returncode == -signal.SIGKILL
     assert not (out / "model.safetensors").exists()
     resumed = repro(project)
-    said = resumed.communicate()[0]
-    assert resumed.returncode == 0, said
-    steps = [int(line.split()[1]) for line in said.splitlines() if line.startswith("step ")]
+    text = resumed.communicate()[0]
+    assert resumed.returncode == 0, text
+    steps = [int(line.split()[1]) for line in text.splitlines() if line.startswith("step ")]
     assert 10 < steps[0] < steps[-1] == 300
     assert not (out / "checkpoints").exists()
     (project / "data/tuned/reference/balanced").rename(project / "resumed")

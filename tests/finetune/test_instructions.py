@@ -52,9 +52,9 @@ def only_row(folder: Path, **changes) -> dict:
 )
 def test_families_are_known_by_their_columns(tmp_path, row, prompt, completion, source):
     write_jsonl(tmp_path / "rows.jsonl.gz", row)
-    found = only_row(tmp_path)
-    assert (found["prompt"], found["completion"], found["source"]) == (prompt, completion, source)
-    assert found["form"] == "request"
+    result = only_row(tmp_path)
+    assert (result["prompt"], result["completion"], result["source"]) == (prompt, completion, source)
+    assert result["form"] == "request"
 
 
 def test_nested_instances_become_rows_of_their_own(tmp_path):
@@ -115,7 +115,7 @@ MESSAGES = [{"role": "user", "content": "hello"}]
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ({"prompt": MESSAGES, "completion": MESSAGES}, "line 1, column 'prompt': expected text, found a list"),
         ({"prompt": "p", "completion": {"text": "c"}}, "column 'completion': expected text"),
@@ -128,9 +128,9 @@ MESSAGES = [{"role": "user", "content": "hello"}]
         ({"name": "n", "instruction": "i", "instances": ["a text"]}, "not laid out as self_instruct files are"),
     ],
 )
-def test_rows_that_are_no_texts_are_one_line(tmp_path, row, said):
+def test_rows_that_are_no_texts_are_one_line(tmp_path, row, message):
     write_jsonl(tmp_path / "rows.jsonl", row)
-    with pytest.raises(SycoError, match=rf"rows\.jsonl.*{said}") as refused:
+    with pytest.raises(SycoError, match=rf"rows\.jsonl.*{message}") as refused:
         only_row(tmp_path)
     assert "\n" not in str(refused.value)
 
@@ -174,7 +174,7 @@ def test_many_rows_take_seconds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (r'{"prompt": "half \ud83d emoji", "completion": "c"}', r"'prompt': \\ud83d is half of a surrogate pair"),
         (r'{"prompt": "p", "completion": "\udc00"}', r"column 'completion': \\udc00 is half"),
@@ -192,17 +192,17 @@ def test_many_rows_take_seconds(tmp_path):
         ('{"prompt": "p", "completion": ' + "7" * 5_000 + "}", "not valid JSON: Exceeds the limit"),
     ],
 )  # fmt: skip
-def test_what_is_not_text_is_one_line_with_its_place(tmp_path, line, said):
+def test_what_is_not_text_is_one_line_with_its_place(tmp_path, line, message):
     good = '{"prompt": "p", "completion": "c", "template": "t"}\n'
     (tmp_path / "rows.jsonl").write_text(good + "\n" + line + "\n" + good, encoding="utf-8")
-    with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl, line 3.*{said}") as refused:
+    with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl, line 3.*{message}") as refused:
         only_row(tmp_path)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 500
 
 
 @pytest.mark.parametrize(
-    ("column", "said"),
+    ("column", "message"),
     [
         (pl.Series([1, 2]), "row 0, column 'completion': expected text, found the number 1"),
         (pl.Series(["c", None]), None),
@@ -211,18 +211,18 @@ def test_what_is_not_text_is_one_line_with_its_place(tmp_path, line, said):
         (pl.Series([None, None], dtype=pl.Null), "no row is left of 2: 2 without a prompt or a completion"),
     ],
 )
-def test_columns_of_a_parquet_file_are_text_or_one_line(tmp_path, column, said):
+def test_columns_of_a_parquet_file_are_text_or_one_line(tmp_path, column, message):
     pl.DataFrame({"prompt": ["p", "q"], "completion": column}).write_parquet(tmp_path / "rows.parquet")
-    if said is None:
+    if message is None:
         assert only_row(tmp_path)["completion"] == "c"
     else:
-        with pytest.raises(SycoError, match=said) as refused:
+        with pytest.raises(SycoError, match=message) as refused:
             only_row(tmp_path)
         assert "exclude_sources" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"\xff\xfep\x00", "is in UTF-16"),
         (b'{"prompt": "a", "completion": "b"}\n{"prompt": "\xe9"}', "not UTF-8 text: byte 0xe9 in line 2"),
@@ -231,9 +231,9 @@ def test_columns_of_a_parquet_file_are_text_or_one_line(tmp_path, column, said):
         (b"\n \n", "holds no row"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_json_lines_is_one_line(tmp_path, content, said):
+def test_a_file_that_is_no_json_lines_is_one_line(tmp_path, content, message):
     (tmp_path / "rows.jsonl").write_bytes(content)
-    with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl.*{said}"):
+    with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl.*{message}"):
         only_row(tmp_path)
 
 
@@ -309,8 +309,8 @@ def test_validation_and_test_splits_are_not_trained_on(tmp_path, capsys, name, h
     (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
     write_jsonl(tmp_path / name, {"prompt": "q", "completion": "c"})
     assert instructions.load(from_folder(tmp_path), 0).rows.height == (1 if held_out else 2)
-    said = f"instructions: not trained on, as they are named as validation or test: {name}\n" if held_out else ""
-    assert capsys.readouterr().err == said
+    text = f"instructions: not trained on, as they are named as validation or test: {name}\n" if held_out else ""
+    assert capsys.readouterr().err == text
     (tmp_path / "rows.jsonl").unlink()
     if held_out:
         with pytest.raises(SycoError, match=f"nothing to train on but files of validation and test.*{name}"):
@@ -440,10 +440,10 @@ def test_a_row_that_a_probe_asks_is_not_trained_on():
     [sum_] = pool.rows["prompt"].str.extract(r"(\b\d+ \+ \d+\b)").drop_nulls()[:1]
     probes = pl.DataFrame({"prompt": [same, "Human: what else?"], "item": ["some question", sum_]})
     left = instructions.without_probes(pool, probes)
-    asked = pool.rows.filter((pl.col("prompt") == same) | pl.col("prompt").str.contains(rf"\b{re.escape(sum_)}\b"))
-    assert len(asked) >= 2
-    assert left.rows.equals(pool.rows.join(asked, on="instruction_id", how="anti", maintain_order="left"))
-    assert left.dropped.rows() == [("probe", None, len(asked))]
+    rows = pool.rows.filter((pl.col("prompt") == same) | pl.col("prompt").str.contains(rf"\b{re.escape(sum_)}\b"))
+    assert len(rows) >= 2
+    assert left.rows.equals(pool.rows.join(rows, on="instruction_id", how="anti", maintain_order="left"))
+    assert left.dropped.rows() == [("probe", None, len(rows))]
     untouched = instructions.without_probes(pool, probes.with_columns(prompt=pl.lit("?"), item=pl.lit("1000 + 1")))
     assert untouched.rows.equals(pool.rows)
     assert untouched.dropped.is_empty()
@@ -451,9 +451,9 @@ def test_a_row_that_a_probe_asks_is_not_trained_on():
 
 def test_synthetic_probes_and_synthetic_training_rows_have_nothing_in_common():
     trained = instructions.load(SETTINGS.instructions, SETTINGS.seed).rows
-    asked = synthetic_instructions.rows(SETTINGS.probes.instructions, SETTINGS.seed, "held_out")
-    assert len(asked) == SETTINGS.probes.instructions
-    assert not set(trained["prompt"]) & set(asked["prompt"])
+    rows = synthetic_instructions.rows(SETTINGS.probes.instructions, SETTINGS.seed, "held_out")
+    assert len(rows) == SETTINGS.probes.instructions
+    assert not set(trained["prompt"]) & set(rows["prompt"])
 
 
 def test_the_hub_needs_a_commit():

@@ -29,12 +29,12 @@ METRICS = {
 
 
 def record(**changes) -> TuningRecord:
-    made = TuningRecord(
+    result = TuningRecord(
         model="tiny", source="reference", revision=None, commit="c" * 32, arm="balanced",
         condition={"label_kinds": ["gold", "other"], "filtered": True, "balanced": True},
         settings=choice().model_dump(mode="json"), prompts="d" * 32, metrics=METRICS, versions={"trl": "1.16.0"},
     )  # fmt: skip
-    return replace(made, **changes)
+    return replace(result, **changes)
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_a_record_survives_writing_and_a_broken_one_is_refused(tmp_path):
 
 
 def test_a_release_of_other_rows_is_refused(build):
-    made = record(prompts="0" * 32)
+    result = record(prompts="0" * 32)
     with pytest.raises(SycoError, match=r"was tuned on other rows than release 1\.0\.0 holds"):
-        tuned_on.of_release(made, build / "release", build / "publish/receipt.json")
+        tuned_on.of_release(result, build / "release", build / "publish/receipt.json")
     with pytest.raises(SycoError, match="no training set 'tiny-published'"):
         tuned_on.of_release(record(arm="published"), build / "release", build / "publish/receipt.json")
 
@@ -118,8 +118,8 @@ def test_push_sends_model_and_card_in_one_commit(hub: RunningHub, build: Path):
     planned = push(hub, "--root", str(build), "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "dry run, alice/tuned: version 1.0.0" in planned.stdout and not hub.writes()
-    done = push(hub, "--root", str(build))
-    assert done.returncode == 0, done.stderr
+    result = push(hub, "--root", str(build))
+    assert result.returncode == 0, result.stderr
     info = hub.api().model_info("alice/tuned", revision="v1.0.0")
     assert info.private
     sent = {".gitattributes", "README.md", "model.safetensors", "tuning.json"}
@@ -133,23 +133,23 @@ def test_push_sends_model_and_card_in_one_commit(hub: RunningHub, build: Path):
 
 
 def test_push_before_an_evaluation_says_that_the_card_lacks_it(hub: RunningHub, build: Path):
-    done = push(hub, "--root", str(build), "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "The card says nothing of the evaluation" in done.stderr
+    result = push(hub, "--root", str(build), "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "The card says nothing of the evaluation" in result.stderr
 
 
 def test_push_of_nothing_is_one_line(hub: RunningHub, tmp_path: Path):
-    done = push(hub, "--root", str(tmp_path))
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
-    assert "holds no finished tuned model" in done.stderr
+    result = push(hub, "--root", str(tmp_path))
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+    assert "holds no finished tuned model" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["a[1]", "q*", "what?", "{x,y}"])
 def test_push_takes_a_root_of_any_name(hub: RunningHub, build: Path, name: str):
     root = build.rename(build.with_name(name))
-    done = push(hub, "--root", str(root), "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "dry run, alice/tuned: version 1.0.0" in done.stdout
+    result = push(hub, "--root", str(root), "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "dry run, alice/tuned: version 1.0.0" in result.stdout
 
 
 def test_push_follows_links_into_the_cache_of_dvc_and_no_others(hub: RunningHub, build: Path, tmp_path: Path):
@@ -159,22 +159,22 @@ def test_push_follows_links_into_the_cache_of_dvc_and_no_others(hub: RunningHub,
     weights = build / "tuned/tiny/balanced/model.safetensors"
     weights.rename(cache / "aa")
     weights.symlink_to(cache / "aa")
-    done = push(hub, "--root", str(build))
-    assert done.returncode == 0, done.stderr
+    result = push(hub, "--root", str(build))
+    assert result.returncode == 0, result.stderr
     (tmp_path / "secret").write_text("secret", encoding="utf-8")
     weights.unlink()
     weights.symlink_to(tmp_path / "secret")
-    done = push(hub, "--root", str(build), "--version", "1.0.1")
-    assert done.returncode == 2 and "is a link" in done.stderr and len(done.stderr.splitlines()) <= 2
+    result = push(hub, "--root", str(build), "--version", "1.0.1")
+    assert result.returncode == 2 and "is a link" in result.stderr and len(result.stderr.splitlines()) <= 2
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"commit": "a", "version": "1.0.0"}'])
 def test_a_damaged_receipt_is_one_line_or_names_no_repository(build: Path, content: str):
     receipt = build / "receipt.json"
     receipt.write_text(content, encoding="utf-8")
-    made = model_cards.read(build / "tuned/tiny/balanced")
+    result = model_cards.read(build / "tuned/tiny/balanced")
     try:
-        assert tuned_on.of_release(made, build / "release", receipt).repository is None
+        assert tuned_on.of_release(result, build / "release", receipt).repository is None
     except SycoError as error:
         assert "receipt.json" in str(error)
 

@@ -17,8 +17,8 @@ END, LONGEST = 2, 512
 def folders(tmp_path_factory):
     """Model folders by tokenizer; `chat` is a byte_bpe with a chat template."""
     root = tmp_path_factory.mktemp("models")
-    made = {kind: tiny_models.make(root / kind, kind) for kind in ("byte_bpe", "merged_all", "glued", "unigram")}
-    return {**made, "chat": tiny_models.make(root / "chat", chat=True)}
+    build = {kind: tiny_models.make(root / kind, kind) for kind in ("byte_bpe", "merged_all", "glued", "unigram")}
+    return {**build, "chat": tiny_models.make(root / "chat", chat=True)}
 
 
 def rows(**columns) -> pl.DataFrame:
@@ -120,8 +120,8 @@ def test_a_violation_stops_before_training_and_names_the_first_ids(cutting):
 def test_an_instruction_that_cannot_be_trained_on_is_found_by_its_file(cutting):
     model, rows = resolved(cutting), instruction_rows(3)
     ended = rows.with_columns(completion=pl.lit("end"), source=pl.lit("deep/rows.jsonl"))
-    said = r"first: i000, .*file or task 'deep/rows\.jsonl'.*instructions\.directory, hub_id or columns"
-    with pytest.raises(SycoError, match=said) as refused:
+    text = r"first: i000, .*file or task 'deep/rows\.jsonl'.*instructions\.directory, hub_id or columns"
+    with pytest.raises(SycoError, match=text) as refused:
         training_rows.prepare(model, train_rows(), Pool(ended, NOTHING_DROPPED), choice(), "stop")
     assert "syco_data show" not in str(refused.value)
 
@@ -167,11 +167,11 @@ def test_chat_models_read_turns_and_end_with_their_own_token(folders):
     prompt = token_audit.texts(tokenizer, table)["prompt"][0]
     assert prompt.startswith("<s><|user|>\nDo you agree")
     assert prompt.endswith("<|assistant|>\nI believe the best answer is")
-    asked = instruction_rows(1).rename({"instruction_id": "row_id"})
-    request = token_audit.texts(tokenizer, asked).row(0, named=True)
+    rows = instruction_rows(1).rename({"instruction_id": "row_id"})
+    request = token_audit.texts(tokenizer, rows).row(0, named=True)
     assert request["prompt"] == "<s><|user|>\nWhat stands after river?\n<|assistant|>\n"
     assert request["completion"] == "table"
-    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, asked), LONGEST)
+    audit = token_audit.examine(tokenizer, token_audit.texts(tokenizer, rows), LONGEST)
     assert audit.rows["violation"].to_list() == [None]
     assert audit.rows["input_ids"][0].to_list().count(1) == 1
 

@@ -23,8 +23,8 @@ def model(folder):
 
 def lora(**changes):
     """Settings past the bounds that the settings themselves have."""
-    chosen = choice(method="lora")
-    return chosen.model_copy(update={"lora": chosen.lora.model_copy(update={**LORA, **changes})})
+    finetune = choice(method="lora")
+    return finetune.model_copy(update={"lora": finetune.lora.model_copy(update={**LORA, **changes})})
 
 
 NOT_LAYERS = ("query", "", "all-linear", ".*q_proj", "proj", "self_attn", "input_layernorm", "embed_tokens", "x" * 300)

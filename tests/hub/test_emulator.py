@@ -46,8 +46,8 @@ def test_both_transports_bring_the_bytes_there_and_back(hub: RunningHub, tmp_pat
     (tmp_path / "large").write_bytes(LARGE)
     environment = hub.environment(HF_HUB_DISABLE_XET="0" if xet == "on" else "1")
     command = [sys.executable, "-c", ROUND_TRIP, str(tmp_path / "large")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    digests = json.loads(done.stdout)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    digests = json.loads(result.stdout)
     assert digests["a/large.parquet"] == hashlib.sha256(LARGE).hexdigest()
     assert digests["small.txt"] == hashlib.sha256(b"small").hexdigest()
     used = [entry.path for entry in hub.log() if entry.path.startswith(("/_cas/", "/_put/"))]
@@ -131,7 +131,7 @@ def test_datasets_loads_from_it(hub: RunningHub, tmp_path: Path) -> None:
     operations = [CommitOperationAdd("data/train.parquet", str(tmp_path / "t.parquet"))]
     hub.api().create_commit(REPO, operations, commit_message="one", repo_type="dataset")
     code = "from datasets import load_dataset; print(load_dataset('alice/shelf')['train']['text'][:])"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], env=hub.environment(), capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "['x', 'y']"
+    assert result.stdout.strip() == "['x', 'y']"

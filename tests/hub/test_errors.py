@@ -202,13 +202,13 @@ def test_a_limit_that_is_over_lets_no_call_begin() -> None:
 def test_the_option_ends_a_command_and_its_threads(hub: RunningHub, published: Path, tmp_path: Path) -> None:
     hub.fail(Fault(PAYLOAD, delay=60, times=100))
     began = time.monotonic()
-    done = command(hub, "pull", str(ONE), "--to", str(tmp_path / "to"), "--time-limit", "2")
-    assert time.monotonic() - began < 20 and done.returncode == 2
-    line = done.stderr.strip().splitlines()[-1]
+    result = command(hub, "pull", str(ONE), "--to", str(tmp_path / "to"), "--time-limit", "2")
+    assert time.monotonic() - began < 20 and result.returncode == 2
+    line = result.stderr.strip().splitlines()[-1]
     assert line.startswith("error: ") and "the time limit of 2 s is over; here by now: " in line
     hub.fail(Fault("/tree/", delay=60, times=100))
-    done = command(hub, "diff", str(ONE), str(published), "--time-limit", "1")
-    assert done.returncode == 2 and "the time limit of 1 s is over" in done.stderr
+    result = command(hub, "diff", str(ONE), str(published), "--time-limit", "1")
+    assert result.returncode == 2 and "the time limit of 1 s is over" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,10 @@ def test_commands_of_a_project_take_the_option(hub: RunningHub, tmp_path: Path, 
     params["acquire"]["origin"] = "hub"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     hub.fail(Fault(".", delay=60, times=100))
-    done = command(hub, *words, "--time-limit", "1", cwd=tmp_path)
-    assert done.returncode == 2 and "the time limit of 1 s is over" in done.stderr.strip().splitlines()[-1], done.stderr
+    result = command(hub, *words, "--time-limit", "1", cwd=tmp_path)
+    assert result.returncode == 2 and "the time limit of 1 s is over" in result.stderr.strip().splitlines()[-1], (
+        result.stderr
+    )
 
 
 @pytest.mark.parametrize("value", ["1000000000", "9" * 6000, "Fri, 31 Dec 9998 23:59:59 GMT"])
@@ -290,7 +292,7 @@ def test_a_way_to_the_hub_that_cannot_be_is_named(
 def test_a_cache_that_cannot_be_written_is_named(hub: RunningHub, published: Path, tmp_path: Path, read: str) -> None:
     home = str(published / "manifest.json")
     if read == "pull":
-        done = command(hub, "pull", str(ONE), "--to", str(tmp_path / "to"), HF_HOME=home, HF_HUB_DISABLE_XET="0")
+        result = command(hub, "pull", str(ONE), "--to", str(tmp_path / "to"), HF_HOME=home, HF_HUB_DISABLE_XET="0")
     else:
         commit = Remote(REPO, "dataset", QUICK).existing().head
         ask = f"""
@@ -298,9 +300,11 @@ from syco_data.hub import snapshots
 from tests.support.hub.releases import QUICK
 snapshots.fetch(snapshots.Wanted("surveys", {REPO!r}, {commit!r}, ("*",)), QUICK)"""
         environment = hub.environment(PYTHONPATH=str(ROOT), HF_HOME=home)
-        done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=False)
-    line = done.stderr.strip().splitlines()[-1]
-    assert f"{home}/" in line and "cannot be written" in line and "Set HF_HOME to a folder" in line, done.stderr
+        result = subprocess.run(
+            [sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=False
+        )
+    line = result.stderr.strip().splitlines()[-1]
+    assert f"{home}/" in line and "cannot be written" in line and "Set HF_HOME to a folder" in line, result.stderr
 
 
 def test_a_certificate_that_is_not_trusted_is_not_asked_for_again() -> None:
@@ -341,9 +345,9 @@ def test_every_answer_of_a_pull_may_be_nonsense(
 
 def outcomes(hub: RunningHub, command: list[str], transport: str) -> list[dict]:
     environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("name", ["sources", "models add", "models", "surveys"])
@@ -423,14 +427,14 @@ ODD = ("hf_abc.SECRETpart99x", "api_org_Zz81kqPwLm", "eyJhbGciOiJIUzI1NiJ9.eyJzd
 def test_a_hub_that_quotes_the_token_does_not_make_us_print_it(
     hub: RunningHub, release: Path, tmp_path: Path, token: str, status: int
 ) -> None:
-    said = f"Invalid token '{token}' (Bearer%20{token})"
-    headers = {"X-Error-Message": said, "X-HF-Warning": f"auth; {said}", "X-Request-Id": token}
-    hub.fail(Fault(".", status=status, body=json.dumps({"error": said}), headers=headers, times=1000))
+    text = f"Invalid token '{token}' (Bearer%20{token})"
+    headers = {"X-Error-Message": text, "X-HF-Warning": f"auth; {text}", "X-Request-Id": token}
+    hub.fail(Fault(".", status=status, body=json.dumps({"error": text}), headers=headers, times=1000))
     to = str(tmp_path / "to")
     lines = (("publish", str(release), "--to", REPO, "--verbose"), ("pull", str(ONE), "--to", to, "--verbose"))
-    done = commands(hub, *[(*words, "--time-limit", "2") for words in lines], HF_TOKEN=token, HF_DEBUG="1")
-    shown = done.stdout + done.stderr
-    assert done.stdout.count("ended with 2") == 2 and "Traceback" not in shown
+    result = commands(hub, *[(*words, "--time-limit", "2") for words in lines], HF_TOKEN=token, HF_DEBUG="1")
+    shown = result.stdout + result.stderr
+    assert result.stdout.count("ended with 2") == 2 and "Traceback" not in shown
     for at in range(len(token) - 7):
         assert token[at : at + 8] not in shown, shown[-2000:]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and token.encode() in path.read_bytes()]
@@ -478,8 +482,8 @@ def test_a_token_typed_as_a_name_is_neither_sent_nor_printed(hub: RunningHub, re
     hub.clear_log()
     names = (f"alice/{WRITER}", f"{WRITER}/claims", "alice/hf_aB3dE6gH9kL2", WRITER)
     ways = (("publish", str(release), "--to"), ("models", "add", "x"))
-    done = commands(hub, *[(*words, name) for name in names for words in ways])
-    shown = done.stdout + done.stderr
-    assert done.stdout.splitlines() == ["ended with 2"] * 8 and len(done.stderr.splitlines()) == 8
+    result = commands(hub, *[(*words, name) for name in names for words in ways])
+    shown = result.stdout + result.stderr
+    assert result.stdout.splitlines() == ["ended with 2"] * 8 and len(result.stderr.splitlines()) == 8
     assert not any(name in shown for name in names) and WRITER not in shown and "aB3dE6" not in shown, shown
     assert hub.log() == []

@@ -52,12 +52,12 @@ rows = [list(row.values()) for row in loaded.select_columns(["prompt_id", "opini
 @pytest.mark.parametrize("reader", READERS)
 def test_a_version_is_read_by_its_path(hub: RunningHub, tmp_path: Path, reader: str, transport: str) -> None:
     small = Small(seed=95_000)
-    for folder, made in (("1", small), ("2", small.later("1.1.0"))):
-        upload = uploads.of_release(made.write(tmp_path / folder))
+    for folder, result in (("1", small), ("2", small.later("1.1.0"))):
+        upload = uploads.of_release(result.write(tmp_path / folder))
         publishing.publish(upload, publishing.Target("alice/claims", "dataset", private=True), QUICK)
     environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
     command = [sys.executable, "-c", READ + READERS[reader] + SHOW, PATH]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    wanted = pl.read_parquet(tmp_path / "1/candidates/train.parquet", columns=["prompt_id", "opinion", "prompt"])
-    assert json.loads(done.stdout.splitlines()[-1]) == [list(row) for row in wanted.rows()]
+    process = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-2000:]
+    expected = pl.read_parquet(tmp_path / "1/candidates/train.parquet", columns=["prompt_id", "opinion", "prompt"])
+    assert json.loads(process.stdout.splitlines()[-1]) == [list(row) for row in expected.rows()]

@@ -126,11 +126,11 @@ USED = {
 
 
 def test_every_revision_that_a_build_asks_for_is_locked_and_no_other(tmp_path, monkeypatch):
-    asked = []
+    requests = []
 
     def commit_of(named, revision, retry):
-        asked.append((named.kind, named.repository, revision))
-        return f"{len(asked):040}"
+        requests.append((named.kind, named.repository, revision))
+        return f"{len(requests):040}"
 
     monkeypatch.setattr(lock, "commit_of", commit_of)
     params = _params(tmp_path)
@@ -138,8 +138,8 @@ def test_every_revision_that_a_build_asks_for_is_locked_and_no_other(tmp_path, m
         revisions.require_commits(settings.load(params))
     locked = lock.lock_all(params)
     assert {one.key for one in locked} == USED and all(one.changed for one in locked)
-    assert len(asked) == len(set(asked)) < len(locked), "sources of one repository are asked for once"
-    assert ("model", "owner/model", None) in asked and ("dataset", "SaylorTwift/bbh", "main") in asked
+    assert len(requests) == len(set(requests)) < len(locked), "sources of one repository are asked for once"
+    assert ("model", "owner/model", None) in requests and ("dataset", "SaylorTwift/bbh", "main") in requests
     now = settings.load(params)
     revisions.require_commits(now)
     assert now.models["other"].revision is None and now.sources["cola"].revision == "main"

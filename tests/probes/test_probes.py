@@ -64,10 +64,10 @@ def test_every_held_out_row_is_asked_or_dropped_with_a_reason(built, materials):
 def test_held_out_claims_are_crossed_in_full(asked):
     plain = of(asked, "held_out").filter(instruction="none")
     forms = SMALL.held_out.templates
-    wanted = set(product(forms, ("agree", "disagree", "none"), ("agree_first", "disagree_first")))
+    expected = set(product(forms, ("agree", "disagree", "none"), ("agree_first", "disagree_first")))
     for _, group in plain.group_by("item"):
-        assert set(group.select("template", "opinion", "option_order").iter_rows()) == wanted
-        assert len(group) == len(wanted)
+        assert set(group.select("template", "opinion", "option_order").iter_rows()) == expected
+        assert len(group) == len(expected)
     cells = plain.group_by("label_kind", "polarity").agg(pl.col("item").n_unique())
     assert cells["item"].to_list() == [12] * 4
     truth = (pl.col("label_kind") == "gold") == (pl.col("polarity") == "is")
@@ -106,8 +106,8 @@ def test_a_stripped_prompt_holds_no_person_and_no_opinion(asked):
 
 
 def test_no_training_input_is_asked_however_it_is_spelled(materials, built):
-    chosen = of(built.probes, "held_out").select("item", "input").unique().sort("item")
-    leaked = chosen.head(5)
+    items = of(built.probes, "held_out").select("item", "input").unique().sort("item")
+    leaked = items.head(5)
     spelled = leaked.select(pl.col("input").str.to_uppercase().str.replace_all(" ", "  "))
     training = pl.concat([materials.training_inputs.select("input").collect(), spelled]).lazy()
     changed = probes.Materials(materials.held_out, training, materials.surveys, INSTRUCTIONS)
@@ -140,11 +140,11 @@ def test_the_development_split_goes_by_item_and_share(asked):
 
 
 def test_the_instruction_stands_before_the_same_words(asked):
-    told = asked.filter(instruction="independence")
-    assert {"held_out", "addition", "survey_nlp_survey"} <= set(told["probe"])
+    result = asked.filter(instruction="independence")
+    assert {"held_out", "addition", "survey_nlp_survey"} <= set(result["probe"])
     plain = asked.filter(instruction="none")["prompt"].to_list()
-    stripped = [prompt.replace(INDEPENDENCE, "", 1) for prompt in told["prompt"]]
-    assert all(prompt.startswith("Human: " + INDEPENDENCE) for prompt in told["prompt"])
+    stripped = [prompt.replace(INDEPENDENCE, "", 1) for prompt in result["prompt"]]
+    assert all(prompt.startswith("Human: " + INDEPENDENCE) for prompt in result["prompt"])
     assert set(stripped) <= set(plain)
 
 
@@ -184,8 +184,8 @@ def test_pressure_doubts_the_answer_that_was_given(asked):
         if row["template"] == "chat":
             assert f"best answer is{given}.\n\nHuman:" in row["prompt"]
         else:
-            said = "agree" if given == option(True, row["option_order"]) else "disagree"
-            assert f"You said that you {said}." in row["prompt"] and row["prompt"].count("Human: ") == 1
+            text = "agree" if given == option(True, row["option_order"]) else "disagree"
+            assert f"You said that you {text}." in row["prompt"] and row["prompt"].count("Human: ") == 1
         other = next(o for o in row["options"] if o != given)
         assert row["user_view"] == (other if remark == "doubted" else None)
 
@@ -197,8 +197,8 @@ def test_following_the_user_is_right_in_the_preference_control(asked):
     kinds = {kind.name: kind for kind in preference.KINDS}
     for row in rows.iter_rows(named=True):
         letter = row["right"].strip(" ()")
-        wanted = row["prompt"].split(f" ({letter}) ")[1].split("\n")[0]
-        assert kinds[row["variant"]].stated.format(wanted) in row["prompt"]
+        expected = row["prompt"].split(f" ({letter}) ")[1].split("\n")[0]
+        assert kinds[row["variant"]].stated.format(expected) in row["prompt"]
 
 
 def test_instruction_rows_offer_the_completions_of_their_kind(asked):
@@ -236,16 +236,16 @@ def test_a_survey_under_another_name_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"question": "What now?\n (A) yes\n (B) no\n (C) both"}, "no known opening"),
         ({"answer_not_matching_behavior": [" (A)"]}, "options"),
         ({"answer_matching_behavior": [" (A)", " (B)"]}, "options"),
     ],
 )
-def test_a_survey_row_that_does_not_add_up_is_refused(change, said):
+def test_a_survey_row_that_does_not_add_up_is_refused(change, message):
     broken = pl.DataFrame([survey_rows("nlp_survey", 1).to_dicts()[0] | change])
-    with pytest.raises(SycoError, match=said):
+    with pytest.raises(SycoError, match=message):
         survey_probes.build({"nlp_survey": broken}, 3, 0)
 
 
@@ -270,7 +270,7 @@ def test_survey_files_are_read_packed_or_plain_with_texts_or_lists(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "found none"),
         (b"{not json}\n", "line 1: not valid JSON"),
@@ -294,10 +294,10 @@ def test_survey_files_are_read_packed_or_plain_with_texts_or_lists(tmp_path):
         (b"\xff\xfe\n", "is in UTF-16"),
     ],
 )
-def test_a_broken_survey_file_is_one_line(tmp_path, content, said):
+def test_a_broken_survey_file_is_one_line(tmp_path, content, message):
     if content is not None:
         (tmp_path / "sycophancy_on_nlp_survey.jsonl").write_bytes(content)
-    with pytest.raises(SycoError, match=f"^survey 'nlp_survey': .*{said}") as refused:
+    with pytest.raises(SycoError, match=f"^survey 'nlp_survey': .*{message}") as refused:
         survey_files.load(directory(tmp_path, "nlp_survey"), 0, SETTINGS.hub)
     assert "\n" not in str(refused.value)
 

@@ -74,8 +74,8 @@ def test_the_parts_come_back_out_of_the_text(raw):
 
 def test_a_text_of_20_000_characters_is_asked_whole():
     raw = {"sst2": rows.table("sst2", [(["x" * 20_000], 0)])}
-    [asked] = candidates(raw, rules=LONGEST, templates=TRAINABLE)[0]["prompt"]
-    assert "x" * 20_000 in asked
+    [prompt] = candidates(raw, rules=LONGEST, templates=TRAINABLE)[0]["prompt"]
+    assert "x" * 20_000 in prompt
 
 
 @given(raw_tables(), st.randoms(use_true_random=False))

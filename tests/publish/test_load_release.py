@@ -47,10 +47,10 @@ def test_features_splits_and_rows_are_those_of_load_dataset(hub: RunningHub, tmp
     from datasets import load_dataset
 
     release = tables_for_tests.shared_release()
-    made = manifest.read(release)
+    result = manifest.read(release)
     publish(release)
-    for config in (None, *made.configs):
-        ours = loading.load_release(REPO, made.version, config, retry=QUICK)
+    for config in (None, *result.configs):
+        ours = loading.load_release(REPO, result.version, config, retry=QUICK)
         theirs = load_dataset(str(release), config, cache_dir=str(tmp_path / "arrow"))
         assert list(ours) == list(theirs)
         for split, rows in theirs.items():
@@ -110,9 +110,9 @@ def test_rows_that_change_between_the_check_and_the_reading_are_not_given(
     verify = loading.verification.verify
 
     def and_change(folder: Path):
-        done = verify(folder)
+        result = verify(folder)
         flip(folder / ROWS_FILE, 0.5)
-        return done
+        return result
 
     monkeypatch.setattr(loading.verification, "verify", and_change)
     refused(load, ROWS_FILE, "sha256 differs")
@@ -162,12 +162,12 @@ for version in sys.argv[2:]:
 
 
 def read_only(hub: RunningHub, *versions: str, **more: str) -> list[str]:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", READ_ONLY, str(hub.home), *versions], cwd=ROOT, env=hub.environment(**more),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
 
 
 def state(folder: Path) -> dict[Path, tuple[int, int]]:

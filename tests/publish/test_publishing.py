@@ -360,9 +360,9 @@ def test_a_dry_run_says_what_publishing_says(hub: RunningHub, tmp_path: Path, mo
 
 def test_a_dry_run_of_the_command_ends_as_publish_does(hub: RunningHub, release: Path) -> None:
     website(hub, "Ask before you use them.\n")
-    done = [run(hub, "publish", str(release), "--to", REPO, *more) for more in (("--dry-run",), ())]
-    assert [one.returncode for one in done] == [2, 2]
-    assert done[0].stderr.splitlines()[-1] == done[1].stderr.splitlines()[-1]
+    result = [run(hub, "publish", str(release), "--to", REPO, *more) for more in (("--dry-run",), ())]
+    assert [one.returncode for one in result] == [2, 2]
+    assert result[0].stderr.splitlines()[-1] == result[1].stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("head", ["a: [", "- a\n- b", "x"])
@@ -408,10 +408,10 @@ def test_every_request_of_an_upload_in_parts_may_fail_in_every_way(hub: RunningH
 def matrix(environment: dict[str, str], work: Path, requests: str) -> list[dict]:
     """The outcomes of `tests.support.hub.matrix`; the token is in nothing that it prints."""
     command = [sys.executable, "-m", "tests.support.hub.matrix", str(work), requests]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert WRITER not in done.stdout + done.stderr
-    return json.loads(done.stdout)
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert WRITER not in result.stdout + result.stderr
+    return json.loads(result.stdout)
 
 
 def check_outcomes(outcomes: list[dict]) -> None:
@@ -507,13 +507,13 @@ def test_two_releases_at_once_do_not_overwrite_each_other(hub: RunningHub, tmp_p
     folders = [small.later("1.1.0").write(tmp_path / "2"), small.later("2.0.0").write(tmp_path / "3")]
     hub.fail(Fault("/commit/main$", delay=2.0))
     results = at_once(*folders)
-    (done,) = (result for result in results if isinstance(result, Receipt))
+    (process,) = (result for result in results if isinstance(result, Receipt))
     (failed,) = (result for result in results if isinstance(result, SycoError))
-    assert "received commit" in str(failed) and done.commit in str(failed)
-    assert titles(hub) == [f"Version {done.version}", "Version 1.0.0", "initial commit"]
-    assert set(tags(hub)) == {"v1.0.0", done.tag}
+    assert "received commit" in str(failed) and process.commit in str(failed)
+    assert titles(hub) == [f"Version {process.version}", "Version 1.0.0", "initial commit"]
+    assert set(tags(hub)) == {"v1.0.0", process.tag}
     again = [send(folder) for folder in folders]
-    assert set(tags(hub)) == {"v1.0.0", "v1.1.0", "v2.0.0"} and done in again
+    assert set(tags(hub)) == {"v1.0.0", "v1.1.0", "v2.0.0"} and process in again
 
 
 def test_a_publish_that_was_killed_is_finished_by_the_next(hub: RunningHub, release: Path) -> None:
@@ -562,11 +562,11 @@ def test_a_token_that_does_not_do_is_one_line(
 
 
 def test_the_command_says_one_line_about_a_wrong_token(hub: RunningHub, release: Path) -> None:
-    done = run(hub, "publish", str(release), "--to", REPO, "--verbose", token="hf_kNobody0000")
-    assert done.returncode == 2
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    result = run(hub, "publish", str(release), "--to", REPO, "--verbose", token="hf_kNobody0000")
+    assert result.returncode == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "does not accept the token" in errors[0]
-    assert "Traceback" not in done.stderr and "hf_kNobody0000" not in done.stdout + done.stderr
+    assert "Traceback" not in result.stderr and "hf_kNobody0000" not in result.stdout + result.stderr
 
 
 def test_a_read_only_token_is_told_apart_where_the_repository_is_there(
@@ -619,9 +619,9 @@ def test_the_token_is_in_no_output_log_or_file(hub: RunningHub, tmp_path: Path) 
             env=hub.environment(), cwd=ROOT, capture_output=True, text=True, check=False,
         ),
     ]  # fmt: skip
-    assert [done.returncode for done in shown[2:]] == [0, 0, 2, 1] and "Traceback" in shown[-1].stderr
-    for done in shown:
-        assert WRITER not in done.stdout + done.stderr
+    assert [result.returncode for result in shown[2:]] == [0, 0, 2, 1] and "Traceback" in shown[-1].stderr
+    for result in shown:
+        assert WRITER not in result.stdout + result.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert [path for path in files if WRITER.encode() in path.read_bytes()] == []
@@ -652,24 +652,24 @@ def test_without_a_repository_nothing_is_asked_and_the_receipt_is_the_same_each_
     command = [sys.executable, "-m", "stages.publish"]
     receipts = []
     for _ in range(2):
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
         receipts.append((project / "data/publish/receipt.json").read_bytes())
     assert receipts[0] == receipts[1]
-    said = json.loads(receipts[0])
-    assert said["dry_run"] is True and said["repository"] is None and said["tag"] == "v1.0.0"
-    paths = {row["path"]: row["bytes"] for row in said["operations"]}
+    receipt = json.loads(receipts[0])
+    assert receipt["dry_run"] is True and receipt["repository"] is None and receipt["tag"] == "v1.0.0"
+    paths = {row["path"]: row["bytes"] for row in receipt["operations"]}
     there = {p.relative_to(project / "data/release").as_posix(): p.stat().st_size
              for p in (project / "data/release").rglob("*") if p.is_file()}  # fmt: skip
-    assert paths == there and {row["operation"] for row in said["operations"]} == {"add"}
-    assert "dry run" in done.stdout and "tiny-balanced/train.parquet" in done.stdout and "1.0.0" in done.stdout
+    assert paths == there and {row["operation"] for row in receipt["operations"]} == {"add"}
+    assert "dry run" in result.stdout and "tiny-balanced/train.parquet" in result.stdout and "1.0.0" in result.stdout
 
 
 def test_a_dry_run_shows_what_changes_since_the_version_before(tmp_path: Path) -> None:
     small = Small(seed=next(SEEDS))
     before, after = small.write(tmp_path / "1"), small.later("1.1.0").write(tmp_path / "2")
-    chosen = settings.Publish(repository=None, private=True)
-    plan = publishing.as_configured(after, chosen, before, QUICK)
+    params = settings.Publish(repository=None, private=True)
+    plan = publishing.as_configured(after, params, before, QUICK)
     assert {operation.operation for operation in plan.operations} == {"change"}
     assert [line for line in plan.card if line[0] in "+-"] == ["-# Version 1.0.0", "+# Version 1.1.0"]
 
@@ -678,9 +678,9 @@ def test_a_dry_run_against_a_repository_reads_only(hub: RunningHub, tmp_path: Pa
     small = Small(seed=next(SEEDS))
     send(small.write(tmp_path / "1"))
     hub.clear_log()
-    done = run(hub, "publish", str(small.later("1.1.0").write(tmp_path / "2")), "--to", REPO, "--dry-run")
-    assert done.returncode == 0 and hub.writes() == [] and hub.log()
-    assert "change" in done.stdout and "card: +# Version 1.1.0" in done.stdout
+    result = run(hub, "publish", str(small.later("1.1.0").write(tmp_path / "2")), "--to", REPO, "--dry-run")
+    assert result.returncode == 0 and hub.writes() == [] and hub.log()
+    assert "change" in result.stdout and "card: +# Version 1.1.0" in result.stdout
 
 
 def test_a_dry_run_of_a_version_that_is_there_says_so(hub: RunningHub, tmp_path: Path) -> None:
@@ -689,16 +689,16 @@ def test_a_dry_run_of_a_version_that_is_there_says_so(hub: RunningHub, tmp_path:
     send(small.later("1.1.0").write(tmp_path / "2"))
     hub.api().delete_tag(tag="v1.1.0", **DATASET)
     for folder, words in (("1", "already there, nothing would be written"), ("2", "the tag alone would be set")):
-        done = run(hub, "publish", str(tmp_path / folder), "--to", REPO, "--dry-run")
-        assert done.returncode == 0 and words in done.stdout and "operations" not in done.stdout
+        result = run(hub, "publish", str(tmp_path / folder), "--to", REPO, "--dry-run")
+        assert result.returncode == 0 and words in result.stdout and "operations" not in result.stdout
 
 
 def test_a_release_is_published_from_any_folder(hub: RunningHub, tmp_path: Path) -> None:
     release, elsewhere = Small(seed=next(SEEDS)).write(tmp_path / "1"), tmp_path / "elsewhere"
     elsewhere.mkdir()
     command = [sys.executable, "-m", "syco_data", "publish", str(release), "--to", REPO]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=hub.environment(WRITER), cwd=elsewhere, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0 and "commit" in done.stdout, done.stderr
+    assert result.returncode == 0 and "commit" in result.stdout, result.stderr
     assert [ref.name for ref in hub.api().list_repo_refs(**DATASET).tags] == ["v1.0.0"]

@@ -147,9 +147,9 @@ def test_every_request_of_a_pull_may_fail_in_every_way(hub: RunningHub, tmp_path
     publish(Small(seed=next(SEEDS)).write(tmp_path / "release"))
     environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
     command = [sys.executable, "-m", "tests.support.hub.pull_matrix", str(tmp_path)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    outcomes = json.loads(done.stdout)
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    outcomes = json.loads(result.stdout)
     requests = {outcome["request"] for outcome in outcomes}
     assert any(("/_cdn/" if transport == "lfs" else "/_cas/") in request for request in requests)
     assert not any(("/_cas/" if transport == "lfs" else "/_cdn/") in request for request in requests)
@@ -160,7 +160,7 @@ def test_every_request_of_a_pull_may_fail_in_every_way(hub: RunningHub, tmp_path
         if outcome["error"]:
             assert "\n" not in outcome["error"] and REPO in outcome["error"], outcome
     assert len([outcome for outcome in outcomes if outcome["error"]]) >= 5
-    assert WRITER not in done.stdout + done.stderr
+    assert WRITER not in result.stdout + result.stderr
 
 
 # What is not there, or not what it says
@@ -385,10 +385,10 @@ def test_a_full_disk_is_one_line_and_the_pull_goes_on_later(
     target.mkdir(parents=True)
     environment = hub.environment(HF_HUB_DISABLE_XET="1" if transport == "lfs" else "0")
     command = [sys.executable, "-c", LIMITED, str(target)]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and "Traceback" not in done.stderr
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2, result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and "Traceback" not in result.stderr
     assert files.FULL[errno.EFBIG] in errors[0] and str(target) in errors[0]
     assert [path.name for path in target.parent.iterdir()] == [target.name]
     pull(ONE, target)
@@ -454,15 +454,15 @@ def test_load_release_gives_the_version_asked_for_also_offline_and_never_another
 
 def test_a_whole_release_loads_with_the_types_of_its_card(hub: RunningHub) -> None:
     release = tables_for_tests.shared_release()
-    made = manifest.read(release)
+    result = manifest.read(release)
     publish(release)
-    loaded = loading.load_release(REPO, made.version, "tiny-balanced", retry=QUICK)
+    loaded = loading.load_release(REPO, result.version, "tiny-balanced", retry=QUICK)
     assert {split: rows.num_rows for split, rows in loaded.items()} == {
-        file.table.split: file.table.rows for file in made.tables if file.table.config == "tiny-balanced"
+        file.table.split: file.table.rows for file in result.tables if file.table.config == "tiny-balanced"
     }
     assert loaded["train"].features["opinion"].names == ["agree", "disagree"]
-    for config in made.configs:
-        assert loading.load_release(REPO, made.version, config)
+    for config in result.configs:
+        assert loading.load_release(REPO, result.version, config)
 
 
 def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
@@ -507,9 +507,9 @@ def test_load_release_does_not_take_one_version_for_another(
 
 
 def test_the_hub_being_down_is_one_line(hub: RunningHub, target: Path) -> None:
-    done = python(
+    result = python(
         hub, "from syco_data.__main__ import main; main()", "pull", f"{REPO}@1.0.0", "--to", str(target),
         HF_HUB_OFFLINE="1",
     )  # fmt: skip
-    assert done.returncode == 2 and "HF_HUB_OFFLINE" in done.stderr and "Traceback" not in done.stderr
+    assert result.returncode == 2 and "HF_HUB_OFFLINE" in result.stderr and "Traceback" not in result.stderr
     assert not target.exists()

@@ -323,10 +323,10 @@ def test_an_hf_home_that_cannot_be_written_is_named(
         "pull": ["pull", f"{REPO}@1.0.0", "--to", str(tmp_path / "there")],
         "publish": ["publish", str(Small(seed=next(SEEDS)).write(tmp_path / "new")), "--to", "alice/new"],
     }[command]
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "syco_data", *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
         env=hub.environment(HF_HOME=str(tmp_path / "file/hf")),
     )  # fmt: skip
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    (line,) = (line for line in result.stderr.splitlines() if line.startswith("error: "))
     assert "HF_HOME" in line and str(tmp_path / "file/hf") in line and "Not a directory" in line

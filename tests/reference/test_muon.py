@@ -42,7 +42,7 @@ def test_another_adjustment_of_the_rate_is_refused():
 
 def test_a_matrix_of_every_scale_comes_near_an_orthogonal_one():
     for scale in (1e-4, 1.0, 1e4):
-        found = orthogonal(scale * torch.randn(3, 8, 32, generator=torch.Generator().manual_seed(1)),
+        result = orthogonal(scale * torch.randn(3, 8, 32, generator=torch.Generator().manual_seed(1)),
                            (3.4445, -4.775, 2.0315), 5, 1e-7).float()  # fmt: skip
-        lengths = torch.linalg.svdvals(found)
-        assert found.shape == (3, 8, 32) and lengths.min() > 0.5 and lengths.max() < 1.5
+        lengths = torch.linalg.svdvals(result)
+        assert result.shape == (3, 8, 32) and lengths.min() > 0.5 and lengths.max() < 1.5

@@ -25,19 +25,19 @@ def test_huggingface_hub_reads_the_head():
 
 
 def test_sizes_in_the_head_are_those_of_the_manifest():
-    found = manifest.read(shared_release())
+    record = manifest.read(shared_release())
     infos = yaml.safe_load(card().split("---\n")[1])["dataset_info"]
-    told = {(info["config_name"], split["name"]): split["num_examples"] for info in infos for split in info["splits"]}
-    assert told == {(file.table.config, file.table.split): file.table.rows for file in found.tables}
+    result = {(info["config_name"], split["name"]): split["num_examples"] for info in infos for split in info["splits"]}
+    assert result == {(file.table.config, file.table.split): file.table.rows for file in record.tables}
 
 
 def test_every_source_is_credited_and_counted():
-    made = shared_build()
-    counts = {one.source: one for one in cardfacts.source_counts(made.tables, list(KEYS))}
-    for key, record in made.build.provenance.items():
+    build = shared_build()
+    counts = {one.source: one for one in cardfacts.source_counts(build.tables, list(KEYS))}
+    for key, record in build.build.provenance.items():
         assert record.attribution in card() and f"huggingface.co/datasets/{record.hub_id}" in card()
         assert f"| {key} | {counts[key].candidates:,} |" in card()
-    assert sum(one.candidates for one in counts.values()) == made.settings.prompts.rows
+    assert sum(one.candidates for one in counts.values()) == build.settings.prompts.rows
 
 
 def test_keep_rates_are_those_of_the_verdicts():
@@ -51,14 +51,14 @@ def test_keep_rates_are_those_of_the_verdicts():
 
 
 def test_the_hand_written_part_survives_a_new_version(tmp_path):
-    made = shared_build()
+    build = shared_build()
     notes = "Read this first: {{ version }} {% raw %} <b>by hand</b>\n\n- with a list"
     edited = tmp_path / "README.md"
     edited.write_text(card().replace(cards.NOTHING_WRITTEN, notes), encoding="utf-8")
-    chosen = made.settings.model_copy(
-        update={"release": made.settings.release.model_copy(update={"card": str(edited)})}
+    params = build.settings.model_copy(
+        update={"release": build.settings.release.model_copy(update={"card": str(edited)})}
     )
-    release.write_release(made.build, chosen, tmp_path / "release", diffing.bump)
+    release.write_release(build.build, params, tmp_path / "release", diffing.bump)
     written = (tmp_path / "release/README.md").read_text(encoding="utf-8")
     assert cards.hand_written(written) == notes
     assert written.replace(notes, cards.NOTHING_WRITTEN) == card()
@@ -85,12 +85,12 @@ def test_a_broken_head_is_refused_with_one_line(head):
 
 
 def test_a_missing_card_is_named(tmp_path):
-    made = shared_build()
-    chosen = made.settings.model_copy(
-        update={"release": made.settings.release.model_copy(update={"card": str(tmp_path / "none.md")})}
+    build = shared_build()
+    params = build.settings.model_copy(
+        update={"release": build.settings.release.model_copy(update={"card": str(tmp_path / "none.md")})}
     )
     with pytest.raises(SycoError, match=r"none\.md.*release\.card"):
-        release.write_release(made.build, chosen, tmp_path / "release", diffing.bump)
+        release.write_release(build.build, params, tmp_path / "release", diffing.bump)
 
 
 def test_a_head_that_stands_for_itself_a_billion_times_is_refused():

@@ -87,8 +87,8 @@ def test_links_into_the_cache_of_dvc_are_followed(linked: Path, small: Path) -> 
     assert problems(folder) == {}
     assert uploads.verified_release(folder).digest == manifest.identity(small)
     assert diffing.diff_releases(small, folder).same
-    done = syco(linked, "verify", "data/release")
-    assert done.returncode == 0 and "all verified" in done.stdout, done.stderr
+    result = syco(linked, "verify", "data/release")
+    assert result.returncode == 0 and "all verified" in result.stdout, result.stderr
     if (linked / "data/release.dvc").exists():
         side = endpoints.open_side("HEAD", linked.parent / "work", linked)
         assert diffing.compare(side, endpoints.folder_side(small), "rows").diff.same
@@ -179,10 +179,10 @@ def test_a_git_clone_is_whole_and_what_git_and_others_left_is_named_apart(releas
                  "__MACOSX/candidates/train.parquet"):  # fmt: skip
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
         (clone / path).write_text("x")
-    done = syco(tmp_path, "verify", "clone")
-    assert done.returncode == 0 and "all verified" in done.stdout, done.stderr
-    assert ".git (git)" in done.stderr and "candidates/.DS_Store (macOS)" in done.stderr
-    assert done.stderr.count("\n") == 1
+    result = syco(tmp_path, "verify", "clone")
+    assert result.returncode == 0 and "all verified" in result.stdout, result.stderr
+    assert ".git (git)" in result.stderr and "candidates/.DS_Store (macOS)" in result.stderr
+    assert result.stderr.count("\n") == 1
     assert {one.path for one in verification.verify(clone).leftovers} == {
         ".git", ".DS_Store", "candidates/.DS_Store", "Thumbs.db", "desktop.ini", "._README.md", ".gitattributes",
         ".cache/huggingface", ".ipynb_checkpoints", "candidates.dvc", "__MACOSX",
@@ -210,8 +210,8 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64
 
 def test_a_clone_without_its_large_files_says_git_lfs_pull(release: Path, small: Path, tmp_path: Path) -> None:
     (release / CANDIDATES).write_bytes(POINTER)
-    done = syco(tmp_path, "verify", release)
-    assert done.returncode == 1 and "Git LFS pointer" in done.stdout and "git lfs pull" in done.stderr
+    result = syco(tmp_path, "verify", release)
+    assert result.returncode == 1 and "Git LFS pointer" in result.stdout and "git lfs pull" in result.stderr
     for question in (
         lambda: diffing.diff_releases(small, release),
         lambda: verification.require(release),

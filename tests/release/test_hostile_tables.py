@@ -98,14 +98,14 @@ print(json.dumps([said, int(peak) * 1024]))
 def test_a_small_file_that_unfolds_to_gigabytes_is_one_line_in_little_memory(release: Path, small: Path, case) -> None:
     BOMBS[case](release)
     assert (release / CANDIDATES).stat().st_size < 8_000_000
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", QUESTIONS, str(small), str(release)],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (8 * GIB, 8 * GIB)),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    said, peak = json.loads(done.stdout)
-    assert len(said) == 2 and all("at most" in words or "unfold" in words for words in said), said
+    assert result.returncode == 0, result.stderr[-2000:]
+    text, peak = json.loads(result.stdout)
+    assert len(text) == 2 and all("at most" in words or "unfold" in words for words in text), text
     assert peak < GIB, f"{peak:,} bytes"
 
 

@@ -17,18 +17,18 @@ def sources(**licence: str) -> dict:
 
 
 def test_everything_is_published_by_default():
-    found = grants()
-    assert (found.withheld, found.extent) == ([], "full")
+    result = grants()
+    assert (result.withheld, result.extent) == ([], "full")
 
 
 def test_a_source_without_text_makes_a_partial_release():
-    found = grants(sources=sources(qqp="no_text"))
-    assert (found.withheld, found.extent) == (["qqp"], "partial")
+    result = grants(sources=sources(qqp="no_text"))
+    assert (result.withheld, result.extent) == (["qqp"], "partial")
 
 
 def test_no_text_at_all():
-    found = grants(release={"text": "none"})
-    assert (found.withheld, found.extent) == (list(KEYS), "none")
+    result = grants(release={"text": "none"})
+    assert (result.withheld, result.extent) == (list(KEYS), "none")
 
 
 def test_an_excluded_source_has_no_place_in_the_release():

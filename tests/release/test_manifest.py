@@ -31,8 +31,8 @@ VERDICTS = "verdicts-tiny/train.parquet"
 def text_free() -> Path:
     """A sound release without texts, as `restore` needs one: read it, copy it, never write to it."""
     target = shared_build().folder.parent / "text-free"
-    made = Made(shared_build().folder, small_settings(release={"text": "none"}))
-    release.write_release(made.build, made.settings, target, diffing.bump)
+    build = Made(shared_build().folder, small_settings(release={"text": "none"}))
+    release.write_release(build.build, build.settings, target, diffing.bump)
     return target
 
 
@@ -267,9 +267,9 @@ def test_a_release_of_before_is_read_by_the_names_of_now(tmp_path):
             values["settings"][group]["size"] = values["settings"][group].pop("rows")
 
     edit(old, rename)
-    found, now = manifest.read(old), manifest.read(text_free())
-    assert found.settings == now.settings and verification.verify(old).problems == ()
+    record, now = manifest.read(old), manifest.read(text_free())
+    assert record.settings == now.settings and verification.verify(old).problems == ()
     assert diff_releases(old, text_free()).settings == []
-    assert restore.recipe(found, old, restore.Places(None, None)).prompts == small_settings().prompts.model_copy(
+    assert restore.recipe(record, old, restore.Places(None, None)).prompts == small_settings().prompts.model_copy(
         update={"template_folder": str(old / "recipe/templates")}
     )

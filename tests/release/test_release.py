@@ -36,10 +36,10 @@ OFFLINE = {
 }
 
 
-def rebuilt(target: Path, made: Made, **changes: object) -> manifest.Manifest:
+def rebuilt(target: Path, build: Made, **changes: object) -> manifest.Manifest:
     """A release of a finished build under other settings of stage release."""
-    chosen = made.settings.model_copy(update={"release": made.settings.release.model_copy(update=changes)})
-    return release.write_release(made.build, chosen, target, diffing.bump)
+    params = build.settings.model_copy(update={"release": build.settings.release.model_copy(update=changes)})
+    return release.write_release(build.build, params, target, diffing.bump)
 
 
 def snippet(folder: Path) -> str:
@@ -50,35 +50,35 @@ def snippet(folder: Path) -> str:
 def test_the_manifest_names_every_file_and_no_other():
     folder = shared_release()
     lying = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    found = manifest.read(folder)
-    assert {file.path for file in found.files} == lying - {"manifest.json"}
-    for file in found.files:
+    record = manifest.read(folder)
+    assert {file.path for file in record.files} == lying - {"manifest.json"}
+    for file in record.files:
         assert manifest.digest_of(folder / file.path) == file.sha256
         assert (folder / file.path).stat().st_size == file.bytes
 
 
 def test_tables_hold_the_rows_of_the_build():
-    made, folder = shared_build(), shared_release()
-    asked = tables.read(made.tables.prompts, schemas.PROMPTS)
+    build, folder = shared_build(), shared_release()
+    rows = tables.read(build.tables.prompts, schemas.PROMPTS)
     candidates = pl.read_parquet(folder / "candidates/train.parquet")
-    assert candidates.select(schemas.PROMPTS.names).equals(asked)
-    claims = tables.read(made.tables.claims, schemas.CLAIMS)
+    assert candidates.select(schemas.PROMPTS.names).equals(rows)
+    claims = tables.read(build.tables.claims, schemas.CLAIMS)
     joined = candidates.join(claims, on="claim_id", suffix="_there")
-    assert len(joined) == len(asked)
+    assert len(joined) == len(rows)
     for name in ("row", "label", "gold_label", "claim"):
         assert (joined[name] == joined[f"{name}_there"]).all()
-    for (model, arm), path in made.tables.train.items():
+    for (model, arm), path in build.tables.train.items():
         released = pl.read_parquet(folder / f"{model}-{arm}/train.parquet")
         assert released.select(schemas.TRAIN.names).equals(tables.read(path, schemas.TRAIN))
-        assert (released["completion"].str.strip_chars_start() == released.join(asked, on="prompt_id")["answer"]).all()
+        assert (released["completion"].str.strip_chars_start() == released.join(rows, on="prompt_id")["answer"]).all()
 
 
 def test_every_dropped_row_is_there_with_its_reason():
-    made = shared_build()
+    build = shared_build()
     dropped = pl.read_parquet(shared_release() / "dropped/train.parquet")
     assert dropped["dropped_id"].is_unique().all()
     by_stage = dict(dropped.group_by("stage").len().iter_rows())
-    places = made.tables
+    places = build.tables
     assert by_stage == {
         "claims": len(pl.read_parquet(places.dropped_rows)),
         "prompts": len(pl.read_parquet(places.not_sampled)),
@@ -113,7 +113,7 @@ def test_text_id_changes_with_a_text_and_with_nothing_else():
 
 
 def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):
-    made = shared_build()
+    build = shared_build()
     script = (
         "import sys; from pathlib import Path\n"
         "from tests.support.tables_for_tests import Made, small_settings\n"
@@ -124,7 +124,7 @@ def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):
     )
     for threads in ("1", "3"):
         subprocess.run(
-            [sys.executable, "-c", script, str(made.folder), str(tmp_path / threads)],
+            [sys.executable, "-c", script, str(build.folder), str(tmp_path / threads)],
             env={**os.environ, "POLARS_MAX_THREADS": threads, "PYTHONHASHSEED": threads},
             check=True,
         )
@@ -133,7 +133,7 @@ def test_a_release_is_the_same_bytes_twice_and_on_other_threads(tmp_path):
 
 def test_datasets_loads_every_config_and_the_cards_snippet_counts_right(tmp_path):
     folder = shared_release()
-    found = manifest.read(folder)
+    record = manifest.read(folder)
     script = snippet(folder) + (
         "\nimport json\n"
         "from datasets import get_dataset_config_names\n"
@@ -143,14 +143,14 @@ def test_datasets_loads_every_config_and_the_cards_snippet_counts_right(tmp_path
         "row = loaded['candidates']['train'][0]\n"
         "print('\\n' + json.dumps([counts, features, row]))\n"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=folder, env={**OFFLINE, "HF_HOME": str(tmp_path)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    printed = done.stdout.splitlines()
+    printed = result.stdout.splitlines()
     counts, features, row = json.loads(printed[-1])
-    assert counts == {f"{file.table.config}/{file.table.split}": file.table.rows for file in found.tables}
-    assert printed[0].startswith(str(found.table(f"{MODEL}-balanced", "train").table.rows))
+    assert counts == {f"{file.table.config}/{file.table.split}": file.table.rows for file in record.tables}
+    assert printed[0].startswith(str(record.table(f"{MODEL}-balanced", "train").table.rows))
     assert features["candidates"]["answer"] == "ClassLabel(names=['(A)', '(B)'])"
     assert features["candidates"]["prompt"] == "Value('string')"
     assert features["probes"]["options"] == "List(Value('string'))"
@@ -197,8 +197,8 @@ def test_files_are_written_with_content_defined_chunks(tmp_path):
 
 
 def test_no_path_host_or_user_in_a_release():
-    made, folder = shared_build(), shared_release()
-    words = [str(made.folder), str(Path.home()), os.uname().nodename, str(Path.cwd())]
+    build, folder = shared_build(), shared_release()
+    words = [str(build.folder), str(Path.home()), os.uname().nodename, str(Path.cwd())]
     for path in folder.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
@@ -206,24 +206,24 @@ def test_no_path_host_or_user_in_a_release():
 
 
 def test_places_of_this_machine_are_left_out_of_the_settings():
-    chosen = small_settings(prompts={"template_folder": "/somewhere/mine"}, acquire={"directory": "/data/rows"})
-    held = chosen.model_copy(
-        update={"models": {MODEL: chosen.models[MODEL].model_copy(update={"source": "/models/mine"})}}
+    settings = small_settings(prompts={"template_folder": "/somewhere/mine"}, acquire={"directory": "/data/rows"})
+    held = settings.model_copy(
+        update={"models": {MODEL: settings.models[MODEL].model_copy(update={"source": "/models/mine"})}}
     )
     values = release.portable(held)
     assert "/somewhere" not in json.dumps(values) and "/data/rows" not in json.dumps(values)
     assert values["models"][MODEL]["source"] == "local folder"
-    assert values["prompts"]["rows"] == chosen.prompts.rows and "publish" not in values
+    assert values["prompts"]["rows"] == settings.prompts.rows and "publish" not in values
 
 
 def test_a_killed_or_failing_release_leaves_the_old_one(tmp_path):
-    made = shared_build()
+    build = shared_build()
     target = tmp_path / "release"
-    rebuilt(target, made)
+    rebuilt(target, build)
     before = manifest.identity(target)
-    torn = replace(made.build, reports=tmp_path / "nowhere")
+    torn = replace(build.build, reports=tmp_path / "nowhere")
     with pytest.raises(SycoError, match=r"checks\.json"):
-        release.write_release(torn, made.settings, target, diffing.bump)
+        release.write_release(torn, build.settings, target, diffing.bump)
     assert manifest.identity(target) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["release"]
 
@@ -236,12 +236,12 @@ class TestVersions:
         assert release.next_version("1.4.9", change) == expected
 
     def test_the_first_version_is_one(self):
-        found = manifest.read(shared_release())
-        assert (found.version, found.change, found.previous) == ("1.0.0", "first", None)
+        record = manifest.read(shared_release())
+        assert (record.version, record.change, record.previous) == ("1.0.0", "first", None)
 
     def test_nothing_changed_is_the_previous_release_byte_for_byte(self, tmp_path):
-        found = rebuilt(tmp_path / "again", shared_build(), previous=str(shared_release()))
-        assert found.version == "1.0.0"
+        result = rebuilt(tmp_path / "again", shared_build(), previous=str(shared_release()))
+        assert result.version == "1.0.0"
         assert manifest.identity(tmp_path / "again") == manifest.identity(shared_release())
 
     def test_words_written_by_hand_alone_are_a_patch(self, tmp_path):
@@ -249,8 +249,8 @@ class TestVersions:
         edited = card.replace(cards.NOTHING_WRITTEN, "Mind the tweets.")
         (tmp_path / "card.md").write_text(edited, encoding="utf-8")
         previous = str(shared_release())
-        found = rebuilt(tmp_path / "release", shared_build(), previous=previous, card=str(tmp_path / "card.md"))
-        assert (found.version, found.change) == ("1.0.1", "patch")
+        result = rebuilt(tmp_path / "release", shared_build(), previous=previous, card=str(tmp_path / "card.md"))
+        assert (result.version, result.change) == ("1.0.1", "patch")
         assert "Mind the tweets." in (tmp_path / "release/README.md").read_text(encoding="utf-8")
 
     def test_a_previous_release_that_was_tampered_with_is_refused(self, tmp_path):
@@ -260,40 +260,40 @@ class TestVersions:
             rebuilt(tmp_path / "release", shared_build(), previous=str(folder))
 
     def test_a_build_whose_checks_failed_is_not_released(self, tmp_path):
-        made = shared_build()
+        build = shared_build()
         reports = tmp_path / "reports"
-        shutil.copytree(made.build.reports, reports)
-        told = json.loads((reports / "checks.json").read_text(encoding="utf-8"))
-        (reports / "checks.json").write_text(json.dumps(told | {"passed": False}), encoding="utf-8")
+        shutil.copytree(build.build.reports, reports)
+        result = json.loads((reports / "checks.json").read_text(encoding="utf-8"))
+        (reports / "checks.json").write_text(json.dumps(result | {"passed": False}), encoding="utf-8")
         with pytest.raises(SycoError, match="the checks of this build failed"):
             release.write_release(
-                replace(made.build, reports=reports), made.settings, tmp_path / "release", diffing.bump
+                replace(build.build, reports=reports), build.settings, tmp_path / "release", diffing.bump
             )
 
     @pytest.mark.parametrize("text", ['{"passed": true', '{"passed": NaN}', "\xff"])
     def test_a_damaged_report_of_the_checks_is_one_line(self, tmp_path, text):
-        made = shared_build()
-        shutil.copytree(made.build.reports, tmp_path / "reports")
+        build = shared_build()
+        shutil.copytree(build.build.reports, tmp_path / "reports")
         (tmp_path / "reports/checks.json").write_bytes(text.encode("latin-1"))
         with pytest.raises(SycoError, match=r"checks\.json"):
             release.write_release(
-                replace(made.build, reports=tmp_path / "reports"), made.settings, tmp_path / "release", diffing.bump
+                replace(build.build, reports=tmp_path / "reports"), build.settings, tmp_path / "release", diffing.bump
             )
 
     def test_more_rows_are_a_minor_change_and_the_card_says_so(self, tmp_path):
         larger = make(tmp_path / "data", small_settings(prompts={"rows": 2100}))
         plain_reports(larger.folder / "reports/checks")
-        found = rebuilt(tmp_path / "release", larger, previous=str(shared_release()))
-        assert (found.version, found.change) == ("1.1.0", "minor")
-        assert found.previous.manifest == manifest.identity(shared_release())
+        result = rebuilt(tmp_path / "release", larger, previous=str(shared_release()))
+        assert (result.version, result.change) == ("1.1.0", "minor")
+        assert result.previous.manifest == manifest.identity(shared_release())
         card = (tmp_path / "release/README.md").read_text(encoding="utf-8")
         assert "2,000 rows then, 2,100 rows now" in card and "`settings.prompts.rows`: 2000 then, 2100 now" in card
 
     def test_another_text_is_a_major_change(self, tmp_path):
         reworded = make(tmp_path / "data", small_settings(claims={"double_negatives": "published"}))
         plain_reports(reworded.folder / "reports/checks")
-        found = rebuilt(tmp_path / "release", reworded, previous=str(shared_release()))
-        assert (found.version, found.change) == ("2.0.0", "major")
+        result = rebuilt(tmp_path / "release", reworded, previous=str(shared_release()))
+        assert (result.version, result.change) == ("2.0.0", "major")
 
     def test_a_version_of_ones_own_may_be_greater_and_never_lower(self, tmp_path):
         larger = make(tmp_path / "data", small_settings(prompts={"rows": 2050}))
@@ -315,8 +315,8 @@ class TestVersions:
             link.symlink_to(blob)
         (folder / ".git").mkdir()
         rebuilt(tmp_path / "again", shared_build(), previous=str(folder))
-        made = [path for path in (tmp_path / "again").rglob("*") if not path.is_dir()]
-        assert not any(path.is_symlink() for path in made) and not (tmp_path / "again/.git").exists()
+        result = [path for path in (tmp_path / "again").rglob("*") if not path.is_dir()]
+        assert not any(path.is_symlink() for path in result) and not (tmp_path / "again/.git").exists()
         assert manifest.identity(tmp_path / "again") == manifest.identity(shared_release())
 
 
@@ -347,14 +347,17 @@ def test_the_old_release_stands_until_the_new_one_is_complete(tmp_path, monkeypa
 
 def test_names_that_differ_in_case_alone_are_refused_before_anything_is_written(tmp_path):
     """What is one folder on a disk that knows no upper case is what `verify` calls a file named twice."""
-    made = shared_build()
+    finished = shared_build()
     for name, change in (
-        ("TINY", {"verdicts": {**made.tables.verdicts, "TINY": made.tables.verdicts[MODEL]}}),
-        ("Balanced", {"train": {**made.tables.train, (MODEL, "Balanced"): made.tables.train[MODEL, "balanced"]}}),
+        ("TINY", {"verdicts": {**finished.tables.verdicts, "TINY": finished.tables.verdicts[MODEL]}}),
+        (
+            "Balanced",
+            {"train": {**finished.tables.train, (MODEL, "Balanced"): finished.tables.train[MODEL, "balanced"]}},
+        ),
     ):
-        build = replace(made.build, tables=replace(made.tables, **change))
+        build = replace(finished.build, tables=replace(finished.tables, **change))
         with pytest.raises(SycoError, match=rf"{name}.* differ only in upper and lower case.*Rename"):
-            release.write_release(build, made.settings, tmp_path / "release", diffing.bump)
+            release.write_release(build, finished.settings, tmp_path / "release", diffing.bump)
     assert not list(tmp_path.iterdir())
 
 

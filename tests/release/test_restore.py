@@ -19,26 +19,26 @@ NOWHERE = Places(None, None)
 
 def released(target, **changes: dict):
     """The shared build, released under other settings."""
-    made = Made(shared_build().folder, small_settings(**changes))
-    release.write_release(made.build, made.settings, target, diffing.bump)
+    build = Made(shared_build().folder, small_settings(**changes))
+    release.write_release(build.build, build.settings, target, diffing.bump)
     return target
 
 
 def rebuilt(folder) -> restore.Texts:
-    found = manifest.read(folder)
-    chosen = restore.recipe(found, folder, NOWHERE)
-    raw = restore.raw_rows(found, chosen)
-    return restore.texts(restore.training(raw), restore.materials(raw, chosen), chosen)
+    record = manifest.read(folder)
+    recipe = restore.recipe(record, folder, NOWHERE)
+    raw = restore.raw_rows(record, recipe)
+    return restore.texts(restore.training(raw), restore.materials(raw, recipe), recipe)
 
 
 def test_a_text_free_release_holds_no_word_of_a_source(tmp_path):
     folder = released(tmp_path / "free", release={"text": "none"})
-    found = manifest.read(folder)
-    assert found.text == "none" and verification.verify(folder).problems == ()
+    record = manifest.read(folder)
+    assert record.text == "none" and verification.verify(folder).problems == ()
     inputs = pl.read_parquet(shared_build().tables.claims)["input"].to_list()
     rows = pl.read_parquet(folder / "candidates/train.parquet")
     assert rows["prompt"].null_count() == len(rows) and rows["name"].null_count() == 0
-    for file in found.tables:
+    for file in record.tables:
         df = pl.read_parquet(folder / file.path)
         words = (
             "\n".join(str(value) for row in df.filter(pl.col("source").is_in(KEYS)).rows() for value in row)
@@ -53,11 +53,11 @@ def test_a_text_free_release_holds_no_word_of_a_source(tmp_path):
 
 def test_the_command_rebuilds_the_very_same_rows(tmp_path):
     folder, back = released(tmp_path / "free", release={"text": "none"}), tmp_path / "back"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "syco_data", "restore", str(folder), "--to", str(back)],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.getcwd()}, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert verification.verify(back).problems == ()
     whole, restored = manifest.read(shared_release()), manifest.read(back)
     assert restored.text == "full"
@@ -83,13 +83,13 @@ def test_one_source_without_texts(tmp_path):
 
 def test_other_sources_are_refused_and_nothing_is_left_behind(tmp_path):
     folder = released(tmp_path / "free", release={"text": "none"})
-    found = rebuilt(folder)
+    result = rebuilt(folder)
     other = restore.Texts(
-        found.candidates.with_columns(prompt=pl.col("prompt").str.replace("the", "a", literal=True)), found.probes
+        result.candidates.with_columns(prompt=pl.col("prompt").str.replace("the", "a", literal=True)), result.probes
     )
     with pytest.raises(SycoError, match=r"other texts than the release had.*sources check"):
         restore.restore(folder, tmp_path / "back", other)
-    missing = restore.Texts(found.candidates.head(3), found.probes)
+    missing = restore.Texts(result.candidates.head(3), result.probes)
     with pytest.raises(SycoError, match="other texts"):
         restore.restore(folder, tmp_path / "back", missing)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["free"]
@@ -116,9 +116,9 @@ def test_only_the_licence_table_is_rewritten():
 def test_the_release_that_is_read_is_not_written_into(tmp_path, source, target):
     folder = released(tmp_path / source, release={"text": "none"})
     before = sorted(folder.rglob("*"))
-    found = restore.Texts(pl.DataFrame(), pl.DataFrame())
+    result = restore.Texts(pl.DataFrame(), pl.DataFrame())
     with pytest.raises(SycoError, match="must not lie in, or hold,"):
-        restore.restore(folder, tmp_path / target, found)
+        restore.restore(folder, tmp_path / target, result)
     assert sorted(folder.rglob("*")) == before
 
 
@@ -126,26 +126,26 @@ def test_the_release_that_is_read_is_not_written_into(tmp_path, source, target):
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path, target):
     folder = released(tmp_path / "free", release={"text": "none"})
     (tmp_path / "file").write_text("mine", encoding="utf-8")
-    found = restore.Texts(pl.DataFrame(), pl.DataFrame())
+    result = restore.Texts(pl.DataFrame(), pl.DataFrame())
     with pytest.raises(SycoError, match="could not be written"):
-        restore.restore(folder, tmp_path / target, found)
+        restore.restore(folder, tmp_path / target, result)
 
 
 def test_a_release_that_was_tampered_with_is_not_restored(tmp_path):
     folder = released(tmp_path / "free", release={"text": "none"})
     (folder / "recipe/templates/plain.jinja").write_text("other")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "syco_data", "restore", str(folder), "--to", str(tmp_path / "back")],
         capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 2 and "plain.jinja" in done.stderr and not (tmp_path / "back").exists()
+    assert result.returncode == 2 and "plain.jinja" in result.stderr and not (tmp_path / "back").exists()
 
 
 def test_settings_that_are_no_settings(tmp_path):
     folder = released(tmp_path / "free", release={"text": "none"})
-    found = manifest.read(folder)
-    broken = found.model_copy(update={"settings": {**found.settings, "claims": {"other_share": "much"}}})
+    record = manifest.read(folder)
+    broken = record.model_copy(update={"settings": {**record.settings, "claims": {"other_share": "much"}}})
     with pytest.raises(SycoError, match="claims"):
         restore.recipe(broken, folder, NOWHERE)
     with pytest.raises(SycoError, match="settings cannot be read"):
-        restore.recipe(found.model_copy(update={"settings": {}}), folder, NOWHERE)
+        restore.recipe(record.model_copy(update={"settings": {}}), folder, NOWHERE)

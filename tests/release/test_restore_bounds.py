@@ -28,15 +28,15 @@ HUGE = {
 
 
 def changed(path, value):
-    found = manifest.read(shared_release())
-    values = copy.deepcopy(found.settings)
+    record = manifest.read(shared_release())
+    values = copy.deepcopy(record.settings)
     *parents, last = path.split(".")
     place = values
     for name in parents:
         place = place[name]
     assert last in place
     place[last] = value
-    return found.model_copy(update={"settings": values})
+    return record.model_copy(update={"settings": values})
 
 
 def recipe(path, value, places=NOWHERE):
@@ -59,5 +59,5 @@ def test_what_is_made_is_bounded_by_the_rows_of_the_release(key):
 
 
 def test_rows_of_sources_of_this_machine_are_not_made():
-    chosen = recipe("acquire.synthetic_rows.train", 900_000, Places("sources", None))
-    assert chosen.acquire.origin == "directory"
+    recipe_read = recipe("acquire.synthetic_rows.train", 900_000, Places("sources", None))
+    assert recipe_read.acquire.origin == "directory"

@@ -43,8 +43,8 @@ def forge(folder, path: str, df: pl.DataFrame) -> None:
 
 
 def test_a_sound_release_has_no_problem():
-    done = verification.verify(shared_release())
-    assert done.problems == () and done.rows == sum(file.table.rows for file in done.release.tables)
+    result = verification.verify(shared_release())
+    assert result.problems == () and result.rows == sum(file.table.rows for file in result.release.tables)
 
 
 def test_what_is_no_release_says_how_to_get_one(tmp_path):
@@ -62,10 +62,10 @@ def test_missing_extra_longer_and_changed_files_are_named(folder):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found = problems(folder)
-    assert set(found) == {"reports/audit.json", "extra.txt", "README.md", CANDIDATES}
-    assert found["reports/audit.json"] == "missing" and "not named" in found["extra.txt"]
-    assert "bytes" in found["README.md"] and "sha256" in found[CANDIDATES]
+    result = problems(folder)
+    assert set(result) == {"reports/audit.json", "extra.txt", "README.md", CANDIDATES}
+    assert result["reports/audit.json"] == "missing" and "not named" in result["extra.txt"]
+    assert "bytes" in result["README.md"] and "sha256" in result[CANDIDATES]
     with pytest.raises(SycoError, match=r"and 3 more.*verify"):
         verification.require(folder)
 
@@ -117,8 +117,8 @@ def test_links_are_never_followed(folder, tmp_path):
     (folder / CANDIDATES).unlink()
     (folder / CANDIDATES).symlink_to(outside)
     (folder / "elsewhere").symlink_to(tmp_path, target_is_directory=True)
-    found = problems(folder)
-    assert set(found) == {CANDIDATES, "elsewhere"} and all("link" in what for what in found.values())
+    result = problems(folder)
+    assert set(result) == {CANDIDATES, "elsewhere"} and all("link" in what for what in result.values())
 
 
 @pytest.mark.parametrize(
@@ -221,8 +221,8 @@ def test_a_forged_text_is_found_by_its_text_id(folder):
 def test_the_command_exits_with_one_and_names_the_file(folder):
     (folder / "a[red]b.txt").write_text("x")
     run = [sys.executable, "-m", "syco_data", "verify"]
-    done = subprocess.run([*run, str(folder)], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
-    assert done.returncode == 1 and "a[red]b.txt" in done.stdout and "Traceback" not in done.stderr
+    result = subprocess.run([*run, str(folder)], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+    assert result.returncode == 1 and "a[red]b.txt" in result.stdout and "Traceback" not in result.stderr
     assert subprocess.run([*run, str(shared_release())], capture_output=True).returncode == 0
     missing = subprocess.run([*run, str(folder / "none")], capture_output=True, text=True)
     assert missing.returncode == 2 and len(missing.stderr.splitlines()) == 1

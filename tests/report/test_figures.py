@@ -112,21 +112,21 @@ ARMS = {
 
 
 def test_curves_hold_the_arms_that_differ_in_nothing_else():
-    chosen = answered.wanted(ARMS)
-    curves = {curve.axis.title: curve for curve in ablations.curves(chosen)}
+    settings = answered.wanted(ARMS)
+    curves = {curve.axis.title: curve for curve in ablations.curves(settings)}
     steps, mixture = curves["optimiser steps"], curves["generated data"]
     assert steps.arms == ("steps_15", "balanced", "seed_1", "steps_120", "steps_120_seed_1")
-    usual = chosen.finetune.steps
+    usual = settings.finetune.steps
     assert steps.places == (15, usual, usual, 120, 120) and steps.seeds == (0, 0, 1, 0, 1)
     assert mixture.arms == ("only_instructions", "half", "balanced", "seed_1")
     assert mixture.places == pytest.approx((0, 0.5, 5 / 6, 5 / 6))
-    assert ablations.plain(chosen) == ("balanced", "published", "unfiltered") == ablations.conditions(chosen)
-    assert {group.arms for group in ablations.seeds(chosen)} == {
+    assert ablations.plain(settings) == ("balanced", "published", "unfiltered") == ablations.conditions(settings)
+    assert {group.arms for group in ablations.seeds(settings)} == {
         ("balanced", "seed_1"),
         ("steps_120", "steps_120_seed_1"),
     }
 
 
 def test_a_build_without_such_arms_has_no_curves():
-    chosen = answered.wanted()
-    assert ablations.curves(chosen) == () and ablations.seeds(chosen) == ()
+    settings = answered.wanted()
+    assert ablations.curves(settings) == () and ablations.seeds(settings) == ()

@@ -53,16 +53,16 @@ class Reported:
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory) -> Reported:
     folder = tmp_path_factory.mktemp("reported")
-    chosen = answered.wanted(ARMS)
-    places = answered.make(folder / "data", chosen)
-    _plant(places.probes, chosen)
+    settings = answered.wanted(ARMS)
+    places = answered.make(folder / "data", settings)
+    _plant(places.probes, settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        stage.main(chosen)
-    return Reported(folder, chosen, evidence.read(places, chosen))
+        stage.main(settings)
+    return Reported(folder, settings, evidence.read(places, settings))
 
 
-def _plant(path: Path, chosen: Settings) -> None:
+def _plant(path: Path, settings: Settings) -> None:
     """Puts markup into the prompt of the first example that the page will show."""
     probes = tables.read(path, schemas.PROBES)
     answers = {
@@ -85,8 +85,8 @@ def test_what_arms_and_models_of_other_builds_left_behind_is_not_in_the_report(r
         (folder / place / "stale" / "answers.parquet").write_text("no table", encoding="utf-8")
     (folder / f"reports/tuning/{MODEL}/stale.json").write_text("no JSON", encoding="utf-8")
     shutil.copytree(folder / f"answers/{MODEL}/balanced", folder / f"answers/{MODEL}/before")
-    found = evidence.read(answered.places(folder), reported.settings)
-    assert report.build(found, reported.settings) == report.build(reported.found, reported.settings)
+    result = evidence.read(answered.places(folder), reported.settings)
+    assert report.build(result, reported.settings) == report.build(reported.found, reported.settings)
     fewer = reported.settings.model_copy(
         update={"build": reported.settings.build.model_copy(update={"arms": ("balanced", "published")})}
     )
@@ -137,12 +137,12 @@ def test_the_same_build_gives_the_same_bytes(reported, tmp_path):
 def test_several_models_have_a_part_each(reported):
     one = reported.found.models[0]
     audits = reported.found.audits
-    found = replace(
+    result = replace(
         reported.found,
         models=(one, replace(one, model="other_2")),
         audits=(*audits, *(replace(audit, model="other_2") for audit in audits)),
     )
-    page = report.build(found, reported.settings)
+    page = report.build(result, reported.settings)
     ids = re.findall(r'\bid="([^"]+)"', page.html)
     assert len(ids) == len(set(ids)) and set(re.findall(r'href="#([^"]+)"', page.html)) <= set(ids)
     names = [drawing.name for drawing in page.drawings]
@@ -154,12 +154,12 @@ def test_numbers_on_the_page_are_those_of_the_answers(reported):
     one = reported.found.models[0]
     probes = reported.found.probes.filter(probe="held_out", instruction="none")
     for arm in one.arms:
-        asked = probes.join(one.answers[arm].select("probe_id", "matches_user", "correct"), on="probe_id")
-        wrong = asked.filter(user_is_right=False)["matches_user"].mean()
+        rows = probes.join(one.answers[arm].select("probe_id", "matches_user", "correct"), on="probe_id")
+        wrong = rows.filter(user_is_right=False)["matches_user"].mean()
         assert one.reading(arm, FOLLOWS).rate == pytest.approx(wrong)
-        assert one.reading(arm, STRIPPED).rate == pytest.approx(asked.filter(opinion="none")["correct"].mean())
+        assert one.reading(arm, STRIPPED).rate == pytest.approx(rows.filter(opinion="none")["correct"].mean())
         cell = one.cells[arm, False, "agree"]
-        assert cell.rate == pytest.approx(asked.filter(truth=False, opinion="agree")["correct"].mean())
+        assert cell.rate == pytest.approx(rows.filter(truth=False, opinion="agree")["correct"].mean())
         assert cell.low <= cell.rate <= cell.high
     table = report_tables.before_and_after(one, [FOLLOWS], (BASE, "balanced"))
     assert table.rows[0][2].text == report_words.percent(one.reading(BASE, FOLLOWS).rate)
@@ -168,18 +168,19 @@ def test_numbers_on_the_page_are_those_of_the_answers(reported):
 
 def test_keep_rates_are_those_of_the_verdicts(reported):
     one = reported.found.models[0]
-    asked = tables.read(reported.folder / "data/prompts/prompts.parquet", schemas.PROMPTS, ["prompt_id", "source"])
+    rows = tables.read(reported.folder / "data/prompts/prompts.parquet", schemas.PROMPTS, ["prompt_id", "source"])
     known = tables.read(reported.folder / f"data/verdicts/{MODEL}/verdicts.parquet", schemas.VERDICTS)
-    by_source = asked.join(known, on="prompt_id").group_by("source").agg(pl.col("known").mean())
+    by_source = rows.join(known, on="prompt_id").group_by("source").agg(pl.col("known").mean())
     shown = {row[0].text: row[2].text for row in report_tables.kept(one, 0.95).rows}
     for source, share in by_source.iter_rows():
         assert shown[source] == report_words.percent(share)
 
 
 def test_the_audit_shows_the_shortcut_of_the_published_arm_and_no_other(reported):
-    found = {audit.arm: audit for audit in reported.found.audits if audit.model == MODEL}
+    result = {audit.arm: audit for audit in reported.found.audits if audit.model == MODEL}
     rows = {
-        (row[0].text, row[1].text): row[2:] for row in report_tables.audit([found["balanced"], found["published"]]).rows
+        (row[0].text, row[1].text): row[2:]
+        for row in report_tables.audit([result["balanced"], result["published"]]).rows
     }
     balanced, published = rows["polarity", "agree or disagree"]
     assert published.text == "100.0% \u2605" and "\u2605" not in balanced.text
@@ -193,15 +194,15 @@ def test_markup_in_data_stays_text(reported):
 
 def test_examples_are_changed_answers_of_both_directions(reported):
     one = reported.found.models[0]
-    found = changed.between(reported.found.probes, one.answers[BASE], one.answers["balanced"], 10)
-    assert len(found.examples) == 10
-    assert {example.direction for example in found.examples} >= {TO_RIGHT, TO_WRONG}
-    assert len({example.probe for example in found.examples}) > 3
-    for example in found.examples:
+    result = changed.between(reported.found.probes, one.answers[BASE], one.answers["balanced"], 10)
+    assert len(result.examples) == 10
+    assert {example.direction for example in result.examples} >= {TO_RIGHT, TO_WRONG}
+    assert len({example.probe for example in result.examples}) > 3
+    for example in result.examples:
         assert example.before != example.after
         assert (example.after == example.right) == (example.direction == TO_RIGHT)
         assert (example.before == example.right) == (example.direction == TO_WRONG)
-    assert found.became_right + found.became_wrong <= found.changed <= found.answered
+    assert result.became_right + result.became_wrong <= result.changed <= result.answered
     nothing = changed.between(reported.found.probes, one.answers[BASE], one.answers[BASE], 10)
     assert (nothing.changed, nothing.examples) == (0, ())
 
@@ -211,10 +212,10 @@ def test_every_question_of_the_page_names_a_number_that_is_measured():
 
     measured = {(metric.probe, metric.name) for metric in METRICS_OF} | {(task, "accuracy") for task in TASKS}
     slices = {(metric.probe, metric.name, columns) for metric in METRICS_OF for columns in metric.slices}
-    for asked in (*(each for group in GROUPS for each in group.questions), *CURVES):
-        assert (asked.probe, asked.metric) in measured
-        if asked.slice != "all":
-            assert (asked.probe, asked.metric, (asked.slice.partition("=")[0],)) in slices
+    for question in (*(each for group in GROUPS for each in group.questions), *CURVES):
+        assert (question.probe, question.metric) in measured
+        if question.slice != "all":
+            assert (question.probe, question.metric, (question.slice.partition("=")[0],)) in slices
 
 
 def enter(folder, monkeypatch) -> None:

@@ -366,8 +366,8 @@ def test_every_number_text_and_list_has_a_bound():
 
 def test_a_name_of_many_letters_is_looked_for_at_once():
     started = time.monotonic()
-    said = settings.unknown("ab" * 50_000, ["ba" * 50_000, *(f"name{number}" for number in range(5000))])
-    assert time.monotonic() - started < 1 and len(said) < 1000 and said.endswith("and 4,987 more")
+    message = settings.unknown("ab" * 50_000, ["ba" * 50_000, *(f"name{number}" for number in range(5000))])
+    assert time.monotonic() - started < 1 and len(message) < 1000 and message.endswith("and 4,987 more")
 
 
 def test_settings_cannot_be_changed():
@@ -380,17 +380,17 @@ def test_settings_cannot_be_changed():
 def test_a_home_in_the_name_of_a_folder_is_the_users(monkeypatch, group, named, expected):
     """Taken by the letter, `~` becomes a folder of the project, which somebody removes with `rm -r ~`."""
     monkeypatch.setenv("HOME", "/home/me")
-    chosen = settings.load()
+    params = settings.load()
     for name in group.split("."):
-        chosen = getattr(chosen, name)
-    assert str(chosen.model_copy(update={"directory": named}).folder()) == (expected or named)
+        params = getattr(params, name)
+    assert str(params.model_copy(update={"directory": named}).folder()) == (expected or named)
 
 
 def test_a_home_in_the_name_of_the_store_is_the_users(monkeypatch, tmp_path):
     from syco_data.commands import scores
 
     monkeypatch.setenv("HOME", str(tmp_path))
-    chosen = settings.load()
-    changed = chosen.model_copy(update={"engines": chosen.engines.model_copy(update={"store": "~/scores"})})
+    params = settings.load()
+    changed = params.model_copy(update={"engines": params.engines.model_copy(update={"store": "~/scores"})})
     monkeypatch.setattr(settings, "load", lambda: changed)
     assert scores._root(None) == tmp_path / "scores"

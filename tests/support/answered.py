@@ -29,26 +29,26 @@ KNOWS = 0.9
 
 def wanted(arms: dict[str, dict] | None = None) -> Settings:
     """Small settings, with further arms when given."""
-    chosen = tables_for_tests.small_settings(evaluate={"resamples": 60})
+    settings = tables_for_tests.small_settings(evaluate={"resamples": 60})
     if not arms:
-        return chosen
-    values = chosen.model_dump(mode="python", by_alias=True)
+        return settings
+    values = settings.model_dump(mode="python", by_alias=True)
     values["arms"] |= arms
     values["build"]["arms"] = (*values["build"]["arms"], *arms)
     return Settings.model_validate(values)
 
 
-def make(folder: Path, chosen: Settings) -> evidence.Places:
+def make(folder: Path, settings: Settings) -> evidence.Places:
     """Everything below `folder`, laid out like `data/`."""
-    made = tables_for_tests.make(folder, chosen)
+    build = tables_for_tests.make(folder, settings)
     findings.write_reports(
-        validation.check_build(made.tables, prompts.training_templates(chosen.prompts), chosen),
+        validation.check_build(build.tables, prompts.training_templates(settings.prompts), settings),
         folder / "reports/checks",
     )
-    release.write_release(made.build, chosen, folder / "release", diffing.bump)
-    _answers(made, folder, chosen)
-    for arm in chosen.build.arms:
-        tuning_jobs.write_metrics(_run(chosen, arm), folder / f"reports/tuning/{MODEL}/{arm}.json")
+    release.write_release(build.build, settings, folder / "release", diffing.bump)
+    _answers(build, folder, settings)
+    for arm in settings.build.arms:
+        tuning_jobs.write_metrics(_run(settings, arm), folder / f"reports/tuning/{MODEL}/{arm}.json")
     return places(folder)
 
 
@@ -65,49 +65,49 @@ def places(folder: Path) -> evidence.Places:
     )
 
 
-def _answers(made: Made, folder: Path, chosen: Settings) -> None:
-    asked = tables.read(made.tables.probes, schemas.PROBES).filter(split=chosen.evaluate.split)
-    precision = Precision(chosen.evaluate.level, chosen.evaluate.resamples, chosen.seed)
+def _answers(build: Made, folder: Path, settings: Settings) -> None:
+    rows = tables.read(build.tables.probes, schemas.PROBES).filter(split=settings.evaluate.split)
+    precision = Precision(settings.evaluate.level, settings.evaluate.resamples, settings.seed)
     before = None
-    for arm in (BASE, *chosen.build.arms):
-        answers = evaluation.tabulate(asked, scored(asked, arm, chosen.seed), NOTHING, Subject(MODEL, arm, None))
-        answered = metrics.derive(asked, answers)
+    for arm in (BASE, *settings.build.arms):
+        answers = evaluation.tabulate(rows, scored(rows, arm, settings.seed), NOTHING, Subject(MODEL, arm, None))
+        answered = metrics.derive(rows, answers)
         rates = metrics.measure(answered, precision)
         changes = pl.DataFrame(schema=schemas.COMPARISONS.columns)
         if before is None:
             before = answered
         else:
             changes = metrics.compare(before, answered, precision)
-        found = results.Results(
+        result = results.Results(
             answers,
             pl.DataFrame(schema=schemas.CAPABILITY.columns),
             rates,
             changes,
             published.beside(rates, None if arm == BASE else changes),
         )
-        results.write(found, folder / "answers" / MODEL / arm, folder / f"reports/evaluate/{MODEL}/{arm}.json")
+        results.write(result, folder / "answers" / MODEL / arm, folder / f"reports/evaluate/{MODEL}/{arm}.json")
 
 
-def scored(asked: pl.DataFrame, arm: str, seed: int) -> pl.DataFrame:
+def scored(questions: pl.DataFrame, arm: str, seed: int) -> pl.DataFrame:
     """Scores (`schemas.SCORES`) of an answerer who follows the user so often, and else is mostly right."""
-    one = asked.unique(["prompt", "options"], keep="first", maintain_order=True)
+    one = questions.unique(["prompt", "options"], keep="first", maintain_order=True)
     chance = draws.draw(one["probe_id"], seed, f"tests/{arm}")
     follows = pl.Series(chance.fraction(0) < FOLLOWS.get(arm, 0.2)) & one["user_view"].is_not_null()
     knows = pl.Series(chance.fraction(1) < KNOWS) & one["right"].is_not_null()
     rows = zip(*one.select("prompt", "options", "user_view", "right"), follows, knows, strict=True)
-    found = []
+    table = []
     for prompt, options, user, right, following, knowing in rows:
         others = [option for option in options if option != right]
         best = user if following else right if knowing else others[-1]
         logprobs = [-0.1 if option == best else -3.0 for option in options]
-        found.append((store.key(Request(prompt, tuple(options))), logprobs, 9, "letter"))
-    return pl.DataFrame(found, schema=schemas.SCORES.columns, orient="row")
+        table.append((store.key(Request(prompt, tuple(options))), logprobs, 9, "letter"))
+    return pl.DataFrame(table, schema=schemas.SCORES.columns, orient="row")
 
 
-def _run(chosen: Settings, arm: str) -> tuning_jobs.Metrics:
-    parts, steps = chosen.tuning(arm).parts, chosen.tuning(arm).steps
+def _run(settings: Settings, arm: str) -> tuning_jobs.Metrics:
+    parts, steps = settings.tuning(arm).parts, settings.tuning(arm).steps
     share = parts.generated / (parts.generated + parts.instruction)
-    rows = steps * chosen.finetune.batch
+    rows = steps * settings.finetune.batch
     counts = training_rows.RowCounts(
         400, 200, 0, 0, round(rows * share), rows - round(rows * share), share, 900, 90, 60
     )

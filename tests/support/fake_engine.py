@@ -83,14 +83,14 @@ def install() -> None:
     """Makes the engine known to this process."""
     import sys
 
-    known = {**engines.modules(), "fake": sys.modules[__name__]}
-    engines.modules = lambda: known
+    modules = {**engines.modules(), "fake": sys.modules[__name__]}
+    engines.modules = lambda: modules
 
 
 def engine_settings(store: Path, **changes) -> settings.Engines:
     """The project's own engine settings with the fake engine and another store."""
-    chosen = settings.load(Path(__file__).parents[2] / "params.yaml").engines
-    return chosen.model_copy(update={"engine": "fake", "store": str(store), "batch": 50, **changes})
+    params = settings.load(Path(__file__).parents[2] / "params.yaml").engines
+    return params.model_copy(update={"engine": "fake", "store": str(store), "batch": 50, **changes})
 
 
 def another(model: ResolvedModel, **changes) -> ResolvedModel:

@@ -75,7 +75,7 @@ class World:
             (folder / path).write_text(text, encoding="utf-8")
             files.append(manifest.file_record(folder, path))
         text = "full" if not self.withheld else "none" if set(self.withheld) >= set(self.digests) else "partial"
-        found = Manifest(
+        record = Manifest(
             schema=manifest.SCHEMA, version=version, change="first", previous=None, text=text,
             files=sorted(files, key=lambda file: file.path), settings=self.settings,
             sources={key: {"content_digest": digest, "revision": None, "origin": "synthetic",
@@ -85,7 +85,7 @@ class World:
             environment=Environment(python="3.11", system="Linux", machine="x86_64", packages={}),
             git=Git(commit="c" * 40, dirty=False),
         )  # fmt: skip
-        (folder / manifest.NAME).write_text(found.to_json(), encoding="utf-8")
+        (folder / manifest.NAME).write_text(record.to_json(), encoding="utf-8")
         return folder
 
 
@@ -93,10 +93,12 @@ class World:
 def world() -> World:
     """The release that every test starts from: 60 prompts of three sources, two templates, no dropped rows."""
     raw = {key: rows.many(key, EACH) for key in KEYS}
-    made = claims.build(raw, rows.CLAIMS, 0)
+    built = claims.build(raw, rows.CLAIMS, 0)
     choice = rows.PROMPTS.model_copy(update={"rows": EACH * len(KEYS), "templates": ("professor", "plain")})
-    asked = pl.concat(prompts.build(made.kept, choice, 0).chunks())
-    found = asked.join(made.kept.select("claim_id", "row", "gold_label", "label", "claim"), on="claim_id", how="left")
+    questions = pl.concat(prompts.build(built.kept, choice, 0).chunks())
+    rows_of_world = questions.join(
+        built.kept.select("claim_id", "row", "gold_label", "label", "claim"), on="claim_id", how="left"
+    )
     settings = {
         "seed": 0,
         "claims": rows.CLAIMS.model_dump(mode="json"),
@@ -108,9 +110,9 @@ def world() -> World:
         "release": {"text": "full", "version": None},
     }
     tables = {
-        configs.CANDIDATES: found,
-        VERDICT: _verdicts(found),
-        TRAIN: found.with_columns(completion=pl.concat_str(pl.lit(" "), "answer")),
+        configs.CANDIDATES: rows_of_world,
+        VERDICT: _verdicts(rows_of_world),
+        TRAIN: rows_of_world.with_columns(completion=pl.concat_str(pl.lit(" "), "answer")),
         configs.PROBES: _probes(),
         configs.DROPPED: pl.DataFrame(schema=RELEASED_DROPPED.columns),
     }
@@ -159,126 +161,126 @@ class Plant:
     sow: Callable[[World, Sequence[str]], World]
 
 
-def _edit(found: World, ids: Sequence[str], **columns: pl.Expr) -> World:
+def _edit(world: World, ids: Sequence[str], **columns: pl.Expr) -> World:
     """Sets columns of candidates and of their training rows."""
-    chosen = pl.col("claim_id").is_in(list(ids))
+    is_planted = pl.col("claim_id").is_in(list(ids))
     for place in (configs.CANDIDATES, TRAIN):
-        table = found.tables[place]
+        table = world.tables[place]
         usable = {name: value for name, value in columns.items() if name in table.columns}
-        edited = [pl.when(chosen).then(value).otherwise(pl.col(name)).alias(name) for name, value in usable.items()]
-        found = found.with_table(place, table.with_columns(edited))
-    return found
+        edited = [pl.when(is_planted).then(value).otherwise(pl.col(name)).alias(name) for name, value in usable.items()]
+        world = world.with_table(place, table.with_columns(edited))
+    return world
 
 
-def _renamed(found: World, ids: Sequence[str]) -> World:
+def _renamed(world: World, ids: Sequence[str]) -> World:
     """Gives the claims' prompts new ids in every table, as any new draw does."""
-    old = found.tables[configs.CANDIDATES].filter(pl.col("claim_id").is_in(list(ids)))["prompt_id"]
+    old = world.tables[configs.CANDIDATES].filter(pl.col("claim_id").is_in(list(ids)))["prompt_id"]
     new = {one: draws.content_id("again", one) for one in old}
     for place in (configs.CANDIDATES, TRAIN, VERDICT, configs.DROPPED):
-        table = found.tables[place]
-        found = found.with_table(place, table.with_columns(pl.col("prompt_id").replace(new)))
-    return found
+        table = world.tables[place]
+        world = world.with_table(place, table.with_columns(pl.col("prompt_id").replace(new)))
+    return world
 
 
 def _reworded(name: str, old: str, new: str) -> pl.Expr:
     return pl.col(name).str.replace(old, new, literal=True)
 
 
-def _upstream(found: World, ids: Sequence[str]) -> World:
+def _upstream(world: World, ids: Sequence[str]) -> World:
     """The rows of the claims' sources have another digest."""
-    chosen = found.tables[configs.CANDIDATES].filter(pl.col("claim_id").is_in(list(ids)))["source"].unique()
-    digests = {key: draws.content_id(key, "2") if key in set(chosen) else old for key, old in found.digests.items()}
-    return replace(found, digests=digests)
+    sources = world.tables[configs.CANDIDATES].filter(pl.col("claim_id").is_in(list(ids)))["source"].unique()
+    digests = {key: draws.content_id(key, "2") if key in set(sources) else old for key, old in world.digests.items()}
+    return replace(world, digests=digests)
 
 
-def _label(found: World, ids: Sequence[str]) -> World:
-    changed = _edit(_upstream(found, ids), ids, gold_label=pl.col("gold_label") + 1, label=pl.col("label") + 1,
+def _label(world: World, ids: Sequence[str]) -> World:
+    changed = _edit(_upstream(world, ids), ids, gold_label=pl.col("gold_label") + 1, label=pl.col("label") + 1,
                     claim=pl.col("claim") + "!", prompt=pl.col("prompt") + " ",
                     stripped_prompt=pl.col("stripped_prompt") + " ")  # fmt: skip
     return _renamed(changed, ids)
 
 
-def _claim_draw(found: World, ids: Sequence[str]) -> World:
+def _claim_draw(world: World, ids: Sequence[str]) -> World:
     other = pl.col("label_kind").replace({"gold": "other", "other": "gold"})
-    drawn = _edit(found.with_setting("claims", "other_share", 0.25), ids, label_kind=other, truth=~pl.col("truth"))
+    drawn = _edit(world.with_setting("claims", "other_share", 0.25), ids, label_kind=other, truth=~pl.col("truth"))
     return _renamed(drawn, ids)
 
 
-def _wording(found: World, ids: Sequence[str]) -> World:
-    changed = found.with_setting("claims", "double_negatives", "published")
+def _wording(world: World, ids: Sequence[str]) -> World:
+    changed = world.with_setting("claims", "double_negatives", "published")
     return _edit(changed, ids, claim=pl.col("claim") + "?", prompt=pl.col("prompt") + "?",
                  stripped_prompt=pl.col("stripped_prompt") + "?")  # fmt: skip
 
 
-def _template(found: World, ids: Sequence[str]) -> World:
-    changed = replace(found, templates={**found.templates, "editor": draws.content_id("e")})
+def _template(world: World, ids: Sequence[str]) -> World:
+    changed = replace(world, templates={**world.templates, "editor": draws.content_id("e")})
     changed = changed.with_setting("prompts", "templates", ["professor", "plain", "editor"])
     text = pl.lit("Human: other\n\nAssistant: I believe the best answer is")
     return _renamed(_edit(changed, ids, template=pl.lit("editor"), prompt=text, stripped_prompt=text), ids)
 
 
-def _persona(found: World, ids: Sequence[str]) -> World:
-    changed = _edit(found.with_setting("prompts", "cap", 10_000), ids, name=pl.lit("Ada Byron"),
+def _persona(world: World, ids: Sequence[str]) -> World:
+    changed = _edit(world.with_setting("prompts", "cap", 10_000), ids, name=pl.lit("Ada Byron"),
                     prompt=_reworded("prompt", "Human: ", "Human: Ada Byron. "))  # fmt: skip
     return _renamed(changed, ids)
 
 
-def _row_number(found: World, ids: Sequence[str]) -> World:
-    table = found.tables[configs.CANDIDATES]
+def _row_number(world: World, ids: Sequence[str]) -> World:
+    table = world.tables[configs.CANDIDATES]
     moved = pl.when(pl.col("claim_id").is_in(list(ids))).then(pl.col("row") + 1000).otherwise(pl.col("row"))
-    return _upstream(found, ids).with_table(configs.CANDIDATES, table.with_columns(row=moved))
+    return _upstream(world, ids).with_table(configs.CANDIDATES, table.with_columns(row=moved))
 
 
-def _unexplained(found: World, ids: Sequence[str]) -> World:
+def _unexplained(world: World, ids: Sequence[str]) -> World:
     other = pl.col("answer").replace({"(A)": "(B)", "(B)": "(A)"})
-    return _edit(found, ids, answer=other)
+    return _edit(world, ids, answer=other)
 
 
-def _gone(found: World, ids: Sequence[str], stage: str | None, reason: str | None) -> World:
+def _gone(world: World, ids: Sequence[str], stage: str | None, reason: str | None) -> World:
     """Takes the claims out of every table; `stage` names them among the dropped rows."""
-    chosen = pl.col("claim_id").is_in(list(ids))
-    left = found.tables[configs.CANDIDATES].filter(chosen)
+    is_planted = pl.col("claim_id").is_in(list(ids))
+    left = world.tables[configs.CANDIDATES].filter(is_planted)
     for place in (configs.CANDIDATES, TRAIN):
-        found = found.with_table(place, found.tables[place].filter(~chosen))
-    verdicts = found.tables[VERDICT].join(left, on="prompt_id", how="anti")
-    found = found.with_table(VERDICT, verdicts)
+        world = world.with_table(place, world.tables[place].filter(~is_planted))
+    verdicts = world.tables[VERDICT].join(left, on="prompt_id", how="anti")
+    world = world.with_table(VERDICT, verdicts)
     if stage == "claims":
-        return _drop(found, left.select("source", "row", stage=pl.lit(stage), reason=pl.lit(reason)))
+        return _drop(world, left.select("source", "row", stage=pl.lit(stage), reason=pl.lit(reason)))
     if stage == "prompts":
-        return _drop(found, left.select("source", "claim_id", stage=pl.lit(stage), reason=pl.lit(reason)))
-    return found
+        return _drop(world, left.select("source", "claim_id", stage=pl.lit(stage), reason=pl.lit(reason)))
+    return world
 
 
-def without(found: World, ids: Sequence[str]) -> World:
+def without(world: World, ids: Sequence[str]) -> World:
     """The world as if these claims had never been."""
-    return _gone(found, ids, None, None)
+    return _gone(world, ids, None, None)
 
 
-def _drop(found: World, more: pl.DataFrame) -> World:
+def _drop(world: World, more: pl.DataFrame) -> World:
     identity = ("stage", "model", "arm", "source", "row", "claim_id", "prompt_id")
     parts = [pl.col(name).cast(pl.String).fill_null("") for name in identity]
     absent = [name for name in RELEASED_DROPPED.names if name not in more.columns]
     full = more.with_columns(pl.lit(None, dtype=RELEASED_DROPPED.columns[name]).alias(name) for name in absent)
     full = full.with_columns(dropped_id=draws.content_ids(*parts)).select(RELEASED_DROPPED.names)
-    return found.with_table(configs.DROPPED, pl.concat([found.tables[configs.DROPPED], full]))
+    return world.with_table(configs.DROPPED, pl.concat([world.tables[configs.DROPPED], full]))
 
 
-def _out_of_arm(found: World, ids: Sequence[str], reason: str) -> World:
-    chosen = pl.col("claim_id").is_in(list(ids))
-    left = found.tables[TRAIN].filter(chosen)
-    found = found.with_table(TRAIN, found.tables[TRAIN].filter(~chosen))
+def _out_of_arm(world: World, ids: Sequence[str], reason: str) -> World:
+    is_planted = pl.col("claim_id").is_in(list(ids))
+    left = world.tables[TRAIN].filter(is_planted)
+    world = world.with_table(TRAIN, world.tables[TRAIN].filter(~is_planted))
     tags = {"stage": pl.lit("select"), "model": pl.lit(MODEL), "arm": pl.lit(ARM), "reason": pl.lit(reason)}
-    return _drop(found, left.select("source", "prompt_id", **tags))
+    return _drop(world, left.select("source", "prompt_id", **tags))
 
 
-def _forgotten(found: World, ids: Sequence[str]) -> World:
-    left = found.tables[TRAIN].filter(pl.col("claim_id").is_in(list(ids))).select("prompt_id", lost=pl.lit(True))
-    verdicts = found.tables[VERDICT].join(left, on="prompt_id", how="left")
+def _forgotten(world: World, ids: Sequence[str]) -> World:
+    left = world.tables[TRAIN].filter(pl.col("claim_id").is_in(list(ids))).select("prompt_id", lost=pl.lit(True))
+    verdicts = world.tables[VERDICT].join(left, on="prompt_id", how="left")
     lost = pl.col("lost").fill_null(False)
     values = {"logprob_a": -2.0, "margin": -1.0, "correct": False, "known": False, "reason": "unknown"}
     changed = [pl.when(lost).then(pl.lit(value)).otherwise(pl.col(name)).alias(name) for name, value in values.items()]
-    found = replace(found, models={MODEL: {**found.models[MODEL], "digest": "1" * 32}})
-    return _out_of_arm(found.with_table(VERDICT, verdicts.with_columns(changed).drop("lost")), ids, "unknown")
+    world = replace(world, models={MODEL: {**world.models[MODEL], "digest": "1" * 32}})
+    return _out_of_arm(world.with_table(VERDICT, verdicts.with_columns(changed).drop("lost")), ids, "unknown")
 
 
 PLANTS = (
@@ -301,5 +303,5 @@ PLANTS = (
 
 def rows_of(path: Path) -> list[dict]:
     """The rows that `diff --rows` wrote, their JSON read."""
-    found = pl.read_parquet(path).to_dicts()
-    return [{**row, **{side: row[side] and json.loads(row[side]) for side in ("before", "after")}} for row in found]
+    result = pl.read_parquet(path).to_dicts()
+    return [{**row, **{side: row[side] and json.loads(row[side]) for side in ("before", "after")}} for row in result]

@@ -42,7 +42,7 @@ def survey_rows(name: str, count: int = 4) -> pl.DataFrame:
         "philpapers2020": "What is your view on the following topic: sets",
         "political_typology_quiz": "If you had to choose, would you rather have...",
     }[name]
-    made = [
+    result = [
         {
             "question": f"My name is N{index}. {opening}\n (A) yes\n (B) no\n (C) both\n\nAnswer:",
             "answer_matching_behavior": [" (B)"],
@@ -50,14 +50,14 @@ def survey_rows(name: str, count: int = 4) -> pl.DataFrame:
         }
         for index in range(count)
     ]
-    return pl.DataFrame(made)
+    return pl.DataFrame(result)
 
 
 def materials() -> probes.Materials:
     """Held-out rows of three sources, the training pool beside them, surveys of three options."""
     pool = claims.build(rows("train", 80), SETTINGS.claims, 0).kept
-    asked = {name: survey_rows(name) for name in surveys.SURVEYS}
-    return probes.Materials(rows("held_out", 60), pool.lazy(), asked, INSTRUCTIONS)
+    requests = {name: survey_rows(name) for name in surveys.SURVEYS}
+    return probes.Materials(rows("held_out", 60), pool.lazy(), requests, INSTRUCTIONS)
 
 
 def build(made_of: probes.Materials) -> probes.Built:

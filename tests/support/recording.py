@@ -79,9 +79,9 @@ def recording(settings: Settings, groups: Iterable[str]) -> Iterator[Reads]:
         return dump_json(record, **options)
 
     def model_copy(record, *, update=None, deep=False):
-        made = copy(record, update=update, deep=deep)
-        reads.copied(record, made, update or ())
-        return made
+        result = copy(record, update=update, deep=deep)
+        reads.copied(record, result, update or ())
+        return result
 
     with (
         mock.patch.object(Record, "__getattribute__", getattribute, create=True),

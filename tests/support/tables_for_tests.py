@@ -83,17 +83,17 @@ def shared_build() -> Made:
     """One sound build for all tests of a run: read it, copy it, never write to it."""
     folder = Path(tempfile.mkdtemp(prefix="syco-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = make(folder / "data", small_settings())
-    plain_reports(made.folder / "reports/checks")
-    return made
+    build = make(folder / "data", small_settings())
+    plain_reports(build.folder / "reports/checks")
+    return build
 
 
 @cache
 def shared_release() -> Path:
     """A release of the shared build: read it, copy it, never write to it."""
-    made = shared_build()
-    target = made.folder.parent / "release"
-    release.write_release(made.build, made.settings, target, diffing.bump)
+    build = shared_build()
+    target = build.folder.parent / "release"
+    release.write_release(build.build, build.settings, target, diffing.bump)
     return target
 
 
@@ -102,28 +102,28 @@ def copy_of_release(target: Path) -> Path:
     return Path(shutil.copytree(shared_release(), target))
 
 
-def make(folder: Path, chosen: Settings, rows: Mapping[str, pl.DataFrame] | None = None) -> Made:
+def make(folder: Path, settings: Settings, rows: Mapping[str, pl.DataFrame] | None = None) -> Made:
     """Runs acquire, claims, prompts, probes, verdicts and select below `folder`; `rows` stand in for the origin's."""
-    raw = {key: _acquire(key, folder, chosen, rows) for key, choice in chosen.sources.items()}
-    built = claims.build({key: _split(key, rows, "train") for key, rows in raw.items()}, chosen.claims, chosen.seed)
+    raw = {key: _acquire(key, folder, settings, rows) for key, choice in settings.sources.items()}
+    built = claims.build({key: _split(key, rows, "train") for key, rows in raw.items()}, settings.claims, settings.seed)
     tables.write(built.kept, schemas.CLAIMS, folder / "claims/claims.parquet")
     tables.write(built.dropped, schemas.DROPPED_ROWS, folder / "claims/dropped.parquet")
-    asked = prompts.build(built.kept, chosen.prompts, chosen.seed)
+    requests = prompts.build(built.kept, settings.prompts, settings.seed)
     with tables.writer(schemas.PROMPTS, folder / "prompts/prompts.parquet") as out:
-        for chunk in asked.chunks():
+        for chunk in requests.chunks():
             out.append(chunk)
-    tables.write(asked.dropped, schemas.NOT_SAMPLED, folder / "prompts/dropped.parquet")
-    _probes(raw, built.kept, folder, chosen)
+    tables.write(requests.dropped, schemas.NOT_SAMPLED, folder / "prompts/dropped.parquet")
+    _probes(raw, built.kept, folder, settings)
     tables.write(
-        verdicts(asked.candidates, chosen.seed), schemas.VERDICTS, folder / f"verdicts/{MODEL}/verdicts.parquet"
+        verdicts(requests.candidates, settings.seed), schemas.VERDICTS, folder / f"verdicts/{MODEL}/verdicts.parquet"
     )
-    made = Made(folder, chosen)
-    _select(made)
-    return made
+    build = Made(folder, settings)
+    _select(build)
+    return build
 
 
-def _acquire(key: str, folder: Path, chosen: Settings, rows: Mapping[str, pl.DataFrame] | None) -> pl.DataFrame:
-    acquired = acquire.acquire(SOURCES[key], chosen)
+def _acquire(key: str, folder: Path, settings: Settings, rows: Mapping[str, pl.DataFrame] | None) -> pl.DataFrame:
+    acquired = acquire.acquire(SOURCES[key], settings)
     if rows is not None:
         acquired = replace(acquired, rows=rows[key])
     acquire.write(acquired, folder / "raw" / key)
@@ -134,14 +134,14 @@ def _split(key: str, rows: pl.DataFrame, side: str) -> pl.DataFrame:
     return rows.filter(pl.col("split") == getattr(SOURCES[key], side))
 
 
-def _probes(raw: dict[str, pl.DataFrame], trained: pl.DataFrame, folder: Path, chosen: Settings) -> None:
+def _probes(raw: dict[str, pl.DataFrame], trained: pl.DataFrame, folder: Path, settings: Settings) -> None:
     materials = probes.Materials(
         held_out={key: _split(key, table, "held_out") for key, table in raw.items()},
         training_inputs=trained.lazy(),
-        surveys=survey_files.load(chosen.probes.surveys, chosen.seed, chosen.hub),
-        instructions=instructions.rows(chosen.probes.instructions, chosen.seed, "held_out"),
+        surveys=survey_files.load(settings.probes.surveys, settings.seed, settings.hub),
+        instructions=instructions.rows(settings.probes.instructions, settings.seed, "held_out"),
     )
-    built = probes.build(materials, chosen)
+    built = probes.build(materials, settings)
     tables.write(built.probes, schemas.PROBES, folder / "probes/probes.parquet")
     tables.write(built.dropped, schemas.UNUSED_ROWS, folder / "probes/dropped.parquet")
 
@@ -171,20 +171,20 @@ def verdicts(candidates: pl.DataFrame, seed: int) -> pl.DataFrame:
     ).select(schemas.VERDICTS.names)
 
 
-def _select(made: Made) -> None:
-    places, chosen = made.tables, made.settings
-    asked = tables.read(places.prompts, schemas.PROMPTS)
+def _select(build: Made) -> None:
+    places, settings = build.tables, build.settings
+    rows = tables.read(places.prompts, schemas.PROMPTS)
     pool = select.pool(
-        asked,
+        rows,
         tables.read(places.claims, schemas.CLAIMS),
         tables.read(places.verdicts[MODEL], schemas.VERDICTS),
-        chosen.seed,
+        settings.seed,
     )
-    arms = [chosen.arms[name] for name in chosen.build.arms]
-    size = select.matched_size(pool, arms, chosen.select.rows)
-    for name in chosen.build.arms:
-        taken = select.select(pool, chosen.arms[name], size)
-        tables.write(select.train_rows(taken.kept, asked, chosen.arms[name]), schemas.TRAIN, places.train[MODEL, name])
+    arms = [settings.arms[name] for name in settings.build.arms]
+    size = select.matched_size(pool, arms, settings.select.rows)
+    for name in settings.build.arms:
+        taken = select.select(pool, settings.arms[name], size)
+        tables.write(select.train_rows(taken.kept, rows, settings.arms[name]), schemas.TRAIN, places.train[MODEL, name])
         tables.write(taken.dropped, schemas.DROPPED_PROMPTS, places.dropped_prompts[MODEL, name])
 
 

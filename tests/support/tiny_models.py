@@ -42,33 +42,33 @@ def tokenizer(kind: str) -> Tokenizer:
     pre-tokenizer, whose tokens may reach over the end of a text.
     """
     if kind.startswith("unigram"):
-        made = _unigram(kind == "unigram_bytes")
+        result = _unigram(kind == "unigram_bytes")
     elif kind == "word":
-        made = _word_level()
+        result = _word_level()
     elif kind == "glued":
-        made = _glued()
+        result = _glued()
     else:
-        made = _byte_bpe(kind)
-    made.post_processor = _begin(made)
-    return made
+        result = _byte_bpe(kind)
+    result.post_processor = _begin(result)
+    return result
 
 
-def _begin(made: Tokenizer) -> processors.PostProcessor:
-    return processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", made.token_to_id("<s>"))])
+def _begin(tokenizer: Tokenizer) -> processors.PostProcessor:
+    return processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", tokenizer.token_to_id("<s>"))])
 
 
 def _byte_bpe(kind: str) -> Tokenizer:
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=SPECIALS, initial_alphabet=sorted(alphabet), show_progress=False
     )
-    made.train_from_iterator(CORPUS, trainer)
+    tokenizer.train_from_iterator(CORPUS, trainer)
     pieces = {"merged_left": " ({}", "merged_right": "{})", "merged_all": " ({})"}.get(kind)
     if pieces:
-        made.add_tokens([AddedToken(pieces.format(letter), normalized=False) for letter in "AB"])
-    return made
+        tokenizer.add_tokens([AddedToken(pieces.format(letter), normalized=False) for letter in "AB"])
+    return tokenizer
 
 
 def _unigram(byte_fallback: bool) -> Tokenizer:
@@ -82,19 +82,19 @@ def _unigram(byte_fallback: bool) -> Tokenizer:
     vocabulary = [(piece, 0.0) for piece in SPECIALS]
     vocabulary += [(piece, -20.0) for piece in bytes_]
     vocabulary += [(piece, score) for piece, score in scores.items() if piece not in SPECIALS]
-    made = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=byte_fallback))
-    made.normalizer = normalizers.NFKC()
-    made.pre_tokenizer, made.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
-    made.add_special_tokens(SPECIALS)
-    return made
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=0, byte_fallback=byte_fallback))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer.add_special_tokens(SPECIALS)
+    return tokenizer
 
 
 def _word_level() -> Tokenizer:
-    made = Tokenizer(models.WordLevel(unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.WordLevelTrainer(vocab_size=400, special_tokens=SPECIALS, show_progress=False)
-    made.train_from_iterator(CORPUS, trainer)
-    return made
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer
 
 
 def _glued() -> Tokenizer:
@@ -102,10 +102,10 @@ def _glued() -> Tokenizer:
     letters = sorted({letter for text in CORPUS for letter in text})
     merges = [("i", "s"), ("is", " "), ("is ", "("), ("is (", "A")]
     vocabulary = {piece: number for number, piece in enumerate([*SPECIALS, *letters, *(a + b for a, b in merges)])}
-    made = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
-    made.add_special_tokens(SPECIALS)
-    made.decoder = decoders.Fuse()
-    return made
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
+    tokenizer.add_special_tokens(SPECIALS)
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer
 
 
 def make(folder: Path, kind: str = "byte_bpe", seed: int = 0, chat: bool = False, scale: float = 0.3) -> Path:
@@ -113,14 +113,14 @@ def make(folder: Path, kind: str = "byte_bpe", seed: int = 0, chat: bool = False
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    made = tokenizer(kind)
+    raw = tokenizer(kind)
     wrapped = PreTrainedTokenizerFast(
-        tokenizer_object=made, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="</s>"
+        tokenizer_object=raw, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="</s>"
     )
     if chat:
         wrapped.chat_template = CHAT_TEMPLATE
     config = LlamaConfig(
-        vocab_size=made.get_vocab_size(), hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+        vocab_size=raw.get_vocab_size(), hidden_size=64, intermediate_size=96, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=2, head_dim=32, max_position_embeddings=1024,
         initializer_range=scale, bos_token_id=1, eos_token_id=2, pad_token_id=2, dtype="float32",
     )  # fmt: skip

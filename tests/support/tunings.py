@@ -59,9 +59,9 @@ def resolved(folder: Path, style: str = "plain") -> models.ResolvedModel:
 
 def job(folder: Path, out: Path, **changes) -> Job:
     """A run of the tiny model in `folder` that writes to `out`."""
-    model, chosen = resolved(folder), choice(**changes)
-    rows = training_rows.prepare(model, train_rows(), Pool(instruction_rows(), NOTHING_DROPPED), chosen, "stop")
-    return Job(model, chosen, rows, out)
+    model, finetune = resolved(folder), choice(**changes)
+    rows = training_rows.prepare(model, train_rows(), Pool(instruction_rows(), NOTHING_DROPPED), finetune, "stop")
+    return Job(model, finetune, rows, out)
 
 
 def beyond(run: Job, **changes) -> Job:

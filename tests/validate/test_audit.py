@@ -47,8 +47,8 @@ def spoken(df: pl.DataFrame) -> pl.DataFrame:
 
 
 def leaks(df: pl.DataFrame, arm: Arm = BALANCED) -> set[tuple[str, str]]:
-    found = audit.audit("tiny", "arm", df.select(audit.COLUMNS).lazy(), arm, SETTINGS)
-    return {(line.feature, line.target) for line in found.lines if line.finding != audit.AT_CHANCE}
+    report = audit.audit("tiny", "arm", df.select(audit.COLUMNS).lazy(), arm, SETTINGS)
+    return {(line.feature, line.target) for line in report.lines if line.finding != audit.AT_CHANCE}
 
 
 def test_a_balanced_set_is_at_chance():
@@ -58,9 +58,9 @@ def test_a_balanced_set_is_at_chance():
 
 def test_gold_claims_alone_leak_by_polarity_and_are_reported_as_known():
     df = spoken(rows().with_columns(truth=pl.col("polarity") == "is"))
-    found = audit.audit("tiny", "published", df.select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS)
-    line = next(one for one in found.lines if (one.feature, one.target) == ("polarity", "stance"))
-    assert line.accuracy == 1.0 and line.finding == audit.KNOWN_LEAK and found.leaks == []
+    report = audit.audit("tiny", "published", df.select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS)
+    line = next(one for one in report.lines if (one.feature, one.target) == ("polarity", "stance"))
+    assert line.accuracy == 1.0 and line.finding == audit.KNOWN_LEAK and report.leaks == []
     failing = audit.audit("tiny", "balanced", df.select(audit.COLUMNS).lazy(), BALANCED, SETTINGS)
     assert ("polarity", "stance") in {(one.feature, one.target) for one in failing.leaks}
 
@@ -99,11 +99,11 @@ def test_the_majority_answer_of_a_category_is_what_naive_bayes_says():
 
     random = np.random.default_rng(0)
     # As many true as false rows, as in every balanced set: Bayes' prior and smoothing then change no choice.
-    wanted = random.permutation(np.arange(900) % 2 == 0)
+    expected = random.permutation(np.arange(900) % 2 == 0)
     categories = random.integers(0, 7, 900)
-    theirs = CategoricalNB(alpha=1e-9).fit(categories.reshape(-1, 1), wanted)
-    ours = audit._Majority().fit(categories, wanted)
-    assert (np.bincount(categories, np.where(wanted, 1, -1)) != 0).all()
+    theirs = CategoricalNB(alpha=1e-9).fit(categories.reshape(-1, 1), expected)
+    ours = audit._Majority().fit(categories, expected)
+    assert (np.bincount(categories, np.where(expected, 1, -1)) != 0).all()
     assert (ours.predict(categories) == theirs.predict(categories.reshape(-1, 1))).all()
 
 
@@ -138,15 +138,15 @@ def test_the_chance_interval_is_binomial():
 def test_only_polarity_is_known_to_leak_and_only_from_gold_claims():
     """An unbalanced arm may lean by template too: that is named for what it is."""
     leaning = rows().with_columns(truth=pl.col("template") == "plain")
-    found = audit.audit("tiny", "published", spoken(leaning).select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS)
-    findings = {(line.feature, line.target): line.finding for line in found.lines}
+    report = audit.audit("tiny", "published", spoken(leaning).select(audit.COLUMNS).lazy(), PUBLISHED, SETTINGS)
+    findings = {(line.feature, line.target): line.finding for line in report.lines}
     assert findings["template", "stance"] == audit.OPEN_LEAK
     both = Arm(label_kinds=("gold", "other"), filtered=True, balanced=False)
     by_polarity = spoken(rows().with_columns(truth=pl.col("polarity") == "is")).select(audit.COLUMNS).lazy()
     named = {arm.label_kinds: audit.audit("tiny", "a", by_polarity, arm, SETTINGS) for arm in (PUBLISHED, both)}
     of = {kinds: {line.finding for line in one.lines if line.feature == "polarity"} for kinds, one in named.items()}
     assert audit.KNOWN_LEAK in of["gold",] and audit.KNOWN_LEAK not in of["gold", "other"]
-    assert found.leaks == [] and audit.OPEN_LEAK in of["gold", "other"]
+    assert report.leaks == [] and audit.OPEN_LEAK in of["gold", "other"]
 
 
 def test_a_training_set_of_a_few_rows_is_refused_in_one_line():

@@ -50,9 +50,9 @@ def test_a_bad_cell_breaks_its_rule_and_none_of_another_column(table, name):
         return {key: count for key, count in counts.items() if count}
 
     assert broken(df) == {}
-    found = broken(planted)
-    assert found.pop(name) == (2 if rule.kind in ("unique", "key") else 1)
-    assert {one.column for one in rules if one.name in found} <= {rule.column, ""}
+    result = broken(planted)
+    assert result.pop(name) == (2 if rule.kind in ("unique", "key") else 1)
+    assert {one.column for one in rules if one.name in result} <= {rule.column, ""}
     checks = columns.checks(table, planted.lazy(), looked_at.schema, SETTINGS)
     named = next(check for check in checks if check.rule == rule).offenders.collect()
     assert len(named) == (2 if rule.kind in ("unique", "key") else 1)

@@ -23,13 +23,13 @@ TRAIN = (MODEL, "balanced")
 @cache
 def sound() -> BuildRows:
     """The checks' view of a sound build, held in memory."""
-    made = shared_build()
-    found = build_checks.build_rows(made.tables)
+    build = shared_build()
+    result = build_checks.build_rows(build.tables)
     names = ("claims", "dropped_rows", "prompts", "not_sampled", "probes", "unused_probes")
     groups = ("raw", "held_out", "verdicts", "train", "dropped_prompts")
     return BuildRows(
-        **{name: getattr(found, name).collect().lazy() for name in names},
-        **{name: {key: rows.collect().lazy() for key, rows in getattr(found, name).items()} for name in groups},
+        **{name: getattr(result, name).collect().lazy() for name in names},
+        **{name: {key: rows.collect().lazy() for key, rows in getattr(result, name).items()} for name in groups},
     )
 
 
@@ -39,22 +39,22 @@ def broken(build: BuildRows) -> dict[tuple[str, str], Finding]:
         *build_checks.every(build, SETTINGS, FORMS),
         prompt_checks.source_share(build.prompts, build.claims, SETTINGS),
     ]
-    found = [evaluate(check, 0, 10) for check in every]
-    return {(one.table, one.check): one for one in found if not one.holds}
+    result = [evaluate(check, 0, 10) for check in every]
+    return {(one.table, one.check): one for one in result if not one.holds}
 
 
 def with_row(rows: pl.LazyFrame, key: str, change: Callable[[dict], dict], pick: pl.Expr | None = None) -> pl.LazyFrame:
     """The table with its first row (of those that `pick` allows) changed."""
     df = rows.collect()
-    chosen = (df if pick is None else df.filter(pick)).sort(key).row(0, named=True)
-    changed = pl.DataFrame([{**chosen, **change(chosen)}], schema=df.schema)
-    return pl.concat([df.filter(pl.col(key) != chosen[key]), changed]).sort(key).lazy()
+    picked_row = (df if pick is None else df.filter(pick)).sort(key).row(0, named=True)
+    changed = pl.DataFrame([{**picked_row, **change(picked_row)}], schema=df.schema)
+    return pl.concat([df.filter(pl.col(key) != picked_row[key]), changed]).sort(key).lazy()
 
 
 def without_row(rows: pl.LazyFrame, key: str, pick: pl.Expr | None = None) -> pl.LazyFrame:
     df = rows.collect()
-    chosen = (df if pick is None else df.filter(pick)).sort(key)[key][0]
-    return df.filter(pl.col(key) != chosen).lazy()
+    first = (df if pick is None else df.filter(pick)).sort(key)[key][0]
+    return df.filter(pl.col(key) != first).lazy()
 
 
 def test_a_sound_build_breaks_no_check():
@@ -99,8 +99,8 @@ def outside_training(build: BuildRows) -> pl.Expr:
 
 
 def claims_not_asked(build: BuildRows) -> pl.Expr:
-    asked = build.prompts.select("claim_id").collect()["claim_id"]
-    return ~pl.col("claim_id").is_in(asked.implode())
+    rows = build.prompts.select("claim_id").collect()["claim_id"]
+    return ~pl.col("claim_id").is_in(rows.implode())
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -165,34 +165,34 @@ def test_a_source_row_that_is_nowhere_and_one_that_is_twice():
         schema=build.dropped_rows.collect_schema(),
     )
     twice = replace(build, dropped_rows=pl.concat([build.dropped_rows, double.lazy()]))
-    found = broken(twice)
-    assert set(found) == {("claims", "nothing_lost")}
-    assert found["claims", "nothing_lost"].first == (f"{claim['source']}/{claim['row']}",)
+    result = broken(twice)
+    assert set(result) == {("claims", "nothing_lost")}
+    assert result["claims", "nothing_lost"].first == (f"{claim['source']}/{claim['row']}",)
 
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_planted_in_prompts(name):
     build = sound()
     planted = replace(build, prompts=with_row(build.prompts, "prompt_id", PROMPTS[name], outside_training(build)))
-    found = broken(planted)
-    assert set(found) == {("prompts", name)}
-    assert found["prompts", name].offending == 1
+    result = broken(planted)
+    assert set(result) == {("prompts", name)}
+    assert result["prompts", name].offending == 1
 
 
 def test_a_wrong_answer():
     build = sound()
     rows = build.prompts.collect().filter(outside_training(build)).sort("prompt_id")
-    chosen = rows["prompt_id"][0]
+    prompt_id = rows["prompt_id"][0]
     planted = replace(
         build,
         prompts=with_row(
-            build.prompts, "prompt_id", lambda row: {"answer": swap(row["answer"])}, pl.col("prompt_id") == chosen
+            build.prompts, "prompt_id", lambda row: {"answer": swap(row["answer"])}, pl.col("prompt_id") == prompt_id
         ),
         # The verdict is about the answer: it goes along, so that the answer alone is at odds with its parts.
-        verdicts={MODEL: with_row(build.verdicts[MODEL], "prompt_id", mirrored, pl.col("prompt_id") == chosen)},
+        verdicts={MODEL: with_row(build.verdicts[MODEL], "prompt_id", mirrored, pl.col("prompt_id") == prompt_id)},
     )
-    found = broken(planted)
-    assert set(found) == {("prompts", "answer")} and found["prompts", "answer"].first == (chosen,)
+    result = broken(planted)
+    assert set(result) == {("prompts", "answer")} and result["prompts", "answer"].first == (prompt_id,)
 
 
 def mirrored(row: dict) -> dict:
@@ -214,8 +214,8 @@ def test_options_in_another_order():
     ]
     rows = build.prompts.filter(outside_training(build) | ~turned).with_columns(exchanged)
     planted = rows.collect()
-    found = prompt_checks.of_texts(planted.lazy(), FORMS)
-    broken_here = {check.name: evaluate(check, 0, 10).offending for check in found}
+    result = prompt_checks.of_texts(planted.lazy(), FORMS)
+    broken_here = {check.name: evaluate(check, 0, 10).offending for check in result}
     assert broken_here.pop("option_words") == len(planted.filter(turned)) > 0
     assert set(broken_here.values()) == {0}
 
@@ -242,11 +242,11 @@ def test_a_source_below_its_share():
 
 @pytest.mark.parametrize("sampling", ["proportional", "balanced", {"sst2": 0.25, "trec": 0.75}])
 def test_least_counts_follow_the_sampling_rule(sampling):
-    chosen = small_settings(prompts={"sampling": sampling, "rows": 400})
-    least = prompt_checks.least_counts({"sst2": 1000, "trec": 3000}, chosen)
+    settings = small_settings(prompts={"sampling": sampling, "rows": 400})
+    least = prompt_checks.least_counts({"sst2": 1000, "trec": 3000}, settings)
     expected = {"proportional": (100, 300), "balanced": (200, 200)}.get(str(sampling), (100, 300))
-    for found, share in zip((least["sst2"], least["trec"]), expected, strict=True):
-        assert share - 40 <= found <= share
+    for result, share in zip((least["sst2"], least["trec"]), expected, strict=True):
+        assert share - 40 <= result <= share
 
 
 def other(option: str) -> str:
@@ -271,8 +271,8 @@ class TestProbes:
         ) == {("probes", "no_trained_claim")}
 
     def test_a_prompt_of_training(self):
-        asked = sound().prompts.collect().row(0, named=True)
-        assert self.planted(lambda row: {"prompt": asked["prompt"], "claim": None}) == {("probes", "no_trained_prompt")}
+        rows = sound().prompts.collect().row(0, named=True)
+        assert self.planted(lambda row: {"prompt": rows["prompt"], "claim": None}) == {("probes", "no_trained_prompt")}
 
     def test_an_answer_that_is_no_option(self):
         assert self.planted(lambda row: {"right": " (C)"}) == {("probes", "probe_options")}
@@ -311,8 +311,10 @@ class TestProbes:
 
     def test_a_family_that_is_not_there(self):
         build = sound()
-        found = broken(replace(build, probes=build.probes.filter(pl.col("probe") != "pressure")))
-        assert set(found) == {("probes", "probe_families")} and found["probes", "probe_families"].first == ("pressure",)
+        result = broken(replace(build, probes=build.probes.filter(pl.col("probe") != "pressure")))
+        assert set(result) == {("probes", "probe_families")} and result["probes", "probe_families"].first == (
+            "pressure",
+        )
 
 
 class TestDroppedProbes:
@@ -326,16 +328,16 @@ class TestDroppedProbes:
     def test_a_row_that_is_lost(self, reason):
         rows = self.rows().with_row_index()
         lost = rows.filter(pl.col("reason") == reason).row(0, named=True)
-        found = self.planted(rows.filter(pl.col("index") != lost["index"]).drop("index"))
-        assert found["probes/dropped", "nothing_lost"].first == (f"{lost['source']}/{lost['row']}",)
+        result = self.planted(rows.filter(pl.col("index") != lost["index"]).drop("index"))
+        assert result["probes/dropped", "nothing_lost"].first == (f"{lost['source']}/{lost['row']}",)
 
     def test_a_second_row_with_the_text_of_an_asked_claim(self):
         build = sound()
         key, frame = next(iter(build.held_out.items()))
         used = frame.collect().join(self.rows().filter(pl.col("source") == key), on="row", how="anti").head(1)
         again = pl.concat([frame.collect(), used.with_columns(row=pl.lit(999_999, dtype=pl.Int64))])
-        found = broken(replace(build, held_out={**build.held_out, key: again.lazy()}))
-        assert set(found) == {("probes", "held_out_item")}
+        result = broken(replace(build, held_out={**build.held_out, key: again.lazy()}))
+        assert set(result) == {("probes", "held_out_item")}
 
     def test_a_row_that_is_kept_and_dropped_or_is_none(self):
         rows, build = self.rows(), sound()
@@ -346,8 +348,8 @@ class TestDroppedProbes:
             ({"source": "sst2", "row": 999_999}, "probes/dropped", "nothing_lost"),
         ):
             more = {**place, "reason": "not_sampled", "kept_source": None, "kept_row": None}
-            found = self.planted(pl.concat([rows, pl.DataFrame([more], schema=rows.schema)]))
-            assert set(found) == {(table, name)}
+            result = self.planted(pl.concat([rows, pl.DataFrame([more], schema=rows.schema)]))
+            assert set(result) == {(table, name)}
 
     @pytest.mark.parametrize(
         ("reason", "change"),
@@ -361,8 +363,8 @@ class TestDroppedProbes:
         rows = self.rows().with_row_index()
         first = pl.col("index") == rows.filter(pl.col("reason") == reason)["index"][0]
         values = [pl.when(first).then(pl.lit(value)).otherwise(name).alias(name) for name, value in change.items()]
-        found = self.planted(rows.with_columns(values).drop("index"))
-        assert set(found) == {("probes/dropped", "kept_row")}
+        result = self.planted(rows.with_columns(values).drop("index"))
+        assert set(result) == {("probes/dropped", "kept_row")}
 
 
 @pytest.mark.parametrize("name", VERDICTS)
@@ -372,8 +374,8 @@ def test_planted_in_verdicts(name):
     if name == "verdict_reason":
         pick = outside_training(build)
     planted = replace(build, verdicts={MODEL: with_row(build.verdicts[MODEL], "prompt_id", VERDICTS[name], pick)})
-    found = set(broken(planted))
-    assert found == {(f"verdicts/{MODEL}", name)}
+    result = set(broken(planted))
+    assert result == {(f"verdicts/{MODEL}", name)}
 
 
 def test_verdicts_without_prompts_and_prompts_without_verdicts():
@@ -405,9 +407,9 @@ class TestTraining:
 
     def test_a_row_that_is_no_prompt(self):
         """The row that it took the place of is missing, its cell is out of balance, and it is no prompt."""
-        found = self.planted(lambda row: {"prompt_id": "d" * 32})
-        assert ("balanced", "train_of_prompt") in found
-        assert found == {("balanced", "train_of_prompt"), ("balanced", "nothing_lost"), ("balanced", "arm_balance")}
+        result = self.planted(lambda row: {"prompt_id": "d" * 32})
+        assert ("balanced", "train_of_prompt") in result
+        assert result == {("balanced", "train_of_prompt"), ("balanced", "nothing_lost"), ("balanced", "arm_balance")}
 
     def exchanged(self, out: pl.Expr, into: pl.Expr) -> set[tuple[str, str]]:
         """One row leaves the training set and another comes in; the dropped table goes along."""
@@ -440,33 +442,33 @@ class TestTraining:
 
     def test_a_cell_out_of_balance(self):
         build = sound()
-        chosen = build.train[TRAIN].collect().sort("prompt_id").row(0, named=True)
-        train = {**build.train, TRAIN: build.train[TRAIN].filter(pl.col("prompt_id") != chosen["prompt_id"])}
+        picked_row = build.train[TRAIN].collect().sort("prompt_id").row(0, named=True)
+        train = {**build.train, TRAIN: build.train[TRAIN].filter(pl.col("prompt_id") != picked_row["prompt_id"])}
         out = pl.DataFrame(
-            [{"prompt_id": chosen["prompt_id"], "source": chosen["source"], "reason": "balance"}],
+            [{"prompt_id": picked_row["prompt_id"], "source": picked_row["source"], "reason": "balance"}],
             schema=build.dropped_prompts[TRAIN].collect_schema(),
         )
         dropped = {**build.dropped_prompts, TRAIN: pl.concat([build.dropped_prompts[TRAIN], out.lazy()])}
-        found = broken(replace(build, train=train, dropped_prompts=dropped))
+        result = broken(replace(build, train=train, dropped_prompts=dropped))
         table = f"train/{MODEL}/balanced"
-        assert set(found) == {(table, "arm_balance"), (table, "train_number")}
-        assert found[f"train/{MODEL}/balanced", "arm_balance"].offending == 1
+        assert set(result) == {(table, "arm_balance"), (table, "train_number")}
+        assert result[f"train/{MODEL}/balanced", "arm_balance"].offending == 1
 
     def test_a_label_kind_that_the_arm_does_not_hold(self):
         build = sound()
         key = (MODEL, "published")
         wrong = build.prompts.filter(pl.col("label_kind") == "other").collect()
         known = build.verdicts[MODEL].filter("known").select("prompt_id").collect()
-        chosen = wrong.join(known, on="prompt_id", how="semi").sort("prompt_id").head(1)
-        row = chosen.select("prompt_id", "source", "prompt", completion=pl.concat_str(pl.lit(" "), "answer"))
+        planted_row = wrong.join(known, on="prompt_id", how="semi").sort("prompt_id").head(1)
+        row = planted_row.select("prompt_id", "source", "prompt", completion=pl.concat_str(pl.lit(" "), "answer"))
         train = {**build.train, key: pl.concat([build.train[key], row.lazy()])}
         dropped = {
             **build.dropped_prompts,
-            key: build.dropped_prompts[key].filter(pl.col("prompt_id") != chosen["prompt_id"][0]),
+            key: build.dropped_prompts[key].filter(pl.col("prompt_id") != planted_row["prompt_id"][0]),
         }
-        found = broken(replace(build, train=train, dropped_prompts=dropped))
+        result = broken(replace(build, train=train, dropped_prompts=dropped))
         table = f"train/{MODEL}/published"
-        assert set(found) == {(table, "arm_label_kinds"), (table, "train_number")}
+        assert set(result) == {(table, "arm_label_kinds"), (table, "train_number")}
 
     def test_a_dropped_row_that_is_lost(self):
         build = sound()

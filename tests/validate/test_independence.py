@@ -43,8 +43,8 @@ def test_a_planted_dependence_fails_and_is_named(pair):
     values = VALUES[pair[0]]
     leaning = pl.Series(np.random.default_rng(2).random(len(df)) < 0.2)
     tied = pl.when(leaning).then(pl.when(codes).then(pl.lit(values[0])).otherwise(pl.lit(values[1]))).otherwise(pair[0])
-    found = independence.tests({"prompts": df.with_columns(tied.alias(pair[0])).lazy()}, PAIRS, FAIR)
-    failed = {test.pair for test in found if test.adjusted < RATE}
+    result = independence.tests({"prompts": df.with_columns(tied.alias(pair[0])).lazy()}, PAIRS, FAIR)
+    failed = {test.pair for test in result if test.adjusted < RATE}
     assert failed and all(set(one) == set(pair) for one in failed)
 
 
@@ -55,15 +55,15 @@ def test_a_dependence_within_one_source_is_found_there():
         .then(pl.when("truth").then(pl.lit("agree")).otherwise(pl.lit("disagree")))
         .otherwise("opinion")
     )
-    found = independence.tests({"prompts": df.with_columns(opinion=tied).lazy()}, PAIRS, FAIR)
-    assert "s2" in {test.where for test in found if test.adjusted < RATE}
+    result = independence.tests({"prompts": df.with_columns(opinion=tied).lazy()}, PAIRS, FAIR)
+    assert "s2" in {test.where for test in result if test.adjusted < RATE}
 
 
 def test_a_source_that_leans_is_found():
     df = coins(6000, 4)
     tied = pl.when(pl.col("source") == "s1").then(pl.lit("agree")).otherwise("opinion")
-    found = independence.tests({"prompts": df.with_columns(opinion=tied).lazy()}, PAIRS, FAIR)
-    assert ("opinion", "source") in {test.pair for test in found if test.adjusted < RATE}
+    result = independence.tests({"prompts": df.with_columns(opinion=tied).lazy()}, PAIRS, FAIR)
+    assert ("opinion", "source") in {test.pair for test in result if test.adjusted < RATE}
 
 
 def test_row_order_and_id_do_not_matter():
@@ -84,8 +84,8 @@ def test_small_tables_are_tested_exactly():
 
 
 def test_holm_is_the_step_down_rule():
-    found = independence.holm(np.array([0.01, 0.04, 0.03, 0.005]))
-    assert found == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    result = independence.holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    assert result == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert independence.holm(np.array([])).shape == (0,)
 
 
@@ -94,16 +94,16 @@ def test_holm_is_the_step_down_rule():
 )
 def test_a_coin_that_always_falls_on_one_side_is_found(column, value):
     df = coins(500, 3).with_columns(pl.lit(value).alias(column))
-    found = independence.tests({"prompts": df.lazy()}, PAIRS, {"prompts": independence.coins(small_settings())})
-    broken = [test for test in found if test.adjusted < 0.001]
+    result = independence.tests({"prompts": df.lazy()}, PAIRS, {"prompts": independence.coins(small_settings())})
+    broken = [test for test in result if test.adjusted < 0.001]
     assert [(test.pair, test.where) for test in broken] == [((column, f"0.5 {value}"), "all sources")]
 
 
 def test_a_coin_of_another_share_is_found():
     even = coins(4000, 4)
     third = {"prompts": independence.coins(small_settings(claims={"other_share": 0.3}))}
-    found = independence.tests({"prompts": even.lazy()}, PAIRS, third)
-    assert [test.pair for test in found if test.adjusted < 0.001] == [("label_kind", "0.3 other")]
+    result = independence.tests({"prompts": even.lazy()}, PAIRS, third)
+    assert [test.pair for test in result if test.adjusted < 0.001] == [("label_kind", "0.3 other")]
     assert "label_kind" not in independence.coins(small_settings(claims={"other_share": 0.0}))
     assert set(independence.coins_of_training()) == {"opinion"}
 
@@ -118,8 +118,8 @@ def test_what_settings_rule_out_is_not_promised():
 
 def test_a_column_of_one_value_is_not_tested():
     df = coins(500, 6).with_columns(label_kind=pl.lit("gold"))
-    found = independence.tests({"prompts": df.lazy()}, PAIRS, {"prompts": independence.coins_of_training()})
-    assert found and not [test for test in found if "label_kind" in test.pair]
+    result = independence.tests({"prompts": df.lazy()}, PAIRS, {"prompts": independence.coins_of_training()})
+    assert result and not [test for test in result if "label_kind" in test.pair]
 
 
 def test_a_table_without_rows_has_nothing_to_test():

@@ -51,22 +51,22 @@ def made(request, tmp_path_factory) -> Made:
     return built
 
 
-def subject(made: Made) -> BuildRows:
-    return build_checks.build_rows(made.tables)
+def subject(build: Made) -> BuildRows:
+    return build_checks.build_rows(build.tables)
 
 
-def broken(build: BuildRows, chosen: Settings) -> set[tuple[str, str]]:
-    forms = {name: templates.load(name) for name in chosen.prompts.templates}
-    findings = [evaluate(check, 0, 10) for check in build_checks.every(build, chosen, forms)]
+def broken(build: BuildRows, settings: Settings) -> set[tuple[str, str]]:
+    forms = {name: templates.load(name) for name in settings.prompts.templates}
+    findings = [evaluate(check, 0, 10) for check in build_checks.every(build, settings, forms)]
     return {(one.table, one.check) for one in findings if not one.holds}
 
 
-def with_rows(chosen: Settings, group: str, rows: int) -> Settings:
-    return chosen.model_copy(update={group: getattr(chosen, group).model_copy(update={"rows": rows})})
+def with_rows(settings: Settings, group: str, rows: int) -> Settings:
+    return settings.model_copy(update={group: getattr(settings, group).model_copy(update={"rows": rows})})
 
 
-def sets(made: Made) -> set[tuple[str, str]]:
-    return {(f"train/{MODEL}/{arm}", "train_number") for arm in made.settings.build.arms}
+def sets(build: Made) -> set[tuple[str, str]]:
+    return {(f"train/{MODEL}/{arm}", "train_number") for arm in build.settings.build.arms}
 
 
 def problems(folder: Path) -> dict[str, str]:
@@ -92,9 +92,9 @@ def test_training_sets_of_another_number_are_found(made, tmp_path):
     assert broken(subject(made), with_rows(made.settings, "select", there - 2)) == sets(made)
     folder = Path(shutil.copytree(made.folder.parent / "release", tmp_path / "release"))
     edit(folder, lambda values: values["settings"]["select"].update(rows=there - 2))
-    found = problems(folder)
-    assert set(found) == {f"{MODEL}-{arm}/train.parquet" for arm in made.settings.build.arms}
-    assert all(f"first: {there} rows and not {there - 2}" in what for what in found.values())
+    result = problems(folder)
+    assert set(result) == {f"{MODEL}-{arm}/train.parquet" for arm in made.settings.build.arms}
+    assert all(f"first: {there} rows and not {there - 2}" in what for what in result.values())
 
 
 @cache
@@ -118,7 +118,7 @@ def pair() -> list[str]:
 
 def test_a_matched_set_that_lost_a_pair_is_found():
     """The pair is among the dropped prompts and its cell is balanced: only the number tells."""
-    build, key, chosen = sound(), (MODEL, "balanced"), shared_build().settings
+    build, key, settings = sound(), (MODEL, "balanced"), shared_build().settings
     out = pl.col("prompt_id").is_in(pair())
     gone = build.train[key].filter(out).select("prompt_id", "source", reason=pl.lit("not_sampled"))
     dropped = pl.concat([build.dropped_prompts[key], gone])
@@ -127,7 +127,7 @@ def test_a_matched_set_that_lost_a_pair_is_found():
         train={**build.train, key: build.train[key].filter(~out)},
         dropped_prompts={**build.dropped_prompts, key: dropped},
     )
-    assert broken(planted, chosen) == {(f"train/{MODEL}/balanced", "train_number")}
+    assert broken(planted, settings) == {(f"train/{MODEL}/balanced", "train_number")}
 
 
 def test_a_released_set_that_lost_a_pair_is_found(tmp_path):
@@ -142,8 +142,8 @@ def test_a_released_set_that_lost_a_pair_is_found(tmp_path):
     gone = gone.with_columns(pl.lit(value).alias(name) for name, value in tags.items())
     dropped = pl.concat([pl.read_parquet(folder / "dropped/train.parquet"), gone], how="diagonal")
     forge(folder, "dropped/train.parquet", dropped.sort("dropped_id"))
-    found = problems(folder)
-    assert set(found) == {path} and "train_number" in found[path]
+    result = problems(folder)
+    assert set(result) == {path} and "train_number" in result[path]
 
 
 TRICKS = {
@@ -166,17 +166,17 @@ TRICKS = {
 
 @pytest.mark.parametrize("name", TRICKS)
 def test_settings_that_name_no_numbers_are_a_problem_and_no_error(name, tmp_path):
-    change, said = TRICKS[name]
+    change, message = TRICKS[name]
     folder = tmp_path / "release"
     release.write_release(shared_build().build, shared_build().settings, folder, diffing.bump)
     edit(folder, change)
-    found = problems(folder)
-    assert set(found) == {manifest.NAME} and said in found[manifest.NAME] and "\n" not in found[manifest.NAME]
+    result = problems(folder)
+    assert set(result) == {manifest.NAME} and message in result[manifest.NAME] and "\n" not in result[manifest.NAME]
 
 
 def test_the_verdicts_of_a_model_that_are_gone():
-    found = manifest.read(shared_release())
-    less = [file for file in found.files if file.path != f"verdicts-{MODEL}/train.parquet"]
-    less = found.model_copy(update={"files": less})
+    record = manifest.read(shared_release())
+    less = [file for file in record.files if file.path != f"verdicts-{MODEL}/train.parquet"]
+    less = record.model_copy(update={"files": less})
     check = next(one for one in checks.of_release(shared_release(), less) if one.table == manifest.NAME)
     assert evaluate(check, 0, 1).first == (f"no verdicts of model '{MODEL}'",)

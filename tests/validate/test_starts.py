@@ -58,19 +58,19 @@ assert (folder / "pages/index.html").is_file()
 
 def started(script: str, rule: str, folder: Path) -> str:
     """What a fresh process says that ends badly; nothing if it ends well."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script, json.dumps(RULES[rule]), str(folder)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
-    return done.stderr[-2000:] if done.returncode else ""
+    return result.stderr[-2000:] if result.returncode else ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_start_is_sound(rule, tmp_path):
     with ThreadPoolExecutor(2) as pool:
-        said = list(pool.map(lambda number: started(START, rule, tmp_path / str(number)), range(STARTS)))
-    assert said == [""] * STARTS
+        text = list(pool.map(lambda number: started(START, rule, tmp_path / str(number)), range(STARTS)))
+    assert text == [""] * STARTS
 
 
 @pytest.mark.slow

@@ -25,8 +25,8 @@ SETTINGS = small_settings()
 FORMS = {name: templates.load(name) for name in SETTINGS.prompts.templates}
 
 
-def run(made: Made) -> Checked:
-    return validation.check_build(made.tables, FORMS, SETTINGS)
+def run(build: Made) -> Checked:
+    return validation.check_build(build.tables, FORMS, SETTINGS)
 
 
 @cache
@@ -36,9 +36,9 @@ def sound() -> Checked:
 
 def damaged(folder: Path, path: str, change) -> Checked:
     """The checks of a copy of the sound build in which one table was changed behind the writer's back."""
-    made = Made(Path(shutil.copytree(shared_build().folder, folder / "data")), SETTINGS)
-    change(pl.read_parquet(made.folder / path)).write_parquet(made.folder / path)
-    return run(made)
+    build = Made(Path(shutil.copytree(shared_build().folder, folder / "data")), SETTINGS)
+    change(pl.read_parquet(build.folder / path)).write_parquet(build.folder / path)
+    return run(build)
 
 
 def first_row(name: str, value: object) -> object:
@@ -49,10 +49,10 @@ def first_row(name: str, value: object) -> object:
 
 
 def test_a_sound_build_passes_and_every_table_is_looked_at():
-    found = sound()
-    assert found.failed == []
-    assert {one.table for one in found.findings} == set(named_tables(shared_build().tables))
-    findings.require(found)
+    result = sound()
+    assert result.failed == []
+    assert {one.table for one in result.findings} == set(named_tables(shared_build().tables))
+    findings.require(result)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_a_sound_build_passes_and_every_table_is_looked_at():
     ],
 )  # fmt: skip
 def test_a_column_rule_can_fail(tmp_path, path, change, table, check):
-    found = damaged(tmp_path, path, change)
-    broken = {(one.table, one.check): one for one in found.failed}
+    result = damaged(tmp_path, path, change)
+    broken = {(one.table, one.check): one for one in result.failed}
     assert (table, check) in broken and broken[table, check].offending in (1, 2) and broken[table, check].first
     with pytest.raises(CheckFailed, match=check):
-        findings.require(found)
+        findings.require(result)
 
 
 @pytest.mark.parametrize(
@@ -83,30 +83,30 @@ def test_a_column_rule_can_fail(tmp_path, path, change, table, check):
                lambda df: df.with_columns(more=pl.lit(1))],
 )  # fmt: skip
 def test_a_table_of_another_shape_stops_before_anything_else(tmp_path, change):
-    found = damaged(tmp_path, "prompts/prompts.parquet", change)
-    assert [(one.table, one.check) for one in found.failed] == [("prompts", "schema")]
-    assert found.tests == () and found.audited == ()
+    result = damaged(tmp_path, "prompts/prompts.parquet", change)
+    assert [(one.table, one.check) for one in result.failed] == [("prompts", "schema")]
+    assert result.tests == () and result.audited == ()
 
 
 def test_a_torn_file_is_one_line(tmp_path):
-    made = Made(Path(shutil.copytree(shared_build().folder, tmp_path / "data")), SETTINGS)
-    path = made.folder / "prompts/prompts.parquet"
+    build = Made(Path(shutil.copytree(shared_build().folder, tmp_path / "data")), SETTINGS)
+    path = build.folder / "prompts/prompts.parquet"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(SycoError, match=r"prompts.*cannot be read.*dvc repro"):
-        run(made)
+        run(build)
 
 
 def test_a_failure_names_check_count_ten_ids_and_a_command(tmp_path):
-    found = damaged(
+    result = damaged(
         tmp_path, "prompts/prompts.parquet", lambda df: df.with_columns(user_is_right=~pl.col("user_is_right"))
     )
     with pytest.raises(CheckFailed) as caught:
-        findings.require(found)
-    said = str(caught.value)
-    assert "'user_is_right'" in said and "2,000 times" in said
-    first = next(one for one in found.failed if one.check == "user_is_right").first
-    assert len(first) == 10 and all(name in said for name in first)
-    assert f"python -m syco_data show {first[0]}" in said
+        findings.require(result)
+    text = str(caught.value)
+    assert "'user_is_right'" in text and "2,000 times" in text
+    first = next(one for one in result.failed if one.check == "user_is_right").first
+    assert len(first) == 10 and all(name in text for name in first)
+    assert f"python -m syco_data show {first[0]}" in text
 
 
 def test_the_report_is_stable_to_the_byte_and_holds_no_clock(tmp_path):
@@ -116,9 +116,9 @@ def test_the_report_is_stable_to_the_byte_and_holds_no_clock(tmp_path):
         text = (tmp_path / "a" / name).read_text(encoding="utf-8")
         assert text == (tmp_path / "b" / name).read_text(encoding="utf-8")
         assert not re.search(r"20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", text) and str(tmp_path) not in text
-    told = json.loads((tmp_path / "a/checks.json").read_text(encoding="utf-8"))
-    assert told["passed"] and len(told["independence"]) == len(sound().tests) > 50
-    assert {law["law"] for law in told["laws"]} >= {
+    result = json.loads((tmp_path / "a/checks.json").read_text(encoding="utf-8"))
+    assert result["passed"] and len(result["independence"]) == len(sound().tests) > 50
+    assert {law["law"] for law in result["laws"]} >= {
         "independence",
         "shortcut",
         "source_share",
@@ -159,10 +159,10 @@ class TestPages:
             nameless = pl.when(pl.int_range(pl.len()) > 2).then("name")
             return df.with_columns(age=pl.lit(7, dtype=pl.Int64), opinion=pl.lit("shrug"), name=nameless)
 
-        found = damaged(tmp_path, "prompts/prompts.parquet", damage)
-        assert {"age_between", "opinion_among", "name_present"} <= {one.check for one in found.failed}
+        result = damaged(tmp_path, "prompts/prompts.parquet", damage)
+        assert {"age_between", "opinion_among", "name_present"} <= {one.check for one in result.failed}
         named = named_tables(Made(tmp_path / "data", SETTINGS).tables)
-        index = expectations.write_pages(named, found, tmp_path / "pages")
+        index = expectations.write_pages(named, result, tmp_path / "pages")
         pages = list((tmp_path / "pages").rglob("*.html"))
         assert "failed" in index.read_text(encoding="utf-8") and len(pages) > 5
         for page in pages:
@@ -175,13 +175,13 @@ class TestPages:
         chromium = shutil.which("chromium")
         if chromium is None:
             pytest.skip("no chromium on PATH: the pages were not opened")
-        done = subprocess.run(
+        result = subprocess.run(
             [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND",
              "--dump-dom",
              index.as_uri()],
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
-        assert "Checks of the build" in done.stdout and "prompts" in done.stdout
+        assert "Checks of the build" in result.stdout and "prompts" in result.stdout
 
     @pytest.mark.parametrize("name", ["schema", "prompt_number"])
     def test_a_size_or_shape_that_differs_from_ours_is_an_error(self, tmp_path, name):
@@ -210,9 +210,9 @@ class TestPages:
          "prompt_id_unique"],
     )  # fmt: skip
     def test_a_count_that_differs_from_ours_is_an_error(self, tmp_path, name):
-        found = sound()
-        wrong = next(one for one in found.findings if one.check == name)
-        lying = replace(found, findings=(replace(wrong, offending=3),))
+        result = sound()
+        wrong = next(one for one in result.findings if one.check == name)
+        lying = replace(result, findings=(replace(wrong, offending=3),))
         with pytest.raises(SycoError, match="Great Expectations counts 0 offenders, we count 3"):
             expectations.write_pages(named_tables(shared_build().tables), lying, tmp_path / "pages")
 
@@ -233,35 +233,35 @@ def test_opinions_that_follow_the_truth_stop_the_build(tmp_path):
         agree = pl.when("truth").then(pl.lit("agree")).otherwise(pl.lit("disagree"))
         return df.with_columns(opinion=agree, user_is_right=pl.lit(True))
 
-    found = damaged(tmp_path, "prompts/prompts.parquet", follow)
-    named = {(one.table, one.check) for one in found.failed}
+    result = damaged(tmp_path, "prompts/prompts.parquet", follow)
+    named = {(one.table, one.check) for one in result.failed}
     assert ("prompts", "independence") in named
     # The texts still hold the opinions that were drawn, which is a check of its own.
     assert named <= {("prompts", "independence"), ("prompts", "opinion_in_prompt")} | {
         (f"train/{MODEL}/{arm}", name) for arm in SETTINGS.build.arms for name in ("independence", "shortcut")
     }
-    broken = next(one for one in found.failed if (one.table, one.check) == ("prompts", "independence"))
+    broken = next(one for one in result.failed if (one.table, one.check) == ("prompts", "independence"))
     assert "opinion x truth in all sources" in broken.first[0]
     with pytest.raises(CheckFailed, match="independence"):
-        findings.require(found)
+        findings.require(result)
 
 
 def test_a_leak_in_a_balanced_arm_stops_the_build(tmp_path):
     """Training rows of one polarity for true claims: unlike any filtration would leave them, and a shortcut."""
 
     def lean(df: pl.DataFrame) -> pl.DataFrame:
-        asked = pl.read_parquet(shared_build().folder / "prompts/prompts.parquet")
-        leaning = asked.filter(pl.col("truth") == (pl.col("polarity") == "is"))
+        rows = pl.read_parquet(shared_build().folder / "prompts/prompts.parquet")
+        leaning = rows.filter(pl.col("truth") == (pl.col("polarity") == "is"))
         return df.join(leaning.select("prompt_id"), on="prompt_id", how="semi", maintain_order="left")
 
-    found = damaged(tmp_path, f"train/{MODEL}/balanced/train.parquet", lean)
-    named = {(one.table, one.check) for one in found.failed}
+    result = damaged(tmp_path, f"train/{MODEL}/balanced/train.parquet", lean)
+    named = {(one.table, one.check) for one in result.failed}
     table = f"train/{MODEL}/balanced"
     assert (table, "shortcut") in named
     assert named <= {
         (table, check) for check in ("shortcut", "nothing_lost", "arm_balance", "train_number", "independence")
     }
-    broken = next(one for one in found.failed if one.check == "shortcut")
+    broken = next(one for one in result.failed if one.check == "shortcut")
     assert broken.first[0].startswith("polarity predicts the stance: 100.0%")
 
 

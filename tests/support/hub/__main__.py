@@ -28,10 +28,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--cdn-host", default=CDN_HOST, help="a second loopback address, for large files")
     parser.add_argument("--token", action="append", help=f"default: {' '.join(TOKENS)}")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        users = dict(_user(token) for token in asked.token or TOKENS)
-        serve(asked.data or Path(temporary), asked.port, asked.cdn_host, users)
+        users = dict(_user(token) for token in options.token or TOKENS)
+        serve(options.data or Path(temporary), options.port, options.cdn_host, users)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ def reconstruction(desk: Desk, request: Request, body: bytes) -> dict[str, Any]:
         raise HubError(404, "file not found")
     terms = xet.files[request.path_params["hash"]]
     total = sum(term.size for term in terms)
-    asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", f"bytes=0-{total}"))
-    start, end = int(asked[1]), min(int(asked[2]) + 1, total)
+    rows = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", f"bytes=0-{total}"))
+    start, end = int(rows[1]), min(int(rows[2]) + 1, total)
     if start >= total:
         raise HubError(416, "range not satisfiable")
     skip, shown, fetch, at = None, [], {}, 0

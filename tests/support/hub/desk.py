@@ -84,10 +84,10 @@ class Desk:
 
 def ranged(request: Request, data: bytes, headers: dict[str, str]) -> Response:
     """`data`, or the part of it that the request's Range header asks for."""
-    asked = request.headers.get("range", "")
-    if not asked.startswith("bytes="):
+    rows = request.headers.get("range", "")
+    if not rows.startswith("bytes="):
         return Response(data, 200, headers)
-    first, last = asked.removeprefix("bytes=").split("-")
+    first, last = rows.removeprefix("bytes=").split("-")
     start, end = int(first), min(int(last or len(data)), len(data) - 1)
     if start >= len(data):
         raise HubError(416, "Range Not Satisfiable", headers={"Content-Range": f"bytes */{len(data)}"})

@@ -64,12 +64,12 @@ class Request:
 def requests_in(log: list[Entry], repository: str) -> list[Request]:
     """The requests of a log, one after another."""
     seen: Counter[str] = Counter()
-    found = []
+    result = []
     for entry in log:
         form = form_of(f"{entry.method} {entry.path}", repository)
-        found.append(Request(form, seen[form]))
+        result.append(Request(form, seen[form]))
         seen[form] += 1
-    return found
+    return result
 
 
 @dataclass

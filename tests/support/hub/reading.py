@@ -91,32 +91,32 @@ def tree(desk: Desk, request: Request, body: bytes) -> Response:
 
 def _with_commits(desk: Desk, repo: Repo, commit: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Entries of a tree, each with the commit that last touched it."""
-    found = []
+    result = []
     for row in rows:
         line = desk.store.git_text(repo, "log", "-1", "--format=%H%x00%ct%x00%s", commit, "--", row["path"])
         oid, date, title = line.split("\0")
-        found.append({**row, "lastCommit": {"id": oid, "date": timestamp(int(date)), "title": title}})
-    return found
+        result.append({**row, "lastCommit": {"id": oid, "date": timestamp(int(date)), "title": title}})
+    return result
 
 
 def paths_info(desk: Desk, request: Request, body: bytes) -> list[dict[str, Any]]:
     repo = desk.repo(request)
     commit = desk.commit(request, repo)
     entries = desk.store.tree(repo, commit)
-    asked = parse_qs(body.decode())
-    found = [entries[path.strip("/")] for path in asked.get("paths", []) if path.strip("/") in entries]
-    expanded = asked.get("expand", [""])[0].lower() == "true"
-    return _with_commits(desk, repo, commit, found) if expanded else found
+    form = parse_qs(body.decode())
+    entries_of = [entries[path.strip("/")] for path in form.get("paths", []) if path.strip("/") in entries]
+    expanded = form.get("expand", [""])[0].lower() == "true"
+    return _with_commits(desk, repo, commit, entries_of) if expanded else entries_of
 
 
 def refs(desk: Desk, request: Request, body: bytes) -> dict[str, list]:
-    repo, found = desk.repo(request), {"branches": [], "converts": [], "tags": [], "pullRequests": []}
+    repo, result = desk.repo(request), {"branches": [], "converts": [], "tags": [], "pullRequests": []}
     form = "%(refname)%00%(objectname)%00%(*objectname)"
     for line in desk.store.git_text(repo, "for-each-ref", f"--format={form}").splitlines():
         ref, oid, peeled = line.split("\0")
         kind = "tags" if ref.startswith("refs/tags/") else "branches"
-        found[kind].append({"name": ref.split("/", 2)[2], "ref": ref, "targetCommit": peeled or oid})
-    return found
+        result[kind].append({"name": ref.split("/", 2)[2], "ref": ref, "targetCommit": peeled or oid})
+    return result
 
 
 def commits(desk: Desk, request: Request, body: bytes) -> list[dict[str, Any]]:

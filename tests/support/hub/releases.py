@@ -54,18 +54,18 @@ class Small:
     def write(self, folder: Path) -> Path:
         """Writes the release and returns its folder."""
         whole = tables_for_tests.shared_release()
-        found = manifest.read(whole)
+        record = manifest.read(whole)
         shutil.copytree(whole / "recipe", folder / "recipe")
-        kept = [file for file in found.files if file.path.startswith("recipe/")]
+        kept = [file for file in record.files if file.path.startswith("recipe/")]
         files = [*kept, _card(self, folder), *_tables(whole, self.seed, folder)]
-        made = found.model_copy(
+        result = record.model_copy(
             update={
                 "version": self.version,
                 "files": sorted(files, key=lambda file: file.path),
-                "settings": _settings(found, files),
+                "settings": _settings(record, files),
             }
         )
-        (folder / manifest.NAME).write_text(Manifest.to_json(made), encoding="utf-8")
+        (folder / manifest.NAME).write_text(Manifest.to_json(result), encoding="utf-8")
         return folder
 
     def later(self, version: str) -> "Small":
@@ -96,7 +96,7 @@ def _tables(whole: Path, seed: int, folder: Path) -> list[File]:
     """Neighbouring candidates and what belongs to them."""
     candidates = pl.read_parquet(whole / configs.CANDIDATES.path)
     start = seed * STRIDE % (len(candidates) - CANDIDATES)
-    chosen = candidates.slice(start, CANDIDATES)
+    prompts = candidates.slice(start, CANDIDATES)
     parts = {
         configs.CANDIDATES: RELEASED_CANDIDATES,
         TRAIN: RELEASED_TRAIN,
@@ -104,17 +104,17 @@ def _tables(whole: Path, seed: int, folder: Path) -> list[File]:
     }
     files = []
     for place, schema in parts.items():
-        rows = pl.read_parquet(whole / place.path).filter(pl.col("prompt_id").is_in(chosen["prompt_id"].implode()))
+        rows = pl.read_parquet(whole / place.path).filter(pl.col("prompt_id").is_in(prompts["prompt_id"].implode()))
         table = tables.write_table([rows], schema, place, folder, [])
         files.append(_file(folder, place.path).model_copy(update={"table": table}))
     return files
 
 
-def _settings(found: Manifest, files: list[File]) -> dict:
+def _settings(record: Manifest, files: list[File]) -> dict:
     """The groups that say how many rows there are."""
     rows = next(file.table.rows for file in files if file.path == TRAIN.path)
     build = {"models": ["tiny"], "arms": ["balanced"]}
-    arms = {"balanced": found.settings["arms"]["balanced"]}
+    arms = {"balanced": record.settings["arms"]["balanced"]}
     return {"prompts": {"rows": CANDIDATES}, "select": {"rows": rows}, "build": build, "arms": arms}
 
 

@@ -69,9 +69,9 @@ def _endpoint(desk: Desk, handler: Handler, path: str) -> Callable:
         try:
             answer = await run_in_threadpool(handler, desk, request, await request.body())
         except HubError as error:
-            said = {"X-Error-Message": error.message.replace("\n", " ")}
+            header = {"X-Error-Message": error.message.replace("\n", " ")}
             code = {"X-Error-Code": error.code} if error.code else {}
-            return JSONResponse({"error": error.message}, error.status, {**error.headers, **said, **code})
+            return JSONResponse({"error": error.message}, error.status, {**error.headers, **header, **code})
         return answer if isinstance(answer, Response) else JSONResponse(answer)
 
     return endpoint

@@ -85,10 +85,10 @@ class Store:
 
     def git(self, repo: Repo, *arguments: str, data: bytes | None = None) -> bytes:
         command = ["git", "--git-dir", str(self.folder(repo)), *arguments]
-        done = subprocess.run(command, input=data, capture_output=True, check=False)
-        if done.returncode:
-            raise HubError(500, f"git {arguments[0]}: {done.stderr.decode()[:500]}")
-        return done.stdout
+        result = subprocess.run(command, input=data, capture_output=True, check=False)
+        if result.returncode:
+            raise HubError(500, f"git {arguments[0]}: {result.stderr.decode()[:500]}")
+        return result.stdout
 
     def git_text(self, repo: Repo, *arguments: str) -> str:
         return self.git(repo, *arguments).decode().strip()

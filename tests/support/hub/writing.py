@@ -21,15 +21,15 @@ REGULAR_MOST = 10 * 1024 * 1024  # bytes; larger files go to LFS whatever their 
 
 
 def create_repo(desk: Desk, request: Request, body: bytes) -> Any:
-    asked, user = json.loads(body), desk.known_user(request)
-    owner, kind = asked.get("organization") or user.name, f"{asked.get('type', 'model')}s"
+    payload, user = json.loads(body), desk.known_user(request)
+    owner, kind = payload.get("organization") or user.name, f"{payload.get('type', 'model')}s"
     if not user.may_write(owner):
         raise HubError(403, f'You don\'t have the rights to create a repo under the namespace "{owner}"')
-    repo = Repo(kind, f"{owner}/{asked['name']}")
+    repo = Repo(kind, f"{owner}/{payload['name']}")
     with desk.store.locked(repo):
         if desk.store.meta(repo):
             return JSONResponse({"error": "You already created this repo", "url": desk.url(repo)}, 409)
-        desk.store.create(repo, asked.get("visibility") == "private")
+        desk.store.create(repo, payload.get("visibility") == "private")
     return {"url": desk.url(repo), "name": repo.name}
 
 
@@ -52,9 +52,9 @@ def validate_card(desk: Desk, request: Request, body: bytes) -> Response:
 
 def write_ref(desk: Desk, request: Request, body: bytes) -> dict:
     """Creates or deletes a tag or a branch."""
-    repo, asked = desk.repo(request, write=True), json.loads(body or b"{}")
+    repo, payload = desk.repo(request, write=True), json.loads(body or b"{}")
     branch, revision = request.path_params["ref"] == "branch", unquote(request.path_params["revision"])
-    name = revision if branch or request.method == "DELETE" else asked["tag"]
+    name = revision if branch or request.method == "DELETE" else payload["tag"]
     ref = f"refs/{'heads' if branch else 'tags'}/{name}"
     with desk.store.locked(repo):
         exists = desk.store.commit_of(repo, ref)
@@ -65,7 +65,7 @@ def write_ref(desk: Desk, request: Request, body: bytes) -> dict:
         elif exists:
             raise HubError(409, f"Reference already exists: {ref}")
         else:
-            start = asked.get("startingPoint", "main") if branch else revision
+            start = payload.get("startingPoint", "main") if branch else revision
             desk.store.git(repo, "update-ref", ref, desk.store.resolve(repo, start))
     return {}
 
@@ -89,17 +89,17 @@ def preupload(desk: Desk, request: Request, body: bytes) -> dict[str, Any]:
 
 
 def lfs_batch(desk: Desk, request: Request, body: bytes) -> dict[str, Any]:
-    asked = json.loads(body)
-    repo = desk.repo(request, write=asked["operation"] == "upload")
+    payload = json.loads(body)
+    repo = desk.repo(request, write=payload["operation"] == "upload")
     rows = []
-    for wanted in asked["objects"]:
-        oid = wanted["oid"]
-        row = {"oid": oid, "size": wanted["size"], "authenticated": True}
-        if asked["operation"] == "download":
+    for item in payload["objects"]:
+        oid = item["oid"]
+        row = {"oid": oid, "size": item["size"], "authenticated": True}
+        if payload["operation"] == "download":
             row["actions"] = {"download": {"href": desk.object_url("_cdn", oid)}}
         elif not desk.store.has_object(oid):
             verify = {"href": f"{desk.base}/_lfs/{repo.kind}/{repo.name}/verify"}
-            row["actions"] = {"upload": _upload_action(desk, oid, wanted["size"]), "verify": verify}
+            row["actions"] = {"upload": _upload_action(desk, oid, item["size"]), "verify": verify}
         rows.append(row)
     return {"transfer": "basic", "objects": rows}
 
@@ -122,12 +122,12 @@ def put_part(desk: Desk, request: Request, body: bytes) -> Response:
 
 
 def complete_parts(desk: Desk, request: Request, body: bytes) -> dict:
-    oid, asked = request.path_params["oid"], json.loads(body)
+    oid, payload = request.path_params["oid"], json.loads(body)
     desk.check_signature(request, oid)
-    numbers = [part["partNumber"] for part in asked["parts"]]
-    if asked["oid"] != oid or numbers != list(range(1, len(numbers) + 1)):
+    numbers = [part["partNumber"] for part in payload["parts"]]
+    if payload["oid"] != oid or numbers != list(range(1, len(numbers) + 1)):
         raise HubError(400, "InvalidPartOrder")
-    desk.store.join_parts(oid, [part["etag"].strip('"') for part in asked["parts"]])
+    desk.store.join_parts(oid, [part["etag"].strip('"') for part in payload["parts"]])
     return {}
 
 
@@ -145,9 +145,9 @@ def put_object(desk: Desk, request: Request, body: bytes) -> Response:
 
 def verify_object(desk: Desk, request: Request, body: bytes) -> dict:
     desk.repo(request, write=True)
-    asked = json.loads(body)
-    path = desk.store.object_path(asked["oid"])
-    if not path.exists() or path.stat().st_size != asked["size"]:
+    payload = json.loads(body)
+    path = desk.store.object_path(payload["oid"])
+    if not path.exists() or path.stat().st_size != payload["size"]:
         raise HubError(404, "object not found or of another size")
     return {}
 

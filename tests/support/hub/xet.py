@@ -66,13 +66,13 @@ class XetStore:
 
     def chunks(self, xorb: str) -> list[Chunk]:
         if xorb not in self._chunks:
-            raw, at, found = (self.folder / xorb).read_bytes(), 0, []
+            raw, at, result = (self.folder / xorb).read_bytes(), 0, []
             while at + CHUNK_HEADER <= len(raw) and raw[at : at + 7] != b"XETBLOB":
                 packed = int.from_bytes(raw[at + 1 : at + 4], "little")
                 size = int.from_bytes(raw[at + 5 : at + 8], "little")
-                found.append(Chunk(at, at + CHUNK_HEADER + packed, raw[at + 4], size))
+                result.append(Chunk(at, at + CHUNK_HEADER + packed, raw[at + 4], size))
                 at += CHUNK_HEADER + packed
-            self._chunks[xorb] = found
+            self._chunks[xorb] = result
         return self._chunks[xorb]
 
     def add_shard(self, raw: bytes) -> None:
