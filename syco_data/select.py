@@ -16,6 +16,7 @@ from syco_data import draws
 from syco_data.errors import SycoError
 from syco_data.schemas import DROPPED_PROMPTS, TRAIN
 from syco_data.settings import Answers, Arm
+from syco_data.words import counted
 
 CELL = ("source", "label", "polarity", "template", "option_order")
 POOL_COLUMNS = (
@@ -49,7 +50,7 @@ def pool(prompts: pl.DataFrame, claims: pl.DataFrame, verdicts: pl.DataFrame, se
     unjudged = joined.filter(pl.col("known").is_null() | pl.col("label").is_null())
     if len(unjudged):
         raise SycoError(
-            f"select: {len(unjudged):,} prompts have no verdict or no claim, the first is {unjudged['prompt_id'][0]}",
+            f"select: {counted(len(unjudged), 'prompt')} without verdict or claim, first: {unjudged['prompt_id'][0]}",
             "Build them again: dvc repro",
         )
     rank = draws.draw(joined["prompt_id"], seed, "select").rank(0)
@@ -93,12 +94,12 @@ def matched_size(candidates: pl.DataFrame, arms: list[Arm], rows: int | Literal[
         return available - available % 2
     if rows > available:
         raise SycoError(
-            f"select.rows asks for {rows:,} rows, the smallest arm has {available:,}",
+            f"select.rows asks for {counted(rows, 'row')}, the smallest arm has {available:,}",
             "Lower select.rows, set it to 'matched', or raise prompts.rows",
         )
     if rows % 2 and any(arm.balanced for arm in arms):
         raise SycoError(
-            f"select.rows asks for {rows:,} rows, and a balanced arm holds pairs of a true and a false claim",
+            f"select.rows asks for {counted(rows, 'row')}, and a balanced arm holds pairs of a true and a false claim",
             f"Set select.rows to an even number such as {rows - 1:,}",
         )
     return rows

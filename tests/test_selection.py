@@ -147,5 +147,5 @@ def test_a_size_no_arm_can_give_is_an_error_with_both_numbers(judged):
 
 def test_a_missing_verdict_is_an_error(built):
     pool, table = built
-    with pytest.raises(SycoError, match="1 prompts have no verdict"):
+    with pytest.raises(SycoError, match="1 prompt without verdict"):
         select.pool(table, pool, verdicts(table, [True] * len(table))[1:], 0)

@@ -5,7 +5,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +17,7 @@ from syco_data.errors import SycoError
 from syco_data.formats import parquet
 from syco_data.formats.parquet import Limits
 from syco_data.sources import Source
+from syco_data.words import counted, listed
 
 LIMITS = Limits(rows=5_000_000, size=1 << 30)
 """Of one split. The largest source has some 550,000 rows of 80 MB."""
@@ -102,12 +102,12 @@ def rows_findings(source: Source, split: str, rows: pl.DataFrame) -> list[Findin
     for name in (*source.text_columns, "label"):
         if nulls := rows[name].null_count():
             first = rows.filter(pl.col(name).is_null())["row"][0]
-            count = f"{nulls:,} nulls, the first in row {first}"
+            count = f"{counted(nulls, 'null')}, the first in row {first}"
             findings.append(Finding(f"split {split!r}: column {name!r} holds nulls", count, "a value in every row"))
     unknown = rows.filter(~pl.col("label").is_between(UNLABELLED, len(source.labels) - 1))
     if len(unknown):
         ids = ", ".join(map(str, unknown["label"].unique().sort().head(5)))
-        count = f"{ids} in {len(unknown):,} rows, the first in row {unknown['row'][0]}"
+        count = f"{ids} in {counted(len(unknown), 'row')}, the first in row {unknown['row'][0]}"
         valid = f"0 to {len(source.labels) - 1}, or {UNLABELLED} for unlabelled"
         findings.append(Finding(f"split {split!r}: unknown label id", count, valid))
     elif (rows["label"] == UNLABELLED).all():
@@ -174,7 +174,7 @@ def _column_findings(source: Source, path: Path, schema: pa.Schema) -> list[Find
     for name in (*source.text_columns, source.label_column):
         if schema.names.count(name) != 1:
             problem = "twice" if name in schema.names else "missing"
-            columns = _listed(schema.names)
+            columns = listed(f"{name:.40}" for name in schema.names)
             findings.append(Finding(f"{shown(path)}: column {name!r} is {problem}", f"columns {columns}", name))
             continue
         kind, is_label = parquet.plain(schema.field(name).type), name == source.label_column
@@ -206,11 +206,7 @@ def _name_findings(source: Source, stated: tuple[Statement, ...]) -> list[Findin
         missing = "neither `huggingface` metadata in the Parquet files nor a README.md with `dataset_info:`"
         return [Finding(f"upstream names no labels for column {source.label_column!r}", missing, expected)]
     wrong = [statement for statement in stated if not statement.agrees_with(source)]
-    return [Finding(f"label names differ in {one.where}", _listed(one.names), expected) for one in wrong]
-
-
-def _listed(names: Sequence[str], longest: int = 100) -> str:
-    """Names as a message lists them, in at most so many characters."""
-    short = [f"{name:.40}" for name in names]
-    limit = max(1, sum(length <= longest for length in accumulate(len(name) + 2 for name in short)))
-    return ", ".join(short[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")
+    return [
+        Finding(f"label names differ in {one.where}", listed(f"{name:.40}" for name in one.names), expected)
+        for one in wrong
+    ]

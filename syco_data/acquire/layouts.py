@@ -12,11 +12,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import PurePosixPath
 
 from syco_data.errors import SycoError
 from syco_data.sources import Source
+from syco_data.words import listed
 
 CARD = "README.md"
 _LONGEST = 60  # characters of a path in a message
@@ -79,8 +79,8 @@ def _ordered(source: Source, split: str, shards: list[_Shard]) -> tuple[str, ...
     """Shards in order of their number; every number from 0 must be there once."""
     kinds = {(shard.style, shard.count) for shard in shards}
     if len(kinds) > 1:
-        listed = some(shard.path for shard in shards)
-        raise _error(source, f"two versions of split {split!r}", listed, "the files of one version")
+        files = some(shard.path for shard in shards)
+        raise _error(source, f"two versions of split {split!r}", files, "the files of one version")
     count = len(shards) if shards[0].count is None else shards[0].count
     missing = sorted(set(range(count)) - {shard.index for shard in shards})
     if missing or len(shards) != count:
@@ -94,12 +94,9 @@ def _expected(source: Source, split: str) -> str:
     return f"{source.config}/{split}.parquet or {source.config}/{split}-00000-of-00001.parquet"
 
 
-def some(paths: Iterable[str], longest: int = 110) -> str:
+def some(paths: Iterable[str]) -> str:
     """Paths as a message lists them, in about so many characters."""
-    short = [path if len(path) <= _LONGEST else f"...{path[-_LONGEST:]}" for path in paths]
-    limit = max(1, sum(length <= longest for length in accumulate(len(path) + 2 for path in short)))
-    more = f" and {len(short) - limit:,} more" if len(short) > limit else ""
-    return ", ".join(short[:limit]) + more if short else "nothing"
+    return listed(path if len(path) <= _LONGEST else f"...{path[-_LONGEST:]}" for path in paths)
 
 
 def _error(source: Source, what: str, actual: str, expected: str) -> SycoError:

@@ -11,6 +11,7 @@ from rich.text import Text
 from syco_data import settings
 from syco_data.commands import completion, output, project
 from syco_data.errors import SycoError
+from syco_data.words import counted
 
 
 def preview(
@@ -46,6 +47,6 @@ def _rows(chosen: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFr
         raw[source.key] = rows.filter(pl.col("split") == source.train)
     pool = claims.build(raw, chosen.claims, chosen.seed).kept
     if n > len(pool):
-        raise SycoError(f"preview: {n:,} prompts asked for, {', '.join(raw)} give {len(pool):,}", "Lower --n")
+        raise SycoError(f"preview: {counted(n, 'prompt')} asked for, {', '.join(raw)} give {len(pool):,}", "Lower --n")
     few = chosen.prompts.model_copy(update={"rows": n, "sampling": "balanced", "cap": None})
     return pl.concat(prompts.build(pool, few, chosen.seed).chunks())

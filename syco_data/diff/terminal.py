@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syco_data.diff.records import Config, Counts, Diff, Shift
+from syco_data.words import counted
 
 MOST_LINES = 12
 """Lines of one list in a terminal or a pull request; the JSON has them all."""
@@ -36,10 +37,11 @@ def headline(diff: Diff) -> str:
         tables = sum(config.change != "same" for config in diff.configs)
         if not diff.files and not tables:
             return f"{sides}: no file differs; {_what_else(diff)}"
-        return f"{sides}: {len(diff.files)} files and {tables} tables differ (rows were not compared)"
+        files = counted(len(diff.files), "file")
+        return f"{sides}: {files} and {counted(tables, 'table')} differ (rows were not compared)"
     if not rows.total():
         return f"{sides}: no row differs; {_what_else(diff)} ({diff.change})"
-    counts = f"{rows['added']:,} rows added, {rows['removed']:,} removed, {rows['changed']:,} changed"
+    counts = f"{counted(rows['added'], 'row')} added, {rows['removed']:,} removed, {rows['changed']:,} changed"
     return f"{sides}: {counts} ({diff.change})"
 
 
@@ -62,9 +64,8 @@ def unexplained(diff: Diff) -> int:
 
 def warning(diff: Diff) -> str | None:
     rows = unexplained(diff)
-    return (
-        f"{rows:,} rows are unexplained: neither their columns nor the manifests say why they differ" if rows else None
-    )
+    what = f"{counted(rows, 'row')} unexplained: neither their columns nor the manifests say why they differ"
+    return what if rows else None
 
 
 def show(diff: Diff, console: Console) -> None:

@@ -150,10 +150,10 @@ def _refuse_gaps(name: str, loaded: Any, info: dict[str, Any], header: Any) -> N
     if missing := sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])}):
         raise SycoError(f"{name}: {missing[0]} of {type(loaded).__name__} is not in the file ({len(missing)} missing)")
     sizes = {tensor.name: prod(tensor.shape) for tensor in header.tensors}
-    if surplus := sum(sizes.values()) - sum(parameter.numel() for parameter in loaded.parameters()):
-        left = next((tensor for tensor, size in sizes.items() if size == surplus), "a tensor")
+    if missing := sum(sizes.values()) - sum(parameter.numel() for parameter in loaded.parameters()):
+        left = next((tensor for tensor, size in sizes.items() if size == missing), "a tensor")
         raise SycoError(
-            f"{name}: transformers {version('transformers')} leaves out {left} of its weights ({surplus:,} numbers)",
+            f"{name}: transformers {version('transformers')} leaves out {left} of its weights ({missing:,} numbers)",
             "Take the model's own folder of safetensors",
         )
 

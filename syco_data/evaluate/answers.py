@@ -12,6 +12,7 @@ from syco_data.engines.planning import Request
 from syco_data.errors import SycoError
 from syco_data.schemas import ANSWERS
 from syco_data.settings import Engines, Generation
+from syco_data.words import counted
 
 BASE = "base"
 # The option's letter in brackets, at the very beginning: anything else is no answer.
@@ -68,7 +69,7 @@ def _refuse_nan(df: pl.DataFrame) -> None:
     broken = df.filter(pl.col("logprobs").list.eval(pl.element().is_nan()).list.any())
     if len(broken):
         raise SycoError(
-            f"the model gives no number (NaN) for {len(broken):,} probes, the first of them {broken['probe_id'][0]}",
+            f"the model gives no number (NaN) for {counted(len(broken), 'probe')}, first: {broken['probe_id'][0]}",
             "Its weights are broken: tune or fetch it again",
         )
 

@@ -9,6 +9,7 @@ from syco_data.errors import CheckFailed
 from syco_data.filter import purity, verdicts
 from syco_data.filter.purity import Purity
 from syco_data.settings import Filter
+from syco_data.words import counted
 
 GUESSING = {"answered": 0.5, "both_orders": 0.25, "margin": 0.5, "averaged": 0.5}
 """Share of prompts that a model without knowledge keeps (at most, where a margin is asked for)."""
@@ -187,7 +188,8 @@ def refuse_useless(name: str, prompts: pl.DataFrame, decided: pl.DataFrame, figu
         return
     what = "prompts of one answer alone" if one_sided else "no prompt"
     raise CheckFailed(
-        f"filter: of {len(prompts):,} prompts model '{name}' keeps {len(kept):,}, {what}: {_why(figures, settings)}",
+        f"filter: of {counted(len(prompts), 'prompt')} model '{name}' keeps {len(kept):,}, {what}: "
+        f"{_why(figures, settings)}",
         f"See what it knows when it is asked otherwise: python -m syco_data models assess {name}",
     )
 

@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +19,7 @@ from syco_data.hub.client import RETRY
 from syco_data.schemas import INSTRUCTIONS
 from syco_data.settings import Columns, Hub, Instructions
 from syco_data.sources import SOURCES
+from syco_data.words import listed
 
 _READ = {"file": pl.String, "task": pl.String, "prompt": pl.String, "completion": pl.String}
 _REASONS = {
@@ -216,11 +216,9 @@ def _instances(places: list[str], rows: list[dict], family: Family, name: str) -
     return [place for place, _ in unfolded], [row for _, row in unfolded]
 
 
-def _listed(columns: Iterable[str], longest: int = 120) -> str:
-    """Columns as a message names them, in at most so many characters."""
-    names = [f"{column:.40}" for column in sorted(columns)]
-    limit = max(1, sum(length <= longest for length in accumulate(len(name) + 2 for name in names)))
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")
+def _listed(columns: Iterable[str]) -> str:
+    """Columns as a message names them."""
+    return listed(f"{column:.40}" for column in sorted(columns))
 
 
 def recognise(columns: list[str], name: str) -> Family:

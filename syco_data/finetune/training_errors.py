@@ -6,6 +6,7 @@ from typing import Any
 from syco_data.errors import SycoError
 from syco_data.files import FULL, system_error
 from syco_data.settings import Finetune
+from syco_data.words import listed
 
 LARGEST_SEED = 2**32 - 1
 """NumPy's, which the trainer seeds."""
@@ -14,7 +15,6 @@ MOST_THREADS = 1024
 _DISK = ("PytorchStreamWriter", "inline_container")
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "bad alloc")
 _DEVICE = ("CUDA error", "CUDA driver", "CUDNN", "cuDNN", "CUBLAS", "NCCL", "NVIDIA driver", "HIP error")
-_SHOWN = 12  # names of layers in one message
 
 
 def check_settings(choice: Finetune) -> None:
@@ -67,12 +67,9 @@ def _named(target: str, layers: dict[str, Any]) -> list[str]:
     names = [name for name in layers if name == target or name.endswith(f".{target}")]
     if not names or not target:
         layer_names = sorted({name.rpartition(".")[2] for name in layers})
-        listed = ", ".join(layer_names[:_SHOWN]) + (
-            f" and {len(layer_names) - _SHOWN} more" if len(layer_names) > _SHOWN else ""
-        )
         raise SycoError(
             f"finetune.lora.targets: no linear layer of this model is named {target!r:.80}",
-            f"Its linear layers are {listed}; or set all-linear",
+            f"Its linear layers are {listed(layer_names, 200)}; or set all-linear",
         )
     return names
 

@@ -10,6 +10,7 @@ from syco_data.formats import listing, textfiles
 from syco_data.formats.textfiles import PACKINGS
 from syco_data.probes.surveys import SURVEYS, Survey
 from syco_data.settings import Hub, SurveyProbes
+from syco_data.words import listed
 
 ANSWERS = ("answer_matching_behavior", "answer_not_matching_behavior")
 _ENDINGS = (".jsonl", *(f".jsonl{packing}" for packing in PACKINGS))
@@ -46,10 +47,9 @@ def _find(folder: Path, survey: Survey) -> Path:
     matching = [name for name in names if PurePosixPath(name).name.startswith(survey.file)]
     paths = [name for name in matching if name.lower().endswith(_ENDINGS)]
     if len(paths) != 1:
-        there = ", ".join(matching[:6]) + (f" and {len(matching) - 6} more" if len(matching) > 6 else "") or "none"
         raise SycoError(
             f"survey '{survey.name}': expected one file {survey.file}*.jsonl (or packed: {', '.join(PACKINGS)}) "
-            f"below {folder}, found {there}"
+            f"below {folder}, found {listed(matching)}"
         )
     return folder / paths[0]
 

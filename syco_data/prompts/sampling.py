@@ -6,6 +6,7 @@ import polars as pl
 from syco_data.errors import SycoError
 from syco_data.settings import Prompts
 from syco_data.sources import SOURCES
+from syco_data.words import counted
 
 
 def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
@@ -27,7 +28,7 @@ def choose(pool: pl.DataFrame, settings: Prompts) -> pl.Series:
         limits = available < len(pool)
         limit = f" (cap {settings.cap:,} per source)" if limits else ""
         raise SycoError(
-            f"prompts.rows asks for {settings.rows:,} prompts, the pool has {available:,}{limit}",
+            f"prompts.rows asks for {counted(settings.rows, 'prompt')}, the pool has {available:,}{limit}",
             f"Lower prompts.rows{', raise prompts.cap' if limits else ''} or add sources",
         )
     priority = _priority(pool, settings)

@@ -12,6 +12,7 @@ from syco_data.release.cards import AuditLine, Fact, KeepRate, SourceCount
 from syco_data.release.manifest import Manifest
 from syco_data.settings import Filter, Settings, SurveyProbes
 from syco_data.validate.audit import CONTROL_LEAK, KNOWN_LEAK, OPEN_LEAK
+from syco_data.words import counted
 
 AUDIT_COLUMNS = ("feature", "accuracy", "low", "high", "finding")
 
@@ -108,11 +109,11 @@ def changes(before: Manifest, after: Manifest) -> tuple[str, ...]:
     for place in sorted(old.keys() | new.keys()):
         name = f"`{place[0]}` ({place[1]})"
         if place not in new:
-            lines.append(f"{name}: gone, {old[place].rows:,} rows")
+            lines.append(f"{name}: gone, {counted(old[place].rows, 'row')}")
         elif place not in old:
-            lines.append(f"{name}: new, {new[place].rows:,} rows")
+            lines.append(f"{name}: new, {counted(new[place].rows, 'row')}")
         elif old[place].full_content != new[place].full_content:
-            lines.append(f"{name}: changed, {old[place].rows:,} rows then, {new[place].rows:,} rows now")
+            lines.append(f"{name}: changed, {counted(old[place].rows, 'row')} then, {new[place].rows:,} now")
     for what in ("settings", "sources", "models", "templates"):
         differing = _differing(getattr(before, what), getattr(after, what), what)
         lines += [f"`{name}`: {then} then, {now} now" for name, then, now in differing]

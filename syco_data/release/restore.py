@@ -28,6 +28,7 @@ from syco_data.schemas import Schema
 from syco_data.select import alone_id
 from syco_data.settings import Settings
 from syco_data.sources import SOURCES
+from syco_data.words import counted
 
 _LEFT_OUT, _INCLUDED = "| left out |", "| included |"
 """A cell of the card's licence table (`cards`)."""
@@ -106,7 +107,8 @@ def _check_sizes(settings: Settings, release: Manifest) -> None:
         most = stated.get(key, REPEATED * probed + FEW)
         if count > most:
             raise SycoError(
-                f"the manifest's settings: '{key}' makes {count:,} rows, a release of its size can have {most:,}",
+                f"the manifest's settings: '{key}' makes {counted(count, 'row')}, "
+                f"a release of its size can have {most:,}",
                 "Get the release again",
             )
 

@@ -23,6 +23,7 @@ from syco_data.release import licences
 from syco_data.release.manifest import File, TableRecord
 from syco_data.release.schemas import RELEASED_CANDIDATES, RELEASED_DROPPED, RELEASED_PROBES, RELEASED_TRAIN
 from syco_data.schemas import CLASSES, FLAG, INT, REAL, TEXT, VERDICTS, Schema
+from syco_data.words import counted
 
 SCHEMAS = {
     schema.name: schema for schema in (RELEASED_TRAIN, RELEASED_CANDIDATES, VERDICTS, RELEASED_PROBES, RELEASED_DROPPED)
@@ -75,7 +76,7 @@ class Header:
         if self.columns != table.columns:
             yield "columns differ from those that the manifest names"
         if self.rows != table.rows:
-            yield f"{self.rows:,} rows, the manifest says {table.rows:,}"
+            yield f"{counted(self.rows, 'row')}, the manifest says {table.rows:,}"
         schema = SCHEMAS.get(table.schema_name)
         kinds = {name: str(kind) for name, kind in schema.columns.items()} if schema else {}
         for name in self.columns.keys() & kinds.keys():

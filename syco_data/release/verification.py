@@ -21,6 +21,7 @@ from syco_data.release import cards, checks, configs, links, manifest
 from syco_data.release import tables as released
 from syco_data.release.manifest import CARD, File, Manifest
 from syco_data.schemas import Schema
+from syco_data.words import counted
 
 # What other programs put into a folder, and `load_dataset` never reads.
 _LEFT_BY = {
@@ -160,7 +161,7 @@ def _other_size(path: Path, size: int, file: File) -> str:
     with path.open("rb") as content:
         if manifest.is_pointer(content.read(len(manifest.POINTER))):
             return _LFS
-    return f"{size:,} bytes, the manifest says {file.bytes:,}"
+    return f"{counted(size, 'byte')}, the manifest says {file.bytes:,}"
 
 
 def _table_errors(path: Path, file: File) -> list[str]:
@@ -236,7 +237,8 @@ def _check_rows(folder: Path, release: Manifest) -> Iterator[Problem]:
             for check in checks.of_release(folder, release):
                 ids = check.offenders.select("id").collect(engine="streaming")["id"].sort()
                 if len(ids):
-                    what = f"check '{check.name}' ({check.description}) is broken {len(ids):,} times, first: {ids[0]}"
+                    times = counted(len(ids), "time")
+                    what = f"check '{check.name}' ({check.description}) is broken {times}, first: {ids[0]}"
                     yield Problem(check.table, what)
     except SycoError as error:
         yield Problem(manifest.NAME, f"its tables cannot be checked: {error.what}")

@@ -98,8 +98,8 @@ class Build:
     """The whole build: its release, the checks, the audits, the probes, and each model's evidence."""
 
     release: Manifest
-    laws: int
-    laws_held: int
+    checks: int
+    checks_held: int
     audits: tuple[Audit, ...]
     probes: pl.DataFrame
     models: tuple[Evidence, ...]
@@ -111,8 +111,8 @@ def read(places: Places, settings: Settings) -> Build:
     checked = _json(places.checks, "validate")
     return Build(
         release=manifest.read(places.release),
-        laws=len(checked["laws"]),
-        laws_held=sum(law["holds"] for law in checked["laws"]),
+        checks=len(checked["checks"]),
+        checks_held=sum(one["holds"] for one in checked["checks"]),
         audits=tuple(
             Audit(one["model"], one["arm"], tuple(Line(**line) for line in one["features"]))
             for one in _json(places.audit, "validate")["arms"]

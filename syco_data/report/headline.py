@@ -14,6 +14,7 @@ from syco_data.report.questions import (
     Question,
 )
 from syco_data.report.report_words import NOTHING, change, percent, with_interval
+from syco_data.words import counted
 
 
 def lines(build: Build, arm: str, conditions: Sequence[str]) -> tuple[str, ...]:
@@ -40,7 +41,7 @@ def _data(build: Build) -> str:
     return (
         f"Data: release {build.release.version} from {len(build.release.sources)} sources, "
         f"{rows['candidates']:,} candidate prompts, {len(trained)} training sets of {' to '.join(spread)} rows; "
-        f"{build.laws_held:,} of {build.laws:,} checks hold."
+        f"{build.checks_held:,} of {counted(build.checks, 'check')} hold."
     )
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import AfterValidator
 
 from syco_data.errors import SycoError
+from syco_data.words import listed
 
 LONGEST = 80  # characters of a value that a message shows
-MOST_SHOWN = 60  # valid names that a message lists
 LONGEST_LIST = 180  # characters of the names in such a list
 IGNORED = ("size", "nfiles")
 """Keys that DVC leaves out of the key of its run cache, at any depth (github.com/treeverse/dvc/issues/10296): a value
@@ -92,11 +92,7 @@ def likely(name: str, valid: Iterable[Any]) -> str:
     # A name that is far longer than any other is near to none of them, and comparing it takes long.
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5) if len(str(name)) <= LONGEST else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = [key_shown(each) for each in names[:MOST_SHOWN]]
-    while len(listed) > 1 and sum(len(each) + 2 for each in listed) > LONGEST_LIST:
-        listed.pop()
-    more = f" and {len(names) - len(listed):,} more" if len(names) > len(listed) else ""
-    return f"{hint}Valid: {', '.join(listed)}{more}"
+    return f"{hint}Valid: {listed(map(key_shown, names), LONGEST_LIST)}"
 
 
 def noticed(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from syco_data.errors import SycoError
 from syco_data.sources import SOURCES
+from syco_data.words import listed
 
 if TYPE_CHECKING:
     from syco_data.settings.whole import Settings
@@ -78,9 +79,8 @@ def require_commits(settings: "Settings") -> None:
     loose = [one for one in used(settings) if not one.is_pinned]
     if not loose:
         return
-    shown = ", ".join(f"{one.key} is {one.revision or 'null'} ({one.repository})" for one in loose[:_SHOWN])
-    more = f" and {len(loose) - _SHOWN:,} more" if len(loose) > _SHOWN else ""
+    shown = listed((f"{one.key} is {one.revision or 'null'} ({one.repository})" for one in loose), 1000, _SHOWN)
     raise SycoError(
-        f"params.yaml: {shown}{more}: a revision on the Hub must be a commit of 40 digits, as others can move",
+        f"params.yaml: {shown}: a revision on the Hub must be a commit of 40 digits, as others can move",
         f"Pin all of them: {LOCK}",
     )

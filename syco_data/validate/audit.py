@@ -17,6 +17,7 @@ import polars as pl
 from syco_data.errors import SycoError
 from syco_data.select import CELL
 from syco_data.settings import Arm, Audit
+from syco_data.words import counted
 
 SCHEMA = 1
 CATEGORIES = {
@@ -81,8 +82,8 @@ def audit(model: str, arm_name: str, rows: pl.LazyFrame, arm: Arm, settings: Aud
     grouped = pairs(sample)
     if (count := len(np.unique(grouped))) < settings.folds:
         raise SycoError(
-            f"audit: training set {model}/{arm_name} has {len(sample):,} rows in {count:,} pairs, too few to audit in "
-            f"{settings.folds} folds",
+            f"audit: training set {model}/{arm_name} has {counted(len(sample), 'row')} in "
+            f"{counted(count, 'pair')}, too few to audit in {settings.folds} folds",
             "Ask more prompts (prompts.rows), or take a model that knows more of them",
         )
     folds = _folds(grouped, settings.folds)

@@ -14,8 +14,9 @@ from syco_data.validate.audit import Audited
 from syco_data.validate.check import Check
 from syco_data.validate.independence import Test
 from syco_data.validate.rules import Rule
+from syco_data.words import counted
 
-SCHEMA = 1
+SCHEMA = 2
 CHECKS, AUDIT = "checks.json", "audit.json"
 # What `show` can look up: the tables whose ids it knows, and an id, or a source and its row.
 _SHOWN = ("claims", "prompts", "probes", "verdicts", "train")
@@ -73,7 +74,7 @@ def require(checked: Checked) -> None:
     if not failed:
         return
     broken = "; ".join(
-        f"check '{one.check}' of {one.table} ({one.description}) is broken {one.offending:,} times, "
+        f"check '{one.check}' of {one.table} ({one.description}) is broken {counted(one.offending, 'time')}, "
         f"first: {', '.join(map(str, one.first))} ({one.hint})"
         for one in failed
     )
@@ -92,9 +93,9 @@ def report(checked: Checked) -> dict[str, Any]:
         "schema": SCHEMA,
         "passed": not checked.failed,
         "false_alarm_rate": checked.false_alarm_rate,
-        "laws": [
+        "checks": [
             {
-                "law": one.check, "table": one.table, "says": one.description, "rows": one.rows,
+                "check": one.check, "table": one.table, "description": one.description, "rows": one.rows,
                 "offending": one.offending, "first": one.first, "holds": one.holds,
             }
             for one in checked.findings

@@ -25,6 +25,7 @@ from syco_data.validate.audit import Audited
 from syco_data.validate.build_checks import CheckedTable, named_tables
 from syco_data.validate.findings import Finding, evaluate
 from syco_data.validate.independence import Test
+from syco_data.words import counted
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _independence(tests: tuple[Test, ...], settings: Settings) -> Iterator[Findi
             if table == "prompts"
             else "the opinion is independent of everything else, and half of the users agree"
         )
-        description += f" (false alarms in {rate:.2%} of sound builds, over {len(tests):,} tests)"
+        description += f" (false alarms in {rate:.2%} of sound builds, over {counted(len(tests), 'test')})"
         yield Finding("independence", table, description, len(of_table), len(failed), first)
 
 

@@ -48,7 +48,7 @@ def test_the_terminal_shows_counts_causes_and_settings(diff: Diff) -> None:
 
 def test_nothing_unexplained_is_shown_quietly(diff: Diff) -> None:
     assert terminal.unexplained(diff) == 3
-    assert "3 rows are unexplained" in shown(diff) and "**3 rows are unexplained" in terminal.markdown(diff)
+    assert "3 rows unexplained" in shown(diff) and "**3 rows unexplained" in terminal.markdown(diff)
 
 
 def test_text_of_a_release_steers_no_terminal(diff: Diff) -> None:

@@ -191,5 +191,5 @@ def _select(build: Made) -> None:
 def plain_reports(folder: Path) -> None:
     """Reports of stage validate for tests of a release that are not about checks."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "checks.json").write_text(json.dumps({"schema": 1, "passed": True, "laws": []}), encoding="utf-8")
+    (folder / "checks.json").write_text(json.dumps({"schema": 1, "passed": True, "checks": []}), encoding="utf-8")
     (folder / "audit.json").write_text(json.dumps({"schema": 1, "arms": []}), encoding="utf-8")
