@@ -13,7 +13,6 @@ from syco_data.filter.purity import Purity
 from syco_data.filter.summary import Kept, Summary, histogram
 from syco_data.filter.verdicts import Decided
 from syco_data.settings import Filter
-from syco_data.words import counted
 
 
 def write(folder: Path, figures: Summary, decided: Decided, collected: Collected, settings: Filter) -> None:
@@ -103,7 +102,7 @@ def show(
         console.print(f"Rows calibrated by the mean of: {_listed(decided.cells)}.")
     pace = speed(collected)
     console.print(
-        f"{counted(pace['scores'], 'score')}: {pace['share_from_store']:.1%} from the store, {pace['fresh']:,} made "
+        f"{pace['scores']:,} scores: {pace['share_from_store']:.1%} from the store, {pace['fresh']:,} made "
         f"in {pace['seconds']:,.1f} s ({pace['tokens_per_second']:,.0f} tokens/s)."
     )
     if figures.warning:
