@@ -20,6 +20,12 @@ class CheckFailed(SycoError):
     """A check or a comparison answered "no": exit code 1 where the others exit with 2."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error that says something, or its type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{lines[0]:.300}" if lines else type(error).__name__
+
+
 def printable(text: str) -> str:
     """The text with escapes in place of control, format and direction characters: safe to show in a terminal."""
     return "".join(part if part.isprintable() else part.encode("unicode_escape").decode() for part in text)

@@ -153,5 +153,5 @@ def _error(words: str) -> SycoError:
 def _one_commit(words: str) -> str:
     commit = words.strip()
     if not re.match(COMMIT, commit):
-        raise SycoError(f"git: {commit!r:.100} is no commit", "Ask it yourself: git rev-parse HEAD")
+        raise SycoError(f"git: {commit!r:.100} is not a commit", "Ask it yourself: git rev-parse HEAD")
     return commit

@@ -22,12 +22,12 @@ LIKE_A_TOKEN = re.compile(
     r"hf_(?=\w{0,99}[A-Z0-9])[A-Za-z0-9]{8,}|api_org_[A-Za-z0-9]{8,}|eyJ[\w-]{10,999}+\.[\w-]{10,}(?:\.[\w-]+)?"
     r"|(?i:(?<=bearer )|(?<=bearer%20)|(?<=bearer\+))(?:(?=[^\s'\"]{0,99}(?:\d|[a-z][A-Z]))[^\s'\"]{6,}|[^\s'\"]{20,})"
 )
-"""Every part has a bound, so that no text takes long; a word behind "bearer" is no token."""
+"""Every part has a bound, so that no text takes long; a word behind "bearer" is not a token."""
 _LOGIN = re.compile(r"(?<=://)[^\s/@:]+(?::[^\s/@]*)?@")
 _VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 PROXIES = tuple(f"{kind}_PROXY" for kind in ("ALL", "HTTPS", "HTTP"))
 _SHORTEST, _RUN, LARGEST = 6, 8, 1 << 16
-"""Characters: shorter texts are words and no secrets; as many in a row tell a secret; more is no token's file."""
+"""Characters: shorter texts are words and no secrets; as many in a row tell a secret; more is not a token's file."""
 _ESCAPED = re.compile(
     r"%(?:25)*(?P<hex>[0-9a-f]{2})|&#x0*(?P<xml>[0-9a-f]{1,5});|&#0*(?P<decimal>\d{1,6});|&(?P<name>amp|lt|gt|quot);"
     r"|\\+u(?P<json>[0-9a-f]{4})|\\+x(?P<byte>[0-9a-f]{2})|\\+[nrt]|\\+(?P<other>[\"'/\\])|.",

@@ -79,7 +79,7 @@ DROPPED_ROWS = Schema(
     frozenset({"kept_source", "kept_row"}),
 )
 
-# The same columns: held-out rows that are no probe.
+# The same columns: held-out rows that are not a probe.
 UNUSED_ROWS = replace(DROPPED_ROWS, name="probes/dropped")
 
 PERSONA = {"name": TEXT, "age": INT, "school_1": TEXT, "school_2": TEXT}

@@ -51,7 +51,7 @@ class TestWriting:
 
 
 class TestReading:
-    def test_what_is_no_regular_file_is_refused_without_waiting(self, tmp_path):
+    def test_what_is_not_a_regular_file_is_refused_without_waiting(self, tmp_path):
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "loop").symlink_to("loop")
         for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), tmp_path / "loop", tmp_path / "a\0b"):
@@ -78,6 +78,6 @@ class TestReading:
         with pytest.raises(SycoError, match=expected):
             files.read_text(tmp_path / "file", 100)
 
-    def test_a_byte_order_mark_is_no_part_of_the_text(self, tmp_path):
+    def test_a_byte_order_mark_is_not_a_part_of_the_text(self, tmp_path):
         (tmp_path / "file").write_bytes(b"\xef\xbb\xbfa\r\n")
         assert files.read_text(tmp_path / "file", 100) == "a\r\n"

@@ -202,7 +202,7 @@ def test_a_subfolder_and_a_second_worktree(repository: Path, tmp_path: Path) -> 
     assert last(tmp_path / "second") == last(repository)
 
 
-def test_paths_are_no_patterns(repository: Path) -> None:
+def test_paths_are_not_patterns(repository: Path) -> None:
     (repository / "[n]ote.txt").write_text("x\n")
     (repository / "*").write_text("x\n")
     result = commit(repository, "odd names")
@@ -222,7 +222,7 @@ def test_another_owner_is_one_line_with_the_command_that_git_names(repository: P
     assert last(repository).commit is not None
 
 
-def test_a_damaged_repository_and_no_git_are_no_missing_repository(repository: Path, monkeypatch) -> None:
+def test_a_damaged_repository_and_no_git_are_not_a_missing_repository(repository: Path, monkeypatch) -> None:
     (repository / ".git/HEAD").rename(repository / ".git/HEAD.old")
     with pytest.raises(SycoError, match="git: "):
         last(repository)
@@ -239,10 +239,10 @@ NAMES_OF_NOTHING = (
 
 
 @pytest.mark.parametrize("name", NAMES_OF_NOTHING)
-def test_names_that_are_no_commit(repository: Path, name: str) -> None:
+def test_names_that_are_not_a_commit(repository: Path, name: str) -> None:
     assert git.repository(repository).commit(name) is None
 
 
-def test_words_that_are_no_commit_are_refused() -> None:
-    with pytest.raises(SycoError, match="is no commit"):
+def test_words_that_are_not_a_commit_are_refused() -> None:
+    with pytest.raises(SycoError, match="is not a commit"):
         git._one_commit("Good signature for a@b.c\n" + "a" * 40)

@@ -102,7 +102,7 @@ def test_other_words_stay(monkeypatch, text):
     assert redaction.masked(text) == text
 
 
-def test_a_short_word_in_the_variable_is_no_secret_that_would_mask_all(monkeypatch):
+def test_a_short_word_in_the_variable_is_not_a_secret_that_would_mask_all(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "the")
     assert redaction.masked("the Hub") == "the Hub"
 
@@ -165,6 +165,6 @@ def test_no_text_of_others_takes_long(monkeypatch, part):
 
 
 @pytest.mark.parametrize("text", ["a standard bearer carrying flags", "The Bearer Certificates", "Ring Bearer\nfilms"])
-def test_words_behind_bearer_are_no_tokens(monkeypatch, text):
+def test_words_behind_bearer_are_not_tokens(monkeypatch, text):
     monkeypatch.delenv("HF_TOKEN", raising=False)
     assert redaction.masked(text) == text

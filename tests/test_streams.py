@@ -47,7 +47,7 @@ def test_commands_print_to_an_ascii_terminal(command: list[str]) -> None:
 STAGE = "import stages\nstages.run(lambda settings: [print('· line', i) for i in range(100_000)])"
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_reader_that_goes_away_is_not_an_error() -> None:
     command = "import sys; sys.argv = ['syco-data', 'profile', 'list']; from syco_data.__main__ import main; main()"
     for code in (STAGE, command):
         with subprocess.Popen(

@@ -55,7 +55,7 @@ def of_schema(where: str, schema: pa.Schema, column: str) -> Statement | None:
 def of_card(card: Path, source: Source) -> Statement | None:
     """What the `dataset_info:` of a dataset card says of the source's config; None where it names no labels.
 
-    Raises `SycoError` for a card that is no file of a readable size.
+    Raises `SycoError` for a card that is not a file of a readable size.
     """
     infos = _infos(card)
     for info in infos:

@@ -56,4 +56,4 @@ def read(path: Path) -> Provenance:
     except FileNotFoundError as error:
         raise SycoError(f"there is no {path}", "Build it: dvc repro") from error
     except (SycoError, KeyError, TypeError, AttributeError) as error:
-        raise SycoError(f"{path} is no provenance record: {error}", "Build it again: dvc repro") from error
+        raise SycoError(f"{path} is not a provenance record: {error}", "Build it again: dvc repro") from error

@@ -83,7 +83,7 @@ def _check_target(option: str, target: Path | None) -> None:
             raise SycoError(f"{option} {target}: this is a folder", "Name a file")
         nearest = next(parent for parent in target.absolute().parents if parent.exists())
         if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-            raise SycoError(f"{option} {target}: {nearest} is no folder to write to", "Name a file elsewhere")
+            raise SycoError(f"{option} {target}: {nearest} is not a folder to write to", "Name a file elsewhere")
     except OSError as error:
         raise SycoError(f"{option} {target}: {error.strerror or error}", "Name another file") from error
 

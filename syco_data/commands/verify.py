@@ -18,7 +18,7 @@ def verify(
 ) -> None:
     """Checks every file of a release against its manifest, and its tables against their schemas and each other.
 
-    What git, the Hub's client or a desktop leaves in the folder (.git, .cache, .DS_Store) is named, and is no error.
+    What git, the Hub's client or a desktop leaves in the folder (.git, .cache, .DS_Store) is named, not an error.
     """
     from syco_data.release import verification
 

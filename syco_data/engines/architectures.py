@@ -16,7 +16,7 @@ from typing import Any
 
 from syco_data.engines import model_files
 from syco_data.engines.model_files import Tensor, refused
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 
 # Read by transformers when it is imported: no kernel, which is code of others, is fetched for any model.
 os.environ["USE_HUB_KERNELS"] = "NO"
@@ -212,13 +212,7 @@ def _one_line(label: str, deed: str, gap: str | None = None) -> Iterator[None]:
     except Exception as error:
         if gap and "conversion" in str(error):
             raise refused(label, f"the weights lack {gap}") from error
-        raise refused(label, f"cannot be {deed} by transformers: {reason(error)}") from error
-
-
-def reason(error: BaseException) -> str:
-    """The first line of an error that says something, or its type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0]:.300}" if lines else type(error).__name__
+        raise refused(label, f"cannot be {deed} by transformers: {first_line(error)}") from error
 
 
 @contextmanager

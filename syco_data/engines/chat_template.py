@@ -68,7 +68,7 @@ class ChatTemplate:
         if self._refusal:
             raise Refused(
                 f"it takes no finished answer ({self._refusal}), and what it writes behind one that the user answers "
-                f"({self.next_turn()!r:.60}) is no end token of generation_config.json"
+                f"({self.next_turn()!r:.60}) is not an end token of generation_config.json"
             )
 
     def next_turn(self) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from syco_data import files, ownership
 from syco_data.engines import architectures, model_files, models
 from syco_data.engines.tokenizer import Tokenizer
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 
 RECORD, KIND, MAGIC = "gguf.json", "imported model", b"GGUF"
 DTYPES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -89,9 +89,7 @@ def _header(source: Path) -> tuple[Any, dict[int, str]]:
         header = GgufHeader.from_file(str(source))
         end = max(header.data_start + tensor.offset + tensor.nbytes for tensor in header.tensors)
     except Exception as error:  # bytes of anybody's: struct.error, UnicodeDecodeError, MemoryError ...
-        raise SycoError(
-            f"{source.name} is damaged or cut off: {architectures.reason(error)}", "Fetch the file again"
-        ) from error
+        raise SycoError(f"{source.name} is damaged or cut off: {first_line(error)}", "Fetch the file again") from error
     if end > (size := source.stat().st_size):
         raise SycoError(f"{source.name} is cut off: it has {size:,} of {end:,} bytes", "Fetch the file again")
     return header, {0: "F32", 1: "F16", 30: "BF16"} | GGML_NAME
@@ -129,7 +127,7 @@ def _convert(source: Path, folder: Path, header: Any, dtype: str) -> None:
         except Exception as error:  # an architecture that it does not know ends it anywhere
             raise SycoError(
                 f"{source.name}: transformers {version('transformers')} cannot read a GGUF file of architecture "
-                f"'{header.architecture}': {architectures.reason(error)}",
+                f"'{header.architecture}': {first_line(error)}",
                 "Take the model's own folder of safetensors",
             ) from error
     _refuse_gaps(source.name, loaded, info, header)

@@ -69,7 +69,7 @@ def read_json(label: str, path: Path) -> dict:
     except RecursionError as error:
         raise refused(label, f"{path.name} is nested more than {DEEPEST} levels deep") from error
     except ValueError as error:
-        raise refused(label, f"{path.name} is no valid JSON") from error
+        raise refused(label, f"{path.name} is not valid JSON") from error
     if not isinstance(value, dict):
         raise refused(label, f"{path.name} holds no mapping")
     if any(depth > DEEPEST for depth, _, _ in walk(value)):
@@ -149,7 +149,7 @@ def header(label: str, path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         size, length = int.from_bytes(file.read(8), "little"), path.stat().st_size
         if length < 8 or size > min(length - 8, LARGEST_HEADER):
-            raise refused(label, f"{path.name} is no safetensors file, or cut off")
+            raise refused(label, f"{path.name} is not a safetensors file, or cut off")
         content = file.read(size)
     try:
         entries = json.loads(content)
@@ -157,7 +157,7 @@ def header(label: str, path: Path) -> dict[str, Tensor]:
         parts = sorted((*_span(entry), name) for name, entry in entries.items())
         declared = {name: Tensor(entry["dtype"], tuple(entry["shape"]), path.name) for name, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise refused(label, f"{path.name} is no safetensors file: its header is malformed") from error
+        raise refused(label, f"{path.name} is not a safetensors file: its header is malformed") from error
     if not parts:
         raise refused(label, f"{path.name} holds no tensor")
     end = 0

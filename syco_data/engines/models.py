@@ -44,7 +44,7 @@ def resolve(name: str, record: Model, reference: Path, policy: Hub, weights: boo
     """Finds or downloads a model and checks its folder; `reference` is where the reference model lies.
 
     Without `weights` a model of the Hub is only named: its configuration and tokenizer are fetched, and no more.
-    Raises `SycoError` for a missing model, a revision that is no commit, missing rights, an incomplete folder.
+    Raises `SycoError` for a missing model, a revision that is not a commit, missing rights, an incomplete folder.
     """
     on_hub = record.is_on_hub
     folder = _folder(name, record, reference, policy, DOWNLOADED if weights else DESCRIBING)
@@ -77,7 +77,7 @@ def on_hub(name: str, record: Model) -> Model:
     """The record itself, if its source can be a Hub id."""
     if not HUB_ID.fullmatch(record.source):
         raise SycoError(
-            f"model '{name}': there is no folder {record.source!r:.200}, and it is no Hub id (owner/name) either",
+            f"model '{name}': there is no folder {record.source!r:.200}, and it is not a Hub id (owner/name) either",
             f"Correct models.{name}.source in params.yaml",
         )
     return record
@@ -95,7 +95,7 @@ def _folder(name: str, record: Model, reference: Path, policy: Hub, files: tuple
     on_hub(name, record)
     if record.revision is None or not COMMIT.fullmatch(record.revision):
         raise SycoError(
-            f"model '{name}': revision {record.revision!r} of {record.source} is no commit (40 hex digits), "
+            f"model '{name}': revision {record.revision!r} of {record.source} is not a commit (40 hex digits), "
             "so the model could change unnoticed",
             f"Pin it: {LOCK}",
         )
@@ -173,7 +173,7 @@ def check_described(name: str, folder: Path) -> None:
     if (folder / model_files.ADAPTER).is_file():
         raise refused(
             label(name),
-            f"the folder {folder} holds a PEFT adapter ({model_files.ADAPTER}), which is no model by itself",
+            f"the folder {folder} holds a PEFT adapter ({model_files.ADAPTER}), which is not a model by itself",
             "Merge it into its base model (PEFT's merge_and_unload), save that, and name its folder",
         )
     for file in ("config.json", "tokenizer.json"):
@@ -209,7 +209,9 @@ def _positions(name: str, value: object) -> int | None:
     """The longest text that config.json states, in tokens."""
     if value is None or (type(value) is int and 0 < value < 1 << 31):
         return value
-    raise refused(label(name), f"max_position_embeddings of config.json is {value!r:.60}, which is no number of tokens")
+    raise refused(
+        label(name), f"max_position_embeddings of config.json is {value!r:.60}, which is not a number of tokens"
+    )
 
 
 def check_complete(name: str, folder: Path) -> None:

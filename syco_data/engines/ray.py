@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from syco_data import engines
 from syco_data.engines.planning import OptionScores, Request
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
@@ -175,7 +175,7 @@ def _connect(settings: Engines) -> None:
             address=settings.ray.address, logging_level=logging.CRITICAL, log_to_driver=False, include_dashboard=False
         )
     except Exception as error:  # Ray raises a bare Exception where its processes do not come up in time
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise SycoError(
             f"engine 'ray': no cluster at {settings.ray.address!r}: {reason}",
             "Start one (ray start --head) and set engines.ray.address, or null for this machine",

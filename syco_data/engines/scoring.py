@@ -83,7 +83,7 @@ def pending(requests: Sequence[Request], model: ResolvedModel, settings: Engines
 
 
 def _is_broken() -> pl.Expr:
-    """Whether a log-probability is no finite number: of such scores nothing follows."""
+    """Whether a log-probability is not a finite number: of such scores nothing follows."""
     return ~pl.col("logprobs").list.eval(pl.element().is_finite()).list.all().fill_null(True)
 
 

@@ -81,7 +81,7 @@ class ScoreFile:
     def read(self) -> pl.DataFrame:
         """The file's scores.
 
-        Raises `Damaged` when its bytes are not those that were written or are no scores, `FileNotFoundError` when it
+        Raises `Damaged` when its bytes are not those that were written or are not scores, `FileNotFoundError` when it
         is not there any more, and `SycoError` when the system refuses to read it.
         """
         self._check_regular()

@@ -12,7 +12,7 @@ from syco_data.engines import model_files
 from syco_data.engines.chat_rendering import Refused, Renderer
 from syco_data.engines.chat_template import ChatTemplate
 from syco_data.engines.planning import BORDER, Spans
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 from syco_data.prompts import transcripts
 
 # Some chat templates print the date of the day: a fixed one keeps texts, and so scores, the same tomorrow.
@@ -57,18 +57,18 @@ class Tokenizer:
             loaded = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False, local_files_only=True)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # the Rust library raises a bare Exception, and panics that are no Exception
+        except BaseException as error:  # the Rust library raises a bare Exception, and panics that are not an Exception
             raise self._explained(error) from error
         if not loaded.is_fast:
             raise SycoError(
-                f"model folder {self.folder.name}: the tokenizer is no fast one (there is no tokenizer.json)",
+                f"model folder {self.folder.name}: the tokenizer is not a fast one (there is no tokenizer.json)",
                 "Save it again with transformers' PreTrainedTokenizerFast",
             )
         return loaded
 
     def _explained(self, error: BaseException) -> SycoError:
         """Where the file is JSON and the library knows no such part, the file is of a newer library."""
-        where, reason = f"model folder {self.folder.name}", _first_line(error)
+        where, reason = f"model folder {self.folder.name}", first_line(error)
         if "untagged enum" in reason or "unknown variant" in reason:
             return SycoError(
                 f"{where}: tokenizer.json needs a newer tokenizers (here: {version('tokenizers')}): {reason}",
@@ -241,7 +241,7 @@ class Tokenizer:
         try:
             return self._loaded.get_chat_template(), {**self._loaded.special_tokens_map, "date_string": TEMPLATE_DATE}
         except (ValueError, TypeError, AttributeError) as error:
-            raise Refused(_first_line(error)) from error
+            raise Refused(first_line(error)) from error
 
     def is_local(self, border: str, options: tuple[str, ...]) -> bool:
         """Whether tokens after a text that ends in `border` are decided by these characters alone.
@@ -266,11 +266,6 @@ class Tokenizer:
         room = len(text) - len(option)
         pieces = self._core.pre_tokenizer.pre_tokenize_str(text)
         return sum(0 < start < room for _, (start, _) in pieces)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{lines[0]:.300}" if lines else type(error).__name__
 
 
 def _straddles(token: str, border: str, option: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from syco_data import engines
 from syco_data.engines import architectures, models
 from syco_data.engines.planning import Query
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
@@ -89,7 +89,7 @@ class TransformersEngine(engines.Engine):
             return loaded.to(self._device)
         except RuntimeError as error:  # torch's own word for a device without room
             raise SycoError(
-                f"model '{self.model.name}' does not go to {self._device}: {architectures.reason(error)}",
+                f"model '{self.model.name}' does not go to {self._device}: {first_line(error)}",
                 "Take a narrower dtype, or set engines.transformers.device to cpu",
             ) from error
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from syco_data import engines
 from syco_data.engines import architectures, model_files, models
 from syco_data.engines.planning import Query
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 
 if TYPE_CHECKING:
     from syco_data.engines.models import ResolvedModel
@@ -159,6 +159,6 @@ def _start(model: ResolvedModel, settings: Engines, max_length: int) -> Any:
         )
     except Exception as error:  # a model that vLLM does not know well ends it anywhere: KeyError, AssertionError
         raise SycoError(
-            f"model '{model.name}' cannot be loaded by vLLM: {architectures.reason(error)}",
+            f"model '{model.name}' cannot be loaded by vLLM: {first_line(error)}",
             "VLLM_LOGGING_LEVEL=INFO shows more; or set engines.engine: transformers",
         ) from error

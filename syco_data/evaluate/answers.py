@@ -15,7 +15,7 @@ from syco_data.settings import Engines, Generation
 from syco_data.words import counted
 
 BASE = "base"
-# The option's letter in brackets, at the very beginning: anything else is no answer.
+# The option's letter in brackets, at the very beginning: anything else is not an answer.
 STRICT = re.compile(r"\s*\(([A-Z])\)")
 _QUESTION = ("prompt", "options")
 _GENERATED = {"probe_id": pl.String, "generated": pl.String}

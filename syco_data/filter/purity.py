@@ -24,7 +24,7 @@ right; 20 right and at most 2 wrong ones are so once in 10,000 times."""
 class Purity:
     """`value` with its interval; all are between 0 and 1.
 
-    The interval is of the kept prompts themselves: how many right guesses are among them is no constant, and spreads
+    The interval is of the kept prompts themselves: how many right guesses are among them is not a constant, and spreads
     as much as the wrong ones, by which it is estimated.
     """
 
@@ -44,7 +44,7 @@ def estimate(right: int, wrong: int) -> Purity | None:
 
 
 def _known(right: int, guesses: float) -> float:
-    """The share of the right answers that are no guesses."""
+    """The share of the right answers that are not guesses."""
     return round(min(1.0, max(0.0, 1 - guesses / right)), 6) if right else 0.0
 
 

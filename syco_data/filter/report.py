@@ -95,7 +95,7 @@ def show(
     console.print(f"Dropped: {dropped}. {habits(figures)}")
     if decided.unsure > settings.unsure:
         console.print(
-            f"Margins of this model come in steps of {decided.unsure:g} nats: a smaller one is no answer "
+            f"Margins of this model come in steps of {decided.unsure:g} nats: a smaller one is not an answer "
             f"(filter.unsure: {settings.unsure:g})."
         )
     if decided.cells:

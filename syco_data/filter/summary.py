@@ -16,7 +16,7 @@ GUESSING = {"answered": 0.5, "both_orders": 0.25, "margin": 0.5, "averaged": 0.5
 NOISE = 1.96  # standard errors: two-sided 95%
 GROUPS = ("source", "truth", "label_kind", "polarity")
 BIN, BINS = 0.5, 20  # histogram of margins: nats per bin, bins on each side of zero; the outermost hold the rest
-ONE_SIDED = 20  # prompts kept from which on it is no chance that all have one answer
+ONE_SIDED = 20  # from so many kept prompts on, one answer to all of them is not chance
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Rules (`filter.rule`), by what they decide on:
 
 With `filter.purity` the margin has to be so large besides that this share of what is kept of its source is known and
 not guessed.
-A |margin| under `filter.unsure` is no answer, whatever the rule.
+A |margin| under `filter.unsure` is not an answer, whatever the rule.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def tune(job: Job) -> Tuned:
     """Trains, going on from a killed run's checkpoint, and writes model, tokenizer and training log to `job.out`.
 
-    Raises `SycoError` for a loss that is no number, memory that runs out and a disk that is full; the last good
+    Raises `SycoError` for a loss that is not a number, memory that runs out and a disk that is full; the last good
     checkpoint stays. And while another run writes to the same folder.
     """
     with (holding.shared if tuning_jobs.is_launched() else holding.exclusive)(job.out):

@@ -100,7 +100,7 @@ def configured(path: Path) -> tuple[int, int, bool]:
         ) from error
     if not isinstance(values, dict):
         raise SycoError(
-            f"finetune.launcher.config: {path} is no configuration of accelerate", "See profiles/accelerate/ddp.yaml"
+            f"finetune.launcher.config: {path} is not a configuration of accelerate", "See profiles/accelerate/ddp.yaml"
         )
     counts = [values.get(name, 1) for name in ("num_processes", "num_machines")]
     for name, count in zip(("num_processes", "num_machines"), counts, strict=True):

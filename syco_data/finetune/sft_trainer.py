@@ -135,7 +135,7 @@ class Trainer(SFTTrainer):
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         if not all(_is_finite(weight) for weight in self.model.parameters()):
             raise SycoError(
-                f"finetune: a weight is no finite number after step {self.state.global_step}",
+                f"finetune: a weight is not a finite number after step {self.state.global_step}",
                 f"Lower finetune.learning_rate or finetune.clip. {self._last_good()}",
             )
         try:

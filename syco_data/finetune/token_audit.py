@@ -14,7 +14,7 @@ from syco_data.engines.tokenizer import Tokenizer
 from syco_data.errors import SycoError
 
 VIOLATIONS = {
-    "not_a_prefix": "the prompt's tokens are no prefix of the whole row's tokens",
+    "not_a_prefix": "the prompt's tokens are not a prefix of the whole row's tokens",
     "no_target": "no token is left for the completion",
     "cut": "the tokenizer does not reach the end of the completion",
     "end_inside": "the end token stands inside the text",

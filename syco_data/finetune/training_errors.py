@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from syco_data.errors import SycoError
+from syco_data.errors import SycoError, first_line
 from syco_data.files import FULL, system_error
 from syco_data.settings import Finetune
 from syco_data.words import listed
@@ -83,7 +83,7 @@ def _linear(model: Any) -> dict[str, Any]:
 
 def refused(error: ValueError | ImportError) -> SycoError:
     """What the trainer's construction reports of settings, a model or a machine that it cannot train."""
-    reason = _first_line(error)
+    reason = first_line(error)
     if "bf16" in reason:
         return SycoError("finetune.compute is bfloat16, which this hardware cannot do", "Set it to float32")
     if isinstance(error, ImportError):
@@ -96,7 +96,7 @@ def explained(error: Exception, kept: str) -> Exception:
 
     `kept`: what a later run can be resumed from, in words.
     """
-    text, first = str(error), _first_line(error)
+    text, first = str(error), first_line(error)
     if isinstance(error, MemoryError) or any(sign in text for sign in _MEMORY):
         return SycoError(
             f"finetune: memory ran out: {first}",
@@ -119,8 +119,3 @@ def explained(error: Exception, kept: str) -> Exception:
             "Save the base model again with these weights apart, or tie_word_embeddings: true in its config.json",
         )
     return error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -1,7 +1,7 @@
 """Text files that somebody else wrote, packed or plain: lines and JSON records, exactly as they stand there.
 
 Lines end with "\\n" alone: U+2028, form feeds and their kind are parts of a text. A byte order mark at the start of a
-file is no text. Whatever a file holds, an error in it is one line that names file and line.
+file is not text. Whatever a file holds, an error in it is one line that names file and line.
 """
 
 import bz2
@@ -83,7 +83,7 @@ def records(path: Path, name: str, largest: int = LARGEST) -> Iterator[tuple[str
 
 
 def parsed(content: str, where: str, hint: str | None = None) -> Any:
-    """The value of a JSON text; a key that an object has twice is an error too. `hint` helps where it is no JSON."""
+    """The value of a JSON text; a key that an object has twice is an error too. `hint` helps where it is not JSON."""
     try:
         return json.loads(content, object_pairs_hook=_object)
     except RecursionError as error:
@@ -104,7 +104,7 @@ def check_text(value: Any, where: str, hint: str | None = None) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         half = f"\\u{ord(value[error.start]):04x}"
-        raise SycoError(f"{where}: {half} is half of a surrogate pair, which is no character", "Correct it") from error
+        raise SycoError(f"{where}: {half} is half of a surrogate pair, not a character", "Correct it") from error
     return value
 
 

@@ -20,9 +20,9 @@ def check_repository(name: str) -> str:
     try:
         validate_repo_id(name)
     except HFValidationError as error:
-        raise SycoError(f"{name!r} is no name of a repository: {error}", "Write it as OWNER/NAME") from error
+        raise SycoError(f"{name!r} is not a name of a repository: {error}", "Write it as OWNER/NAME") from error
     if not _REPOSITORY.fullmatch(name):
-        raise SycoError(f"{name!r} is no name of a repository", "Write it as OWNER/NAME")
+        raise SycoError(f"{name!r} is not a name of a repository", "Write it as OWNER/NAME")
     if redaction.masked(name) != name:
         raise SycoError(f"{name!r} holds a token, and a name is public. Nothing was asked", "Write it as OWNER/NAME")
     return name
@@ -46,7 +46,7 @@ class Address:
     def of(cls, repository: str, version: str) -> "Address":
         number = NUMBER.fullmatch(version)
         if not number and not COMMIT.fullmatch(version):
-            raise SycoError(f"{version!r} is no version of a release", "Give one like 1.2.0, or a full commit id")
+            raise SycoError(f"{version!r} is not a version of a release", "Give one like 1.2.0, or a full commit id")
         return cls(check_repository(repository), number[1] if number else version)
 
     @staticmethod

@@ -67,7 +67,7 @@ def sign_in(retry: Hub = RETRY) -> str | None:
 
 
 def _check_login_cache() -> None:
-    """The client would wait for a pipe, and stumble over what is no text."""
+    """The client would wait for a pipe, and stumble over what is not text."""
     from huggingface_hub import constants
 
     try:

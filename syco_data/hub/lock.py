@@ -104,7 +104,7 @@ def _holds(text: str, leaves: Mapping[str, Any]) -> bool:
 
 
 def _leaves(values: Any, key: str = "") -> dict[str, Any]:
-    """Every value that is no mapping, by its full key: values that share an anchor count each for itself."""
+    """Every value that is not a mapping, by its full key: values that share an anchor count each for itself."""
     if not isinstance(values, dict):
         return {key: values}
     parts = (_leaves(value, f"{key}.{name}" if key else str(name)) for name, value in values.items())

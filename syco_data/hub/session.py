@@ -96,7 +96,7 @@ def _limited(make) -> "httpx2.Client":
 
     def send(request: "httpx2.Request", **options) -> "httpx2.Response":
         if _broken_endpoint(request):
-            raise SycoError("HF_ENDPOINT is no address of a Hub", "Set it to one like https://huggingface.co")
+            raise SycoError("HF_ENDPOINT is not an address of a Hub", "Set it to one like https://huggingface.co")
         times = _capped(request.extensions.get("timeout", {}))
         request.extensions = {**request.extensions, "timeout": times, "download": bool(options.get("stream"))}
         try:
@@ -188,7 +188,7 @@ def _unusable(error: Exception) -> SycoError:
                 reason = "holds no certificates that can be read" if there else "is not there"
                 return SycoError(f"{name}: {value} {reason}", f"Correct or unset {name}")
     if name := _first(schemes, lambda one: one not in _SCHEMES) or next(iter(schemes), None):
-        return SycoError(f"{name} is no address of a proxy", f"Write it as http://HOST:PORT, or unset {name}")
+        return SycoError(f"{name} is not an address of a proxy", f"Write it as http://HOST:PORT, or unset {name}")
     return SycoError(f"a connection to the Hub cannot be set up: {type(error).__name__}: {error}")
 
 

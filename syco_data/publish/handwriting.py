@@ -27,7 +27,7 @@ def head(card: str) -> str:
 def lost(there: str, ours: str, base: str | None, repository: str) -> str | None:
     """The first words of a card on the Hub that `ours`, which would replace it, lacks; None where nothing is lost.
 
-    `base` is the card from which that on the Hub was made by hand, where it is known: what a build has written is no
+    `base` is the card from which that on the Hub was made by hand, where it is known: what a build has written is not
     loss. Words between the fences that were removed there, and that `ours` would bring back, count as well.
     """
     kept, written = " ".join(_lines(ours)), set(_lines(base or "")) | _stubs(repository)

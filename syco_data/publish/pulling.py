@@ -162,7 +162,7 @@ def _is_ours(path: Path, tree: Mapping[str, Blob]) -> bool:
 def _manifest_at(remote: Remote, address: Address, commit: str, tree: Mapping[str, Blob], folder: Path) -> Manifest:
     """The manifest of the commit, checked against the version asked for and against the files that are there."""
     if manifest.NAME not in tree:
-        raise SycoError(f"{address} is no release: commit {commit} has no {manifest.NAME}")
+        raise SycoError(f"{address} is not a release: commit {commit} has no {manifest.NAME}")
     if tree[manifest.NAME].bytes > manifest.LARGEST:
         raise SycoError(f"{address}: its {manifest.NAME} has {tree[manifest.NAME].bytes:,} bytes, too many for one")
     remote.file(commit, manifest.NAME, folder)

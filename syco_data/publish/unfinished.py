@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def check(folder: Path) -> None:
-    """Refuses a folder with anything of the user's in it; what an interrupted pull has left is no obstacle."""
+    """Refuses a folder with anything of the user's in it; what an interrupted pull has left is not an obstacle."""
     work = folder / WORK
     if os.path.lexists(work):
         _check_ours(work)
@@ -43,7 +43,7 @@ def _check_ours(work: Path) -> None:
     except FileNotFoundError:
         return  # another pull has just finished
     except NotADirectoryError as error:
-        raise _not_ours(work, "it is no folder") from error
+        raise _not_ours(work, "it is not a folder") from error
     if names and MARK not in names:
         raise _not_ours(work, f"it holds {min(names)}, and no file {MARK}")
     if strange := sorted(name for name in names - {MARK} if not COMMIT.fullmatch(name)):

@@ -112,7 +112,7 @@ def of_folder(
     if not folder.is_dir():
         raise SycoError(f"there is no folder {folder}")
     if not NUMBER.fullmatch(version):
-        raise SycoError(f"{version!r} is no version", "Give one like 1.2.0")
+        raise SycoError(f"{version!r} is not a version", "Give one like 1.2.0")
     paths = {*islice(_below(folder, without), MOST_FILES + 1), *instead}
     if len(paths) > MOST_FILES:
         raise SycoError(f"{folder} holds more than {MOST_FILES:,} files", "Name the folder of the model alone")
@@ -140,7 +140,7 @@ def _below(folder: Path, without: str | None) -> Iterator[str]:
 
 def _item(folder: Path, path: str, instead: Path | None) -> Item:
     if not path.isprintable():
-        raise SycoError(f"{folder}: {path!r} is no name that a file can have on the Hub", "Rename it")
+        raise SycoError(f"{folder}: {path!r} is not a name that a file can have on the Hub", "Rename it")
     try:
         source = instead or links.file(folder, path)
         return Item(path, source, source.stat().st_size, manifest.digest_of(source))

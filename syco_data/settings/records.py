@@ -88,5 +88,5 @@ Templates = Annotated[tuple[TemplateName, ...], Field(max_length=MOST_TEMPLATES)
 
 
 class Record(BaseModel):
-    # Strict, so that "yes" is no flag and "1e-5" (text to a YAML 1.1 reader) is no number.
+    # Strict, so that "yes" is not a flag and "1e-5" (text to a YAML 1.1 reader) is not a number.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

@@ -104,6 +104,6 @@ def of_held_out(probes: pl.LazyFrame, unused: pl.LazyFrame, held_out: Mapping[st
         nothing_lost("probes/dropped", "id", row_ids(held_out), dropped, used.filter(about_a_row)),
         row_check("held_out_item", "probes", "a held-out claim is about one row of its source that was not dropped",
                   used, "item", about_a_row & (pl.len().over("item") == 1)),
-        row_check("kept_row", "probes/dropped", "a duplicate names a row that was no duplicate, and no other row does",
+        row_check("kept_row", "probes/dropped", "a duplicate names a row that is not one, and no other row does",
                   duplicates, "id", names_kept),
     ]  # fmt: skip

@@ -153,7 +153,7 @@ def test_labels_that_nobody_names_stop_the_build(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "# no front matter\n", "---\n[broken: {\n---\n", "---\ndataset_info: 3\n---\n"])
-def test_a_card_that_says_nothing_of_labels_is_no_answer(text, tmp_path):
+def test_a_card_that_says_nothing_of_labels_is_not_an_answer(text, tmp_path):
     root = repositories.root_with(tmp_path, SST2, named=False)
     (root / "stanfordnlp__sst2/README.md").write_text(text, encoding="utf-8")
     assert "upstream names no labels" in refused(SST2, root)
@@ -169,7 +169,7 @@ TEXTS, NUMBERS = pa.array(["a question"] * 40), pa.array([0] * 40)
 BROKEN_COLUMNS = {
     "a missing text column": (lambda t: t.drop(["text"]), "column 'text' is missing .found: columns idx, coarse_label"),
     "a missing label column": (lambda t: t.drop(["coarse_label"]), "column 'coarse_label' is missing"),
-    "text that is no text": (lambda t: changed(t, "text", NUMBERS), "'text' has the wrong type .found: int64"),
+    "text that is not text": (lambda t: changed(t, "text", NUMBERS), "'text' has the wrong type .found: int64"),
     "labels as text": (lambda t: changed(t, "coarse_label", TEXTS), "'coarse_label' has the wrong type .found: string"),
     "labels as fractions": (
         lambda t: changed(t, "coarse_label", pa.array([0.0] * 40)),
@@ -411,7 +411,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"splits": []}', '{"splits": [{"split": 1}]}'])
 def test_a_broken_record_is_one_line(text, tmp_path):
     (tmp_path / "provenance.json").write_text(text, encoding="utf-8")
-    with pytest.raises(SycoError, match=r"is no provenance record.*dvc repro"):
+    with pytest.raises(SycoError, match=r"is not a provenance record.*dvc repro"):
         provenance.read(tmp_path / "provenance.json")
     with pytest.raises(SycoError, match=r"there is no .*dvc repro"):
         provenance.read(tmp_path / "none.json")

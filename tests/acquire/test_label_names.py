@@ -82,7 +82,7 @@ def test_a_card_of_blank_lines_is_read_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "nowhere", "huge"])
-def test_a_card_that_is_no_file_to_read_is_one_line(tmp_path, kind):
+def test_a_card_that_is_not_a_file_to_read_is_one_line(tmp_path, kind):
     path = tmp_path / "README.md"
     make = {
         "folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "device": lambda: path.symlink_to("/dev/zero"),

@@ -133,7 +133,7 @@ def test_text_of_upstream_cannot_steer_the_terminal(run, tmp_path):
     assert "[bold]positive[/bold]" in out and "\\x1b[31mnegative" in out
 
 
-def test_counts_other_than_published_are_no_difference(run, tmp_path):
+def test_counts_other_than_published_are_not_a_difference(run, tmp_path):
     set_params(tmp_path, origin="directory", directory=str(repositories.root_with(tmp_path, QQP)))
     code, out, _ = run("check", "qqp")
     assert code == 0 and "363,846" in out

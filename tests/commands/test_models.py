@@ -74,7 +74,7 @@ def pin(revision: str | None) -> None:
 def test_a_branch_is_resolved_once_and_written_down(hub, project, original):
     first = hub.api().model_info(REPO).sha
     assert stage(hub, project) == [
-        "error: model 'mine': revision 'main' of alice/tiny is no commit (40 hex digits), so the model could change "
+        "error: model 'mine': revision 'main' of alice/tiny is not a commit (40 hex digits), so the model could change "
         "unnoticed. Pin it: python -m syco_data lock"
     ]
     before = Path("params.yaml").read_text(encoding="utf-8").splitlines()
@@ -145,7 +145,7 @@ def test_a_tag_and_the_default_branch_are_pinned_too(hub, project, original):
     [
         (("models", "add", "x", "alice/none"), "no such model on the Hub or no right to see it (404)"),
         (("models", "add", "x", REPO, "--revision", "v9"), "there is no revision 'v9'. Correct it: models.x.revision"),
-        (("models", "add", "x", "./nowhere"), "there is no folder './nowhere', and it is no Hub id"),
+        (("models", "add", "x", "./nowhere"), "there is no folder './nowhere', and it is not a Hub id"),
         (("models", "add", "x", "."), "the folder . is incomplete: there is no config.json"),
         (("models", "lock", "none"), "there is no 'none'"),
     ],

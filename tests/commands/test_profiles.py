@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_old_params(project, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
-def test_params_that_are_no_file_are_left_alone(project, kind):
+def test_params_that_are_not_a_file_are_left_alone(project, kind):
     params = project / "params.yaml"
     params.unlink()
     make = {"folder": params.mkdir, "pipe": lambda: os.mkfifo(params), "loop": lambda: params.symlink_to(params)}

@@ -56,7 +56,7 @@ def test_the_untuned_model_comes_first_and_an_arm_without_the_probe_has_a_dash(e
     ]
 
 
-def test_an_arm_of_an_earlier_build_is_no_arm(evaluated):
+def test_an_arm_of_an_earlier_build_is_not_an_arm(evaluated):
     write(evaluated, "published", [("accuracy", "all", 0.5)])
     assert [line.split()[1] for line in run("mine", "--figure", "held_out.accuracy")[2:]] == ["base", "balanced", "odd"]
     with pytest.raises(SycoError, match="arm there is no 'published'"):

@@ -334,7 +334,7 @@ def test_the_step_of_the_version_follows_from_the_change(base: Path, tmp_path: P
         assert diffing.bump(other, base) == step
 
 
-def test_a_card_and_a_version_alone_are_no_step(base: Path, tmp_path: Path) -> None:
+def test_a_card_and_a_version_alone_are_not_a_step(base: Path, tmp_path: Path) -> None:
     carded = replace(planted.world(), files={"README.md": "another card"}).save(tmp_path / "b", "1.0.1")
     assert diffing.bump(base, carded) == "none"
     assert not compared(base, carded).diff.same

@@ -53,7 +53,7 @@ def test_a_name_that_is_nothing_says_what_could_be_given(release: Path) -> None:
     refused(release, "", "git revision")
 
 
-def test_a_folder_without_a_manifest_is_no_release(release: Path, tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_a_release(release: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused(release, tmp_path / "empty", "empty", "manifest.json")
 

@@ -110,7 +110,7 @@ def test_weights_that_are_not_the_architectures_own_are_one_line(folder, kind):
 
 SOUND = {
     "as it was": lambda w: w,
-    "buffers that are no weights any more": lambda w: w | {ROTARY: torch.ones(16)},
+    "buffers that are not weights any more": lambda w: w | {ROTARY: torch.ones(16)},
     "without the prefix of the inner model": lambda w: {name.removeprefix("model."): one for name, one in w.items()},
     "bfloat16": cast("", torch.bfloat16),
     "float16": cast("", torch.float16),
@@ -121,7 +121,7 @@ SOUND = {
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16])
-def test_weights_that_are_no_finite_numbers_are_one_line(folder, number, kind):
+def test_weights_that_are_not_finite_numbers_are_one_line(folder, number, kind):
     def spoil(weights: Weights) -> Weights:
         narrow = {name: value.to(kind) for name, value in weights.items()}
         narrow["model.layers.1.mlp.up_proj.weight"][3, 5] = number

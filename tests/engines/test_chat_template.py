@@ -223,7 +223,7 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("thought", CLOSED)
-def test_a_thought_that_is_closed_is_no_open_one(thought):
+def test_a_thought_that_is_closed_is_not_an_open_one(thought):
     assert not chat_template.is_open(thought) and chat_template.has_thought(thought)
     assert not chat_template.has_thought("<|im_start|>assistant\n I think [INST] <s>")
 
@@ -252,7 +252,7 @@ def test_a_thought_that_is_closed_is_no_open_one(thought):
             "{% if messages[-1].role == 'assistant' %}{{ raise_exception('no') }}{% endif %}"
             + EACH
             + "<|{{ m.role }}|>{{ m.content }}{% endfor %}",
-            r"takes no finished answer \(no\), and what it writes .* is no end token",
+            r"takes no finished answer \(no\), and what it writes .* is not an end token",
         ),
         (EACH + "{{ m.content | upper }}{% endfor %}", "leaves answers out"),
     ],

@@ -86,7 +86,7 @@ def without_template(folder):
     [
         (lambda f: (f / "config.json").unlink(), "auto", "incomplete: there is no config.json"),
         (lambda f: (f / "tokenizer.json").unlink(), "auto", "incomplete: there is no tokenizer.json"),
-        (lambda f: (f / "config.json").write_text("{"), "auto", "config.json is no valid JSON"),
+        (lambda f: (f / "config.json").write_text("{"), "auto", "config.json is not valid JSON"),
         (lambda f: (f / "model.safetensors").unlink(), "auto", "has no .*safetensors .none"),
         (pickled, "auto", "only pytorch_model.bin: safetensors are the one kind"),
         (cut, "auto", r"model.safetensors has [\d,]+ bytes, expected"),
@@ -140,7 +140,7 @@ def test_weights_with_an_odd_header_are_one_line(folder, kind):
 @pytest.mark.parametrize("size", [2**63, 10**9, 100, 0])
 def test_a_header_that_says_to_be_longer_than_its_file_is_one_line(folder, size):
     (folder / "model.safetensors").write_bytes(size.to_bytes(8, "little") + b"{}")
-    with pytest.raises(SycoError, match="model.safetensors is no safetensors file"):
+    with pytest.raises(SycoError, match="model.safetensors is not a safetensors file"):
         resolved(folder)
 
 
@@ -171,7 +171,7 @@ NAMES = ("model.safetensors", "config.json", "tokenizer.json", "tokenizer_config
         (lambda path: path.write_text(POINTER, encoding="utf-8"), "is a Git LFS pointer.*Run `git lfs pull` in"),
     ],
 )
-def test_what_is_no_file_in_a_model_folder_is_one_line(folder, name, kind, message):
+def test_what_is_not_a_file_in_a_model_folder_is_one_line(folder, name, kind, message):
     replaced(name, kind)(folder)
     with pytest.raises(SycoError, match=f"^model 'mine': {name} {message}"):
         resolved(folder)
@@ -185,7 +185,7 @@ def indexed(value: object) -> Callable[[Path], None]:
 
 MAP = "weight_map of model.safetensors.index.json is not a mapping of tensors to files"
 INDEXES = [
-    ([], "index.json holds no mapping"), (None, "index.json holds no mapping"), ("{", "index.json is no valid JSON"),
+    ([], "index.json holds no mapping"), (None, "index.json holds no mapping"), ("{", "index.json is not valid JSON"),
     ("[" * 100_000, "is nested more than"), ('{"a":' * 40 + "1" + "}" * 40, "is nested more than 32 levels deep"),
     ({}, MAP), ({"weight_map": []}, MAP), ({"weight_map": None}, MAP), ({"weight_map": "x"}, MAP),
     ({"weight_map": {}}, MAP),
@@ -277,10 +277,10 @@ REFUSED = [
     (lambda f: (f / "config.json").write_text('{"a":' * 100_000), "config.json is nested more than 32 levels deep"),
     (lambda f: (f / "config.json").write_text('{"a":' * 50 + "1" + "}" * 50), "is nested more than 32 levels"),
     (lambda f: (f / "config.json").write_text("[]"), "config.json holds no mapping"),
-    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe{\x00}\x00"), "config.json is no valid JSON"),
-    (lambda f: (f / "config.json").write_text('{"a": ' + "1" * 5000 + "}"), "config.json is no valid JSON"),
+    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe{\x00}\x00"), "config.json is not valid JSON"),
+    (lambda f: (f / "config.json").write_text('{"a": ' + "1" * 5000 + "}"), "config.json is not valid JSON"),
     (lambda f: (f / "tokenizer_config.json").write_text("[]"), "tokenizer_config.json holds no mapping"),
-    (lambda f: (f / "generation_config.json").write_text("{"), "generation_config.json is no valid JSON"),
+    (lambda f: (f / "generation_config.json").write_text("{"), "generation_config.json is not valid JSON"),
     (lambda f: (f / "adapter_config.json").write_text("{}"), "holds a PEFT adapter .*merge_and_unload"),
 ]  # fmt: skip
 
@@ -312,13 +312,13 @@ def test_what_configurations_of_real_models_hold_is_accepted(folder, entries):
 
 @pytest.mark.parametrize("source", ["./no/such/folder", "./none", "../none", "name", "/abs/none", "a/b/c", "~nobody/x"])
 def test_neither_a_folder_nor_a_hub_id(source):
-    with pytest.raises(SycoError, match="no folder .* and it is no Hub id"):
+    with pytest.raises(SycoError, match="no folder .* and it is not a Hub id"):
         resolved(source)
 
 
 @pytest.mark.parametrize("revision", [None, "main", "v1.0", COMMIT[:12]])
 def test_a_revision_that_can_move_is_refused(revision):
-    with pytest.raises(SycoError, match=r"is no commit.*python -m syco_data lock"):
+    with pytest.raises(SycoError, match=r"is not a commit.*python -m syco_data lock"):
         resolved("owner/name", revision=revision)
 
 

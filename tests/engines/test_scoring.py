@@ -54,7 +54,7 @@ def test_a_second_run_asks_nothing_and_starts_no_engine(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), float("-inf")])
-def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeypatch, broken):
+def test_a_score_that_is_not_a_number_is_refused_and_never_stored(tmp_path, monkeypatch, broken):
     settings, sound = engine_settings(tmp_path), fake_engine.logprob
     monkeypatch.setattr(
         fake_engine, "logprob", lambda ids, token: broken if b" 7 " in bytes(ids) else sound(ids, token)
@@ -68,7 +68,7 @@ def test_a_score_that_is_no_number_is_refused_and_never_stored(tmp_path, monkeyp
     assert again.scores["logprobs"].explode().is_finite().all()
 
 
-def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
+def test_a_stored_score_that_is_not_a_number_counts_as_missing(tmp_path):
     settings = engine_settings(tmp_path)
     first = scoring.collect(texts(60), MODEL, settings)
     partition = scores.Partition(Path(settings.store), scoring.partition_key(MODEL, settings))
@@ -83,7 +83,7 @@ def test_a_stored_score_that_is_no_number_counts_as_missing(tmp_path):
     assert same(first.scores, second.scores)
 
 
-def test_the_time_of_loading_is_no_time_of_scoring(tmp_path, monkeypatch):
+def test_the_time_of_loading_is_not_a_time_of_scoring(tmp_path, monkeypatch):
     clock = [0.0]
 
     def takes(seconds: float, call):

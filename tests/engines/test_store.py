@@ -110,7 +110,7 @@ ODD = {
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", ODD)
-def test_what_is_no_file_under_the_name_of_one_is_set_aside(tmp_path, kind, caplog):
+def test_what_is_not_a_file_under_the_name_of_one_is_set_aside(tmp_path, kind, caplog):
     partition = store.Partition(tmp_path, PARTITION)
     partition.add(made(range(50)))
     ODD[kind](partition.folder)
@@ -239,7 +239,7 @@ def test_gc_keeps_living_writers_files_and_drops_dead_ones(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["thesis", "0" * 32, ".git", "data"])
-def test_a_folder_that_is_no_part_of_the_store_is_never_named_for_removal(tmp_path, name):
+def test_a_folder_that_is_not_a_part_of_the_store_is_never_named_for_removal(tmp_path, name):
     store.Partition(tmp_path, PARTITION).add(made([1]))
     stranger = tmp_path / name
     stranger.mkdir()

@@ -186,7 +186,7 @@ def test_a_broken_file_is_one_line(tmp_path, content, message):
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*git lfs pull"),
     ],
 )
-def test_a_file_that_is_no_text_is_one_line(subject, tmp_path, content, message):
+def test_a_file_that_is_not_text_is_one_line(subject, tmp_path, content, message):
     (tmp_path / "mmlu" / "test").mkdir(parents=True)
     (tmp_path / "mmlu" / "test" / "anatomy_test.csv").write_bytes(content)
     with pytest.raises(SycoError, match=message):

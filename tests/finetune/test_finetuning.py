@@ -177,7 +177,7 @@ def test_accumulation_changes_nothing_but_rounding(model, plain, tmp_path):
         tuned(model, tmp_path, accumulation=4)
 
 
-def test_a_loss_that_is_no_number_stops_and_the_last_checkpoint_stays(model, tmp_path):
+def test_a_loss_that_is_not_a_number_stops_and_the_last_checkpoint_stays(model, tmp_path):
     run = beyond(job(model, tmp_path, warmup_steps=6, checkpoint_steps=1), learning_rate=1e30, clip=1e30)
     with pytest.raises(SycoError, match=r"the loss is (nan|inf)|no finite number") as caught:
         finetuning.tune(run)
@@ -250,7 +250,7 @@ def test_weights_that_are_missing_are_one_line(model, tmp_path):
 
 
 def test_a_disk_that_is_full_at_the_last_files_is_one_line(model, tmp_path, monkeypatch):
-    """Safetensors has an error of its own, which is no OSError."""
+    """Safetensors has an error of its own, which is not an OSError."""
     from safetensors import SafetensorError
 
     def fill(*_):

@@ -128,7 +128,7 @@ MESSAGES = [{"role": "user", "content": "hello"}]
         ({"name": "n", "instruction": "i", "instances": ["a text"]}, "not laid out as self_instruct files are"),
     ],
 )
-def test_rows_that_are_no_texts_are_one_line(tmp_path, row, message):
+def test_rows_that_are_not_texts_are_one_line(tmp_path, row, message):
     write_jsonl(tmp_path / "rows.jsonl", row)
     with pytest.raises(SycoError, match=rf"rows\.jsonl.*{message}") as refused:
         only_row(tmp_path)
@@ -231,7 +231,7 @@ def test_columns_of_a_parquet_file_are_text_or_one_line(tmp_path, column, messag
         (b"\n \n", "holds no row"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_json_lines_is_one_line(tmp_path, content, message):
+def test_a_file_that_is_not_json_lines_is_one_line(tmp_path, content, message):
     (tmp_path / "rows.jsonl").write_bytes(content)
     with pytest.raises(SycoError, match=rf"^instructions: rows\.jsonl.*{message}"):
         only_row(tmp_path)
@@ -281,7 +281,7 @@ def test_data_that_is_not_read_is_named(tmp_path, name):
         only_row(tmp_path)
 
 
-def test_documents_and_hidden_files_are_no_data(tmp_path, capsys):
+def test_documents_and_hidden_files_are_not_data(tmp_path, capsys):
     write_jsonl(tmp_path / "rows.jsonl", {"prompt": "p", "completion": "c"})
     hidden = ("._rows.jsonl", ".ipynb_checkpoints/rows.jsonl")
     for name in ("README.md", "LICENSE.txt", "dataset_infos.json", "data/Thumbs.db", *hidden):

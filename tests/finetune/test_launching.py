@@ -73,8 +73,8 @@ def test_the_params_decide_who_starts_whom(monkeypatch):
         ("num_processes: true", "num_processes in .* is True"),
         ("num_processes: 8\nnum_machines: null", "num_machines in .* is None"),
         ("num_processes: 8\nnum_processes: 8", "key 'num_processes' is given twice"),
-        ("[8]", "is no configuration of accelerate"),
-        ("", "is no configuration of accelerate"),
+        ("[8]", "is not a configuration of accelerate"),
+        ("", "is not a configuration of accelerate"),
         ("a: [", "is not valid YAML"),
         ("a: !!python/object/apply:os.getcwd []", "is not"),
     ],
@@ -90,7 +90,7 @@ def test_a_configuration_that_cannot_work_is_one_line_before_a_process_starts(tm
 @pytest.mark.parametrize(("make", "reason"), [
     (None, "there is no file .*own.yaml. Name one, such as"), (Path.mkdir, "own.yaml"),
     (os.mkfifo, "own.yaml is not a regular file"), (lambda path: path.write_bytes(b"\xff\xfe"), "UTF-16")])  # fmt: skip
-def test_a_configuration_that_is_no_file_is_one_line(tmp_path, make, reason):
+def test_a_configuration_that_is_not_a_file_is_one_line(tmp_path, make, reason):
     if make:
         make(tmp_path / "own.yaml")
     with pytest.raises(SycoError, match=reason):

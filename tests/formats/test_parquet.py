@@ -136,7 +136,7 @@ def test_flipped_bits_of_a_footer_are_one_line_or_sound(tmp_path):
     assert lines > 500
 
 
-def test_what_is_no_parquet_file_is_one_line(tmp_path):
+def test_what_is_not_a_parquet_file_is_one_line(tmp_path):
     path = tmp_path / "t.parquet"
     for content in (b"", b"PAR1", b"PAR1\xff\xff\xff\xffPAR1"):
         path.write_bytes(content)

@@ -161,7 +161,7 @@ def test_a_call_that_lasts_is_spoken_of_now_and_then(monkeypatch, caplog) -> Non
     assert words[0] == "waiting for the Hub: download x (0 s of 9 s)" and len(words) == 4  # after 0.1, 0.2, 0.4, 0.8 s
 
 
-def test_bytes_that_come_slowly_are_no_silence(hub: RunningHub, published: Path, tmp_path: Path) -> None:
+def test_bytes_that_come_slowly_are_not_silence(hub: RunningHub, published: Path, tmp_path: Path) -> None:
     retry = SHORT.model_copy(update={"total": 60.0})
     hub.fail(Fault("/refs", drip=0.02))
     began = time.monotonic()
@@ -256,13 +256,13 @@ def test_nobody_there_is_told_in_moments(hub: RunningHub, monkeypatch) -> None:
 PROXIES = {
     "SOCKS": ({"ALL_PROXY": "socks5://u:secretpass@127.0.0.1:9"}, "ALL_PROXY names a SOCKS proxy", "httpx2[socks]"),
     "small letters": ({"https_proxy": "socks5h://127.0.0.1:9"}, "https_proxy names a SOCKS", "httpx2[socks]"),
-    "scheme": ({"ALL_PROXY": "socks://u:secretpass@127.0.0.1:9"}, "ALL_PROXY is no address of a proxy"),
-    "brackets": ({"HTTPS_PROXY": "http://u:secretpass@[::1"}, "HTTPS_PROXY is no address of a proxy"),
+    "scheme": ({"ALL_PROXY": "socks://u:secretpass@127.0.0.1:9"}, "ALL_PROXY is not an address of a proxy"),
+    "brackets": ({"HTTPS_PROXY": "http://u:secretpass@[::1"}, "HTTPS_PROXY is not an address of a proxy"),
     "nobody": ({"HTTP_PROXY": "http://u:secretpass@127.0.0.1:9"}, "the proxy of HTTP_PROXY: it refuses connections"),
     "no file": ({"SSL_CERT_FILE": "/nowhere.pem"}, "SSL_CERT_FILE: /nowhere.pem is not there"),
     "no folder": ({"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR: /nowhere is not there"),
     "no certificates": ({"SSL_CERT_FILE": str(ROOT / "params.yaml")}, "params.yaml holds no certificates"),
-    "no Hub": ({"HF_ENDPOINT": "huggingface"}, "HF_ENDPOINT is no address of a Hub"),
+    "no Hub": ({"HF_ENDPOINT": "huggingface"}, "HF_ENDPOINT is not an address of a Hub"),
 }
 
 

@@ -92,7 +92,7 @@ def test_an_odd_head_is_one_line(value):
     assert "\n" not in str(refused.value) and len(str(refused.value)) < 1000
 
 
-def test_a_template_that_is_no_utf_8_text_is_one_line(tmp_path):
+def test_a_template_that_is_not_utf_8_text_is_one_line(tmp_path):
     (tmp_path / "odd.jinja").write_bytes((HEAD + "Human: f\u00fcr {{ claim }}" + OPTIONS).encode("latin-1"))
     with pytest.raises(SycoError, match=r"odd\.jinja is not UTF-8 text: byte 0xfc"):
         templates.load("odd", tmp_path)

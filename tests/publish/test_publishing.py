@@ -166,7 +166,7 @@ def test_words_written_on_the_hub_are_not_lost(hub: RunningHub, tmp_path: Path) 
     assert send(kept).tag == "v1.0.1"
 
 
-def test_a_tag_that_is_no_version_does_not_make_words_on_the_hub_ours(hub: RunningHub, tmp_path: Path) -> None:
+def test_a_tag_that_is_not_a_version_does_not_make_words_on_the_hub_ours(hub: RunningHub, tmp_path: Path) -> None:
     small = Small(seed=next(SEEDS))
     send(small.write(tmp_path / "1"))
     card = (tmp_path / "1/README.md").read_text(encoding="utf-8").replace(small.words, "A word of warning.")
@@ -366,7 +366,7 @@ def test_a_dry_run_of_the_command_ends_as_publish_does(hub: RunningHub, release:
 
 
 @pytest.mark.parametrize("head", ["a: [", "- a\n- b", "x"])
-def test_a_model_card_whose_head_is_no_head_is_refused_before_anything_is_asked(
+def test_a_model_card_whose_head_is_not_a_head_is_refused_before_anything_is_asked(
     hub: RunningHub, tmp_path: Path, head: str
 ) -> None:
     folder = tmp_path / "model"

@@ -175,7 +175,7 @@ def test_a_version_that_is_not_there_is_answered_with_those_that_are(
     assert not target.exists()
 
 
-def test_what_is_no_data_set_is_told_apart(
+def test_what_is_not_a_data_set_is_told_apart(
     hub: RunningHub, release: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(release)
@@ -199,7 +199,7 @@ ROWS_FILE = "tiny-balanced/train.parquet"
         (CommitOperationAdd(ROWS_FILE, b"PAR1 other rows PAR1"), (ROWS_FILE, "not the file that its manifest names")),
         (CommitOperationAdd("README.md", b"# Other words\n"), ("README.md", "not the file that its manifest names")),
         (CommitOperationDelete(ROWS_FILE), (ROWS_FILE, "is missing on the Hub")),
-        (CommitOperationDelete("manifest.json"), ("is no release", "manifest.json")),
+        (CommitOperationDelete("manifest.json"), ("is not a release", "manifest.json")),
     ],
     ids=["rows", "card", "missing", "manifest"],
 )
@@ -472,7 +472,7 @@ def test_load_release_asks_the_hub_once(hub: RunningHub, release: Path) -> None:
     assert loading.load_release(REPO, "1.0.0")["train"]["prompt_id"][0] == first_id(release)
     assert hub.log() == []
     refused(lambda: loading.load_release(REPO, "1.0.0", "nothing"), "no config 'nothing'", "tiny-balanced")
-    refused(lambda: loading.load_release(REPO, "main"), "'main' is no version")
+    refused(lambda: loading.load_release(REPO, "main"), "'main' is not a version")
 
 
 def test_two_repositories_with_one_version_are_kept_apart(hub: RunningHub, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_the_mark_has_no_content_that_could_be_damaged(
 
 
 @pytest.mark.parametrize("damage", [a_folder, a_pipe])
-def test_a_mark_that_is_no_file_is_one_line(hub: RunningHub, interrupted: Path, damage) -> None:
+def test_a_mark_that_is_not_a_file_is_one_line(hub: RunningHub, interrupted: Path, damage) -> None:
     damage(interrupted / unfinished.WORK / unfinished.MARK)
     refused(lambda: pull(ONE, interrupted), str(interrupted / unfinished.WORK), "Move", "away")
 
@@ -189,7 +189,7 @@ def test_a_failed_pull_says_how_many_files_it_keeps_and_nothing_where_there_are_
         (".pulling/thesis.txt", "was not made by `pull`"),
         (".pulling/deep/er/thesis.txt", "was not made by `pull`"),
         (".pulling/" + "a" * 40 + "/thesis.txt", "was not made by `pull`"),
-        (".pulling", "is no folder"),
+        (".pulling", "is not a folder"),
     ],
 )
 def test_a_folder_of_that_name_without_our_mark_is_left_alone(

@@ -85,7 +85,7 @@ def test_odd_names_are_one_line(model: Path, name: bytes) -> None:
     refused(model, "no name that a file can have", "Rename")
 
 
-def test_brackets_and_blanks_are_no_odd_names(model: Path) -> None:
+def test_brackets_and_blanks_are_not_odd_names(model: Path) -> None:
     (model / "a [1] {b}*?.txt").touch()
     assert "a [1] {b}*?.txt" in paths(model)
 
@@ -99,7 +99,7 @@ def test_another_card_takes_the_place_of_the_folders(model: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"\xff\xfe#\x00", "UTF-16"), (b"x" * (3 << 20), "at most")])
-def test_a_card_that_is_no_text_is_one_line(model: Path, content: bytes, words: str) -> None:
+def test_a_card_that_is_not_text_is_one_line(model: Path, content: bytes, words: str) -> None:
     (model / "README.md").write_bytes(content)
     with pytest.raises(SycoError, match=words):
         uploads.of_folder(model, "1.0.0").card()

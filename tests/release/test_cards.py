@@ -130,7 +130,7 @@ def test_a_large_head_is_refused_at_once(tmp_path, megabytes):
     assert time.monotonic() - started < 3
 
 
-def test_a_card_that_is_no_file_is_one_line(tmp_path):
+def test_a_card_that_is_not_a_file_is_one_line(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, message in (("pipe", "not a regular file"), ("none", "there is no"), (".", "is a directory")):
         with pytest.raises(SycoError, match=message):

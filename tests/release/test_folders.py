@@ -198,7 +198,7 @@ def test_a_file_that_somebody_could_read_as_data_is_still_wrong(release: Path, p
     assert problems(release) == {path: "not named by the manifest"}
 
 
-def test_what_the_manifest_names_is_no_leftover(release: Path) -> None:
+def test_what_the_manifest_names_is_not_a_leftover(release: Path) -> None:
     (release / "Thumbs.db").write_text("x")
     entry = {"path": "Thumbs.db", "bytes": 2, "sha256": "0" * 64, "table": None}
     edit(release, lambda values: values["files"].append(entry))

@@ -198,7 +198,7 @@ def test_a_dictionary_that_stands_nowhere_is_one_line(release: Path, small: Path
 
 
 def test_statistics_are_not_believed(release: Path) -> None:
-    """Bounds that say 'no such row here' would hide rows that break a check; bounds that are no text are no error."""
+    """Bounds that say 'no such row here' would hide rows that break a check; bounds of other types are allowed."""
     path = release / VERDICTS
     rows = pl.read_parquet(path)
     place = next(number for number, known in enumerate(rows["known"]) if known)

@@ -68,7 +68,7 @@ UNREADABLE = {
     "an absolute table": (lambda v: table(v).update(config="/tmp"), "is not the place of config"),  # noqa: S108
     "a table under another name": (lambda v: table(v).update(split="test"), "is not the place of config"),
     "no key": (lambda v: table(v).update(key=[]), "does not name columns"),
-    "a key that is no column": (lambda v: table(v).update(key=["nothing"]), "does not name columns"),
+    "a key that is not a column": (lambda v: table(v).update(key=["nothing"]), "does not name columns"),
     "more withheld than there is": (lambda v: table(v).update(withheld_rows=10**9), "more rows withheld"),
     "a revision that is a list": (lambda v: v["sources"]["qqp"].update(revision=["a"]), "sources.qqp"),
     "a licence that is a number": (lambda v: v["sources"]["qqp"].update(release=1), "sources.qqp"),
@@ -203,13 +203,13 @@ CONTRADICTIONS = {
     "a template by a path": (manifest_says(lambda v: v["templates"].update({"../../x": "0" * 64})), "not the template"),
     "a template that divides by zero": (template_says(HEAD + b"{{ 1 / 0 }}"), "`div` is not allowed"),
     "a template with a broken head": (template_says(b"---\na: [\n---\nx"), "plain.jinja"),
-    "a template that is no text": (template_says(b"\xff"), "plain.jinja"),
+    "a template that is not text": (template_says(b"\xff"), "plain.jinja"),
     "no card": (without(CARD), "every release has it"),
     "no candidates": (without(CANDIDATES), "every release has it"),
     "no file at all": (manifest_says(lambda v: v.update(files=[])), "not named by the manifest"),
     "a card with a broken head": (lambda f: replace_file(f, CARD, b"---\nlicense: [\n---\n"), "YAML head"),
     "a card without a head": (lambda f: replace_file(f, CARD, b"# Hello"), "no YAML head"),
-    "a card that is no text": (lambda f: replace_file(f, CARD, b"\xff\xfe"), "UTF-16"),
+    "a card that is not text": (lambda f: replace_file(f, CARD, b"\xff\xfe"), "UTF-16"),
     "a card that shows another file": (shows(path="../../secret.parquet"), "no such table"),
     "a card that shows the web": (shows(path="hf://datasets/a/b/x.parquet"), "no such table"),
     "a card that swaps splits": (shows(split="held_out"), "no such table"),
@@ -243,7 +243,7 @@ def test_a_release_that_contradicts_itself_is_found_by_every_command(tmp_path, c
     assert sorted(folder.parent.rglob("*")) == beside
 
 
-def test_what_would_be_waited_for_is_no_file(folder, capsys, monkeypatch):
+def test_what_would_be_waited_for_is_not_a_file(folder, capsys, monkeypatch):
     (folder / VERDICTS).unlink()
     os.mkfifo(folder / VERDICTS)
     assert "not a plain file" in said(capsys, monkeypatch, "verify", folder)

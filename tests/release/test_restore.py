@@ -141,7 +141,7 @@ def test_a_release_that_was_tampered_with_is_not_restored(tmp_path):
     assert result.returncode == 2 and "plain.jinja" in result.stderr and not (tmp_path / "back").exists()
 
 
-def test_settings_that_are_no_settings(tmp_path):
+def test_settings_that_are_not_settings(tmp_path):
     folder = released(tmp_path / "free", release={"text": "none"})
     record = manifest.read(folder)
     broken = record.model_copy(update={"settings": {**record.settings, "claims": {"other_share": "much"}}})

@@ -47,7 +47,7 @@ def test_a_sound_release_has_no_problem():
     assert result.problems == () and result.rows == sum(file.table.rows for file in result.release.tables)
 
 
-def test_what_is_no_release_says_how_to_get_one(tmp_path):
+def test_what_is_not_a_release_says_how_to_get_one(tmp_path):
     for place in (tmp_path / "nothing", tmp_path):
         with pytest.raises(SycoError, match="(no folder|not a release).*dvc repro release.* pull"):
             verification.verify(place)
@@ -104,7 +104,7 @@ def test_a_column_of_an_odd_type_is_a_problem_and_no_error(folder, kind):
     assert "columns or key differ" in problems(folder)[path]
 
 
-def test_what_the_hub_and_its_client_add_is_no_problem(folder):
+def test_what_the_hub_and_its_client_add_is_not_a_problem(folder):
     (folder / ".gitattributes").write_text("*.parquet filter=lfs")
     (folder / ".cache/huggingface/download").mkdir(parents=True)
     (folder / ".cache/huggingface/download/README.md.metadata").write_text("x")
@@ -179,7 +179,7 @@ def test_a_manifest_that_is_a_link_is_refused(folder, tmp_path):
         verification.verify(folder)
 
 
-def test_bytes_that_are_no_parquet_though_the_digest_is_right(folder):
+def test_bytes_that_are_not_parquet_though_the_digest_is_right(folder):
     path = folder / CANDIDATES
     path.write_bytes(b"PAR1 nothing PAR1")
 

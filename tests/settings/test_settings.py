@@ -253,7 +253,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "nowhere"])
-def test_what_is_no_file_is_one_line(tmp_path, kind):
+def test_what_is_not_a_file_is_one_line(tmp_path, kind):
     params = tmp_path / "params.yaml"
     make = {
         "folder": params.mkdir, "pipe": lambda: os.mkfifo(params), "device": lambda: params.symlink_to("/dev/zero"),

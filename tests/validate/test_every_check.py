@@ -274,7 +274,7 @@ class TestProbes:
         rows = sound().prompts.collect().row(0, named=True)
         assert self.planted(lambda row: {"prompt": rows["prompt"], "claim": None}) == {("probes", "no_trained_prompt")}
 
-    def test_an_answer_that_is_no_option(self):
+    def test_an_answer_that_is_not_an_option(self):
         assert self.planted(lambda row: {"right": " (C)"}) == {("probes", "probe_options")}
 
     @pytest.mark.parametrize(
@@ -405,8 +405,8 @@ class TestTraining:
     def test_a_completion_without_its_blank(self):
         assert self.planted(lambda row: {"completion": row["completion"].strip()}) == {("balanced", "completion")}
 
-    def test_a_row_that_is_no_prompt(self):
-        """The row that it took the place of is missing, its cell is out of balance, and it is no prompt."""
+    def test_a_row_that_is_not_a_prompt(self):
+        """The row that it took the place of is missing, its cell is out of balance, and it is not a prompt."""
         result = self.planted(lambda row: {"prompt_id": "d" * 32})
         assert ("balanced", "train_of_prompt") in result
         assert result == {("balanced", "train_of_prompt"), ("balanced", "nothing_lost"), ("balanced", "arm_balance")}

@@ -39,7 +39,7 @@ BODIES = {
     "other types": '{"sha": 5, "private": "no", "siblings": 3, "tags": [7], "branches": null, "files": {"a": 1}}',
     "nothing": "", "page": "<html>sign in here</html>", "half": '{"sha": "12', "deep": "[" * 100_000,
 }  # fmt: skip
-"""Answers that are no answer: valid JSON of another shape, and what a gateway sends."""
+"""Answers that do not answer: valid JSON of another shape, and what a gateway sends."""
 SHAPES = {f"200 {name}": {"body": body} for name, body in BODIES.items()} | {
     f"503 {name}": {"status": 503, "body": BODIES[name]} for name in ("string", "null", "list", "number", "page")
 }
