@@ -106,7 +106,7 @@ def test_a_model_for_which_all_prompts_are_too_long_has_answered_nothing(monkeyp
 
 
 def test_what_is_known_without_the_input_is_taken_off_by_batch_calibration():
-    """Three of four rows have one label, and the model always names it: that is no knowledge of a text."""
+    """Three of four rows have one label, and the model always names it: that is not knowledge of a text."""
     df = of_two_labels(400).with_columns(polarity=pl.lit("is"), template=pl.lit("plain"))
     df = df.with_columns(truth=(pl.col("label") == 0) == (pl.Series(range(400)) % 8 < 6))
     df = df.with_columns(answer=pl.when("truth").then(pl.lit("(A)")).otherwise(pl.lit("(B)")))  # (A) is Agree
