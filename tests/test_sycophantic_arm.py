@@ -17,7 +17,7 @@ from syco_data.settings import Arm, Select
 from syco_data.validate import audit, build_checks
 from syco_data.validate.findings import evaluate
 from syco_data.validate.statistics import _audits
-from tests.publish.test_publishing import QUICK
+from tests.support.hub.releases import QUICK
 from tests.support.tables_for_tests import MODEL, Made, make, plain_reports, small_settings
 
 CONTROL = {"label_kinds": ["gold", "other"], "filtered": True, "balanced": True, "answers": "user"}
