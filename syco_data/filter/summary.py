@@ -16,7 +16,7 @@ GUESSING = {"answered": 0.5, "both_orders": 0.25, "margin": 0.5, "averaged": 0.5
 NOISE = 1.96  # standard errors: two-sided 95%
 GROUPS = ("source", "truth", "label_kind", "polarity")
 BIN, BINS = 0.5, 20  # histogram of margins: nats per bin, bins on each side of zero; the outermost hold the rest
-ONE_SIDED = 20  # from so many kept prompts on, one answer to all of them is not chance
+ONE_SIDED = 20  # from so many prompts on, one answer to all that are kept is not chance
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def histogram(decided: pl.DataFrame) -> pl.DataFrame:
 def refuse_useless(name: str, prompts: pl.DataFrame, decided: pl.DataFrame, figures: Summary, settings: Filter) -> None:
     """Raises `CheckFailed` where nothing is kept, or prompts of one answer alone: nothing can be learned from those."""
     kept = prompts.join(decided.filter("known"), on="prompt_id", how="semi")
-    one_sided = len(kept) >= ONE_SIDED and (kept["truth"].n_unique() == 1 or kept["answer"].n_unique() == 1)
+    one_sided = len(prompts) >= ONE_SIDED and 1 in (kept["truth"].n_unique(), kept["answer"].n_unique())
     if len(kept) and not one_sided:
         return
     what = "prompts of one answer alone" if one_sided else "no prompt"

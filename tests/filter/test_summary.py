@@ -73,6 +73,20 @@ def test_a_filter_that_keeps_one_answer_alone_is_stopped_too():
         summary.refuse_useless("m", df, table, summary.summary(df, table, way), way)
 
 
+def test_a_filter_that_keeps_one_prompt_of_many_is_stopped_too():
+    """As of a chat model that says (B) to everything but one question."""
+    df, way = prompts(100), chosen("both_orders")
+    right = df["stripped_prompt"][0]
+
+    def answer(text, swapped):
+        return (-0.1, -4.0) if text == right else (-4.0, -0.1)
+
+    table = decide(df, answer, way).table
+    assert table["known"].sum() == 1
+    with pytest.raises(CheckFailed, match="keeps 1, prompts of one answer alone"):
+        summary.refuse_useless("m", df, table, summary.summary(df, table, way), way)
+
+
 def test_a_filter_that_keeps_both_answers_goes_on():
     df, way = prompts(100), chosen("answered")
     table = decide(df, lambda text, _: (-float(hash_of(text) % 7), -3.0), way).table
