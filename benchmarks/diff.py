@@ -67,8 +67,8 @@ def _candidates(rows: int) -> pl.DataFrame:
     ids = pl.select(claim_id=draws.content_ids(pl.lit("benchmark"), pl.int_range(rows).cast(pl.String)))
     parts = []
     for chunk in ids.iter_slices(ROWS_PER_CHUNK):
-        chance = [draws.draw(chunk["claim_id"], 0, f"words {i}") for i in range(-(-WORDS // draws.LANES))]
-        picked = [chance[i // draws.LANES].choice(i % draws.LANES, words) for i in range(WORDS)]
+        chance = [draws.draw(chunk["claim_id"], 0, f"words {i}") for i in range(-(-WORDS // draws.STREAMS))]
+        picked = [chance[i // draws.STREAMS].choice(i % draws.STREAMS, words) for i in range(WORDS)]
         text = pl.concat_str([pl.lit('"'), pl.concat_str(picked, separator=" "), pl.lit('"')])
         chance = draws.draw(chunk["claim_id"], 0, "claims")
         parts.append(

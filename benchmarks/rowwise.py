@@ -36,8 +36,8 @@ def clean(text: str) -> str:
     return re.sub(" +", " ", text).strip()
 
 
-def lanes(identity: str, seed: int, purpose: str, count: int) -> list[int]:
-    """The first lanes of an id, as `draws.draw_by_id` describes them."""
+def streams(identity: str, seed: int, purpose: str, count: int) -> list[int]:
+    """The first streams of an id, as `draws.draw_by_id` describes them."""
     key = blake2b(digest_size=16, key=f"{seed}:{purpose}".encode(), person=b"syco-data").digest()
     first, second = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
     number = int(identity, 16)
@@ -52,8 +52,8 @@ def mix(value: int) -> int:
     return value ^ value >> 31
 
 
-def below(lane: int, limit: int) -> int:
-    return lane * limit >> 32
+def below(stream: int, limit: int) -> int:
+    return stream * limit >> 32
 
 
 def identity(*parts: object) -> str:
@@ -83,7 +83,7 @@ def _claims(folder: Path, settings: Settings) -> tuple[list[dict], list[dict]]:
 
 def _claim(text: str, key: str, row: int, gold: int, settings: Settings) -> dict:
     source, claim_id = SOURCES[key], identity(key, text)
-    drawn = lanes(claim_id, settings.seed, "claims", 4)
+    drawn = streams(claim_id, settings.seed, "claims", 4)
     polarity = ("is", "is not")[below(drawn[1], 2)]
     kind = "other" if drawn[0] / 2**32 < settings.claims.other_share else "gold"
     other = int(drawn[2] / 2**32 * (len(source.labels) - 1))
@@ -109,7 +109,7 @@ def template(name: str) -> jinja2.Template:
 
 
 def _prompt(claim: dict, compiled: dict[str, jinja2.Template], seed: int) -> dict:
-    drawn = lanes(claim["claim_id"], seed, "prompts", 10)
+    drawn = streams(claim["claim_id"], seed, "prompts", 10)
     name = list(compiled)[below(drawn[8], len(compiled))]
     persona = {
         "name": personas.NAMES[below(drawn[2], len(personas.NAMES))],

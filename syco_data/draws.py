@@ -1,10 +1,10 @@
-"""Chance is addressed, not consumed: a value depends on (seed, purpose, id) and on nothing else.
+"""Random draws are stable: a value depends on (seed, purpose, id) and on nothing else, so none is used up.
 
-Each id has 16 lanes of 32 bits per purpose; each lane serves one draw. A new draw takes the next free lane, so
+Each id has 16 streams of 32 bits per purpose; each stream serves one draw. A new draw takes the next free stream, so
 that every earlier draw keeps its value. Row order, thread counts, the presence of other rows and library
 versions cannot change anything.
 
-`draw` cuts one keyed blake2b digest per text into the lanes. `draw_by_id` is for whole pools: content ids are
+`draw` cuts one keyed blake2b digest per text into the streams. `draw_by_id` is for whole pools: content ids are
 digests already, so their bits only need to be mixed with the key. It does so by SplitMix64 (Steele, Lea and
 Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014) in whole columns, several times faster.
 """
@@ -21,7 +21,7 @@ import polars_hash  # noqa: F401  (its import gives expressions the name space `
 
 from syco_data.errors import SycoError
 
-LANES = 16
+STREAMS = 16
 ID_DIGITS = 32
 _BETWEEN = "\x1f"  # cleaned text cannot hold it, so parts do not run together
 _GOLDEN, _FIRST, _SECOND = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
@@ -42,31 +42,31 @@ def content_ids(*parts: pl.Expr | str) -> pl.Expr:
 
 @dataclass(frozen=True)
 class Draws:
-    """The draws of many ids for one purpose: `lanes` has shape (ids, lanes), unsigned 32-bit."""
+    """The draws of many ids for one purpose: `streams` has shape (ids, streams), unsigned 32-bit."""
 
-    lanes: np.ndarray
+    streams: np.ndarray
 
-    def below(self, lane: int, limit: int) -> np.ndarray:
+    def below(self, stream: int, limit: int) -> np.ndarray:
         """Uniform integers in 0..limit-1 (bias below limit / 2**32), int64."""
-        return ((self.lanes[:, lane].astype(np.uint64) * np.uint64(limit)) >> np.uint64(32)).astype(np.int64)
+        return ((self.streams[:, stream].astype(np.uint64) * np.uint64(limit)) >> np.uint64(32)).astype(np.int64)
 
-    def fraction(self, lane: int) -> np.ndarray:
+    def fraction(self, stream: int) -> np.ndarray:
         """Uniform reals in [0, 1), float64."""
-        return self.lanes[:, lane] / 2.0**32
+        return self.streams[:, stream] / 2.0**32
 
-    def choice(self, lane: int, values: Sequence[str]) -> pl.Series:
+    def choice(self, stream: int, values: Sequence[str]) -> pl.Series:
         """One of `values` each."""
-        return pl.Series(values, dtype=pl.String).gather(self.below(lane, len(values)))
+        return pl.Series(values, dtype=pl.String).gather(self.below(stream, len(values)))
 
-    def rank(self, lane: int) -> np.ndarray:
-        """64 bits from two neighbouring lanes: the order in which rows are taken, uint64."""
-        high = self.lanes[:, lane].astype(np.uint64) << np.uint64(32)
-        return high | self.lanes[:, lane + 1].astype(np.uint64)
+    def rank(self, stream: int) -> np.ndarray:
+        """64 bits from two neighbouring streams: the order in which rows are taken, uint64."""
+        high = self.streams[:, stream].astype(np.uint64) << np.uint64(32)
+        return high | self.streams[:, stream + 1].astype(np.uint64)
 
 
 def draw(ids: pl.Series | Sequence[str], seed: int, purpose: str) -> Draws:
     """Draws of each id; `ids` are hex ids or any other text that identifies a row."""
-    keyed = blake2b(digest_size=4 * LANES, key=f"{seed}:{purpose}".encode()[:64], person=b"syco-data")
+    keyed = blake2b(digest_size=4 * STREAMS, key=f"{seed}:{purpose}".encode()[:64], person=b"syco-data")
 
     def digest(text: str) -> bytes:
         state = keyed.copy()
@@ -74,28 +74,28 @@ def draw(ids: pl.Series | Sequence[str], seed: int, purpose: str) -> Draws:
         return state.digest()
 
     buffer = b"".join(map(digest, ids))
-    return Draws(np.frombuffer(buffer, dtype="<u4").reshape(-1, LANES))
+    return Draws(np.frombuffer(buffer, dtype="<u4").reshape(-1, STREAMS))
 
 
-def draw_by_id(ids: pl.Series, seed: int, purpose: str, count: int = LANES) -> Draws:
-    """The first `count` lanes of each content id (32 hex digits); other values than those of `draw`.
+def draw_by_id(ids: pl.Series, seed: int, purpose: str, count: int = STREAMS) -> Draws:
+    """The first `count` streams of each content id (32 hex digits); other values than those of `draw`.
 
-    With the id as two 64-bit numbers h and l, and two keys k from a keyed digest of the purpose, the stream of
-    an id starts at mix(mix(h ^ k[0]) ^ l ^ k[1]); its n-th number makes the lanes 2n (low half) and 2n + 1.
+    With the id as two 64-bit numbers h and l, and two keys k from a keyed digest of the purpose, the sequence of
+    an id starts at mix(mix(h ^ k[0]) ^ l ^ k[1]); its n-th number makes the streams 2n (low half) and 2n + 1.
     """
     digest = blake2b(digest_size=16, key=f"{seed}:{purpose}".encode()[:64], person=b"syco-data").digest()
     keys = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
     steps = np.arange(1, -(-count // 2) + 1, dtype=np.uint64) * _GOLDEN
-    lanes = np.empty((len(ids), 2 * len(steps)), dtype=np.uint32, order="F")
+    streams = np.empty((len(ids), 2 * len(steps)), dtype=np.uint32, order="F")
     finished = 0
     for high, low in _words(ids):
         start = mix(mix(high ^ keys[0]) ^ low ^ keys[1])
         for number, step in enumerate(steps):
             drawn = mix(start + step)
-            lanes[finished : finished + len(start), 2 * number] = drawn & np.uint64(0xFFFFFFFF)
-            lanes[finished : finished + len(start), 2 * number + 1] = drawn >> np.uint64(32)
+            streams[finished : finished + len(start), 2 * number] = drawn & np.uint64(0xFFFFFFFF)
+            streams[finished : finished + len(start), 2 * number + 1] = drawn >> np.uint64(32)
         finished += len(start)
-    return Draws(lanes[:, :count])
+    return Draws(streams[:, :count])
 
 
 def mix(values: np.ndarray) -> np.ndarray:

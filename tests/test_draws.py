@@ -21,22 +21,22 @@ def by_id(seed, purpose, ids=SERIES):
 def test_values_are_the_ones_of_the_first_release():
     """Pinned: a change here would change every published data set."""
     drawn = draws.draw(["a", "b"], seed=0, purpose="claims")
-    assert drawn.lanes[:, :2].tolist() == [[4099927980, 2398946655], [4254841204, 3572548670]]
+    assert drawn.streams[:, :2].tolist() == [[4099927980, 2398946655], [4254841204, 3572548670]]
     assert draws.content_id("sst2", '"x"') == "a38d471194999a9599f7bdfa71f8b95d"
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, unique=True), st.integers(0, 2**31))
 def test_a_draw_depends_on_its_id_alone(ids, seed):
-    together = draws.draw(ids, seed, "p").lanes
-    backwards = draws.draw(ids[::-1], seed, "p").lanes[::-1]
-    alone = draws.draw(ids[:1], seed, "p").lanes
+    together = draws.draw(ids, seed, "p").streams
+    backwards = draws.draw(ids[::-1], seed, "p").streams[::-1]
+    alone = draws.draw(ids[:1], seed, "p").streams
     assert (together == backwards).all() and (together[:1] == alone).all()
 
 
 def test_seed_and_purpose_make_other_draws():
-    base = draws.draw(IDS[:100], 0, "claims").lanes
-    assert (base != draws.draw(IDS[:100], 1, "claims").lanes).all(axis=1).all()
-    assert (base != draws.draw(IDS[:100], 0, "prompts").lanes).all(axis=1).all()
+    base = draws.draw(IDS[:100], 0, "claims").streams
+    assert (base != draws.draw(IDS[:100], 1, "claims").streams).all(axis=1).all()
+    assert (base != draws.draw(IDS[:100], 0, "prompts").streams).all(axis=1).all()
 
 
 @pytest.mark.parametrize("limit", [2, 3, 10, 61, 10_000])
@@ -50,12 +50,12 @@ def test_integers_are_uniform(limit):
         assert ((buckets - expected) ** 2 / expected).sum() < 33.7
 
 
-def test_lanes_are_independent():
-    lanes = draws.draw(IDS, 0, "independent")
-    bits = np.stack([lanes.below(lane, 2) for lane in range(draws.LANES)])
-    correlation = np.corrcoef(bits) - np.eye(draws.LANES)
+def test_streams_are_independent():
+    streams = draws.draw(IDS, 0, "independent")
+    bits = np.stack([streams.below(stream, 2) for stream in range(draws.STREAMS)])
+    correlation = np.corrcoef(bits) - np.eye(draws.STREAMS)
     assert np.abs(correlation).max() < 5 / len(IDS) ** 0.5
-    assert lanes.fraction(0).min() >= 0 and lanes.fraction(0).max() < 1
+    assert streams.fraction(0).min() >= 0 and streams.fraction(0).max() < 1
 
 
 def test_the_mixer_is_splitmix64():
@@ -71,47 +71,47 @@ def test_the_mixer_is_splitmix64():
 
 def test_values_by_id_are_pinned():
     """A change here would change every claim and prompt."""
-    lanes = by_id(0, "claims", pl.Series([draws.content_id("a"), draws.content_id("b")])).lanes
-    assert lanes[:, [0, 1, 15]].tolist() == [[3872309146, 2736694385, 3908686119], [204502140, 3938286207, 145099004]]
+    streams = by_id(0, "claims", pl.Series([draws.content_id("a"), draws.content_id("b")])).streams
+    assert streams[:, [0, 1, 15]].tolist() == [[3872309146, 2736694385, 3908686119], [204502140, 3938286207, 145099004]]
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16), min_size=2, unique=True), st.integers(0, 2**31))
 def test_a_draw_by_id_depends_on_its_id_alone(ids, seed):
     ids = pl.Series([one.hex() for one in ids])
-    together = by_id(seed, "p", ids).lanes
-    assert (together == by_id(seed, "p", ids.reverse()).lanes[::-1]).all()
-    assert (together[:1] == by_id(seed, "p", ids[:1]).lanes).all()
+    together = by_id(seed, "p", ids).streams
+    assert (together == by_id(seed, "p", ids.reverse()).streams[::-1]).all()
+    assert (together[:1] == by_id(seed, "p", ids[:1]).streams).all()
 
 
 def test_blocks_of_ids_join_without_a_seam():
-    whole = by_id(0, "p").lanes
-    cut = [by_id(0, "p", part.to_series()).lanes for part in SERIES.to_frame().iter_slices(1_017)]
-    assert whole.shape == (len(IDS), draws.LANES) and (whole == np.vstack(cut)).all()
-    assert by_id(0, "p", SERIES[:0]).lanes.shape == (0, draws.LANES)
+    whole = by_id(0, "p").streams
+    cut = [by_id(0, "p", part.to_series()).streams for part in SERIES.to_frame().iter_slices(1_017)]
+    assert whole.shape == (len(IDS), draws.STREAMS) and (whole == np.vstack(cut)).all()
+    assert by_id(0, "p", SERIES[:0]).streams.shape == (0, draws.STREAMS)
 
 
 @pytest.mark.parametrize("count", [1, 3, 9])
-def test_fewer_lanes_are_the_first_of_all(count):
-    fewer = draws.draw_by_id(SERIES, 0, "p", count).lanes
-    assert fewer.shape == (len(IDS), count) and (fewer == by_id(0, "p").lanes[:, :count]).all()
+def test_fewer_streams_are_the_first_of_all(count):
+    fewer = draws.draw_by_id(SERIES, 0, "p", count).streams
+    assert fewer.shape == (len(IDS), count) and (fewer == by_id(0, "p").streams[:, :count]).all()
 
 
-@pytest.mark.parametrize("lane", range(draws.LANES))
-def test_lanes_by_id_are_uniform(lane):
+@pytest.mark.parametrize("stream", range(draws.STREAMS))
+def test_streams_by_id_are_uniform(stream):
     drawn = by_id(3, "uniform")
     for cells in (2, 3, 10, 61):
-        counts = np.bincount(drawn.below(lane, cells), minlength=cells)
+        counts = np.bincount(drawn.below(stream, cells), minlength=cells)
         squares = ((counts - len(IDS) / cells) ** 2 / (len(IDS) / cells)).sum()
         assert abs(squares - (cells - 1)) < 6 * (2 * (cells - 1)) ** 0.5
-    low_bits = np.unpackbits(drawn.lanes[:, lane].astype("<u4").view(np.uint8)).reshape(-1, 32)
+    low_bits = np.unpackbits(drawn.streams[:, stream].astype("<u4").view(np.uint8)).reshape(-1, 32)
     assert np.abs(low_bits.mean(axis=0) - 0.5).max() < FAR * 0.5 / len(IDS) ** 0.5
 
 
-def test_lanes_purposes_seeds_and_neighbours_are_independent_by_id():
-    """Correlations between all lanes of two purposes and two seeds, and with the draws of the next id."""
-    streams = [by_id(seed, purpose) for seed in (0, 1) for purpose in ("claims", "prompts")]
-    columns = [stream.fraction(lane) for stream in streams for lane in range(draws.LANES)]
-    columns += [np.roll(column, 1) for column in columns[: draws.LANES]]
+def test_streams_purposes_seeds_and_neighbours_are_independent_by_id():
+    """Correlations between all streams of two purposes and two seeds, and with the draws of the next id."""
+    tables = [by_id(seed, purpose) for seed in (0, 1) for purpose in ("claims", "prompts")]
+    columns = [table.fraction(stream) for table in tables for stream in range(draws.STREAMS)]
+    columns += [np.roll(column, 1) for column in columns[: draws.STREAMS]]
     correlation = np.corrcoef(np.stack(columns)) - np.eye(len(columns))
     assert np.abs(correlation).max() < FAR / len(IDS) ** 0.5
     pairs = by_id(0, "claims").below(0, 8) * 8 + by_id(0, "prompts").below(0, 8)
@@ -121,9 +121,9 @@ def test_lanes_purposes_seeds_and_neighbours_are_independent_by_id():
 
 def test_one_changed_bit_of_an_id_changes_half_of_the_bits_drawn():
     base = [draws.content_id(str(index)) for index in range(500)]
-    before = by_id(0, "claims", pl.Series(base)).lanes
+    before = by_id(0, "claims", pl.Series(base)).streams
     for bit in (0, 17, 63, 64, 90, 127):
-        changed = by_id(0, "claims", pl.Series([f"{int(one, 16) ^ (1 << bit):032x}" for one in base])).lanes
+        changed = by_id(0, "claims", pl.Series([f"{int(one, 16) ^ (1 << bit):032x}" for one in base])).streams
         share = np.bitwise_count(before ^ changed).mean() / 32
         assert abs(share - 0.5) < FAR * 0.5 / (8 * before.nbytes) ** 0.5
 

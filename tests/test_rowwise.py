@@ -47,7 +47,7 @@ def test_the_floor_writes_the_very_same_strings(folder):
     assert pipeline._strings(folder / "ours") != pipeline._strings(folder / "floor")
 
 
-def test_lanes_of_one_id_are_those_of_the_column():
+def test_streams_of_one_id_are_those_of_the_column():
     ids = [draws.content_id(str(index)) for index in range(20)]
-    lanes = draws.draw_by_id(pl.Series(ids), 7, "any").lanes
-    assert [rowwise.lanes(one, 7, "any", draws.LANES) for one in ids] == lanes.tolist()
+    streams = draws.draw_by_id(pl.Series(ids), 7, "any").streams
+    assert [rowwise.streams(one, 7, "any", draws.STREAMS) for one in ids] == streams.tolist()

@@ -18,7 +18,7 @@ from syco_data.schemas import CLAIMS, DROPPED_ROWS, POLARITIES
 from syco_data.settings import Claims
 from syco_data.sources import SOURCES, Source
 
-LANE_KIND, LANE_POLARITY, LANE_OTHER = 0, 1, 2
+STREAM_KIND, STREAM_POLARITY, STREAM_OTHER = 0, 1, 2
 _KEYS = list(SOURCES)
 _LABEL_COUNTS = pl.Series([len(source.labels) for source in SOURCES.values()], dtype=pl.Int64)
 
@@ -135,17 +135,17 @@ def _claims(kept: pl.DataFrame, settings: Claims, seed: int) -> pl.DataFrame:
     """Draws and sentences of the inputs that stay."""
     source = pl.lit(pl.Series(_KEYS, dtype=pl.String)).gather(pl.col("source_index"))
     kept = kept.select("claim_id", "source_index", "row", "input", "gold_label", source=source)
-    chance = draws.draw_by_id(kept["claim_id"], seed, "claims", LANE_OTHER + 1)
+    chance = draws.draw_by_id(kept["claim_id"], seed, "claims", STREAM_OTHER + 1)
     other_share = 0.0 if settings.compat == "published" else settings.other_share
     others = pl.lit(_LABEL_COUNTS).gather(pl.col("source_index")) - 1
     # Uniform over the labels that are not gold: the draw skips the gold one.
-    step = (pl.lit(pl.Series(chance.fraction(LANE_OTHER))) * others).cast(pl.Int64)
+    step = (pl.lit(pl.Series(chance.fraction(STREAM_OTHER))) * others).cast(pl.Int64)
     other = step + (step >= pl.col("gold_label")).cast(pl.Int64)
     kept = kept.with_columns(
-        label_kind=pl.Series(chance.fraction(LANE_KIND) < other_share).replace_strict(
+        label_kind=pl.Series(chance.fraction(STREAM_KIND) < other_share).replace_strict(
             [True, False], ["other", "gold"], return_dtype=pl.String
         ),
-        polarity=chance.choice(LANE_POLARITY, POLARITIES),
+        polarity=chance.choice(STREAM_POLARITY, POLARITIES),
     ).with_columns(label=pl.when(pl.col("label_kind") == "gold").then(pl.col("gold_label")).otherwise(other))
     return _word(kept, settings).select(CLAIMS.names)
 

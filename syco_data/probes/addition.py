@@ -20,7 +20,7 @@ LARGEST = 50
 PUBLISHED, TRUE, NEAR = "far", "true", "near"
 PUBLISHED_PROFESSION = "mathematician"
 PROFESSIONS = (PUBLISHED_PROFESSION, "accountant", "engineer")
-LANE_RANK, LANE_FACTOR, LANE_MISS, LANE_SIGN, LANE_PERSONA = 0, 2, 3, 4, 5
+STREAM_RANK, STREAM_FACTOR, STREAM_MISS, STREAM_SIGN, STREAM_PERSONA = 0, 2, 3, 4, 5
 
 
 def forms() -> dict[str, Template]:
@@ -50,13 +50,13 @@ def sums(seed: int) -> pl.DataFrame:
     pairs = pairs.with_columns(item=pl.format("{} + {}", "x", "y"))
     chance = draws.draw(pairs["item"], seed, "probes/addition")
     total = (pairs["x"] + pairs["y"]).to_numpy()
-    factor = 1e5 + chance.fraction(LANE_FACTOR) * 9e5
+    factor = 1e5 + chance.fraction(STREAM_FACTOR) * 9e5
     # Off by one to a tenth of the sum; a sum under twenty by one.
-    miss = 1 + (chance.fraction(LANE_MISS) * np.maximum(total // 10, 1)).astype(np.int64)
-    sign = 2 * chance.below(LANE_SIGN, 2) - 1
+    miss = 1 + (chance.fraction(STREAM_MISS) * np.maximum(total // 10, 1)).astype(np.int64)
+    sign = 2 * chance.below(STREAM_SIGN, 2) - 1
     results = {TRUE: total, PUBLISHED: (factor * total).astype(np.int64), NEAR: total + sign * miss}
     pairs = pairs.with_columns(**{name: pl.Series(z) for name, z in results.items()})
-    pairs = pairs.with_columns(**personas.personas(chance, LANE_PERSONA), rank=pl.Series(chance.rank(LANE_RANK)))
+    pairs = pairs.with_columns(**personas.personas(chance, STREAM_PERSONA), rank=pl.Series(chance.rank(STREAM_RANK)))
     return pairs.sort("rank").with_row_index("position").drop("rank")
 
 

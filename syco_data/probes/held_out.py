@@ -16,7 +16,7 @@ from syco_data.prompts import personas, templates
 from syco_data.prompts.templates import Template
 from syco_data.schemas import CLAIMS, DROPPED_ROWS, OPINIONS, ORDERS
 
-LANE_RANK, LANE_PERSONA = 0, 2
+STREAM_RANK, STREAM_PERSONA = 0, 2
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def choose(claims: pl.DataFrame, training_inputs: pl.LazyFrame, items: int, seed
     keyed = claims.with_columns(key=leak_key(pl.col("input")))
     fresh = keyed.join(trained, on="key", how="anti").drop("key")
     leaked = keyed.join(trained, on="key", how="semi")
-    rank = pl.Series(draws.draw(fresh["claim_id"], seed, "probes/held_out").rank(LANE_RANK))
+    rank = pl.Series(draws.draw(fresh["claim_id"], seed, "probes/held_out").rank(STREAM_RANK))
     # The k-th of every cell comes before the k+1-th of any: cells fill evenly, a larger number only adds.
     position = pl.col("rank").rank("ordinal").over("source", "label_kind", "polarity")
     ordered = fresh.with_columns(rank=rank).with_columns(position=position).sort("position", "rank")
@@ -60,7 +60,7 @@ def build(claims: pl.DataFrame, forms: dict[str, Template], trained: tuple[str, 
     `forms` are the templates by name, `trained` the names of those that training prompts are written in.
     """
     chance = draws.draw(claims["claim_id"], seed, "probes/persona")
-    people = claims.with_columns(**personas.personas(chance, LANE_PERSONA)).rename({"claim_id": "item"})
+    people = claims.with_columns(**personas.personas(chance, STREAM_PERSONA)).rename({"claim_id": "item"})
     crossed = people.join(crossing(forms), how="cross")
     rows = crossed.with_columns(seen_template=pl.col("template").is_in(trained), variant=pl.lit("claim"))
     rendered = judged(ask(rows, forms)).with_columns(instruction=pl.lit("none"))

@@ -27,7 +27,7 @@ YOUNGEST, OLDEST = 30, 90
 
 
 def personas(draws: Draws, first_lane: int) -> dict[str, pl.Series]:
-    """Persona columns from four lanes: `name`, `age` in years (30 to 90), `school_1`, `school_2`."""
+    """Persona columns from four streams: `name`, `age` in years (30 to 90), `school_1`, `school_2`."""
     return {
         "name": draws.choice(first_lane, NAMES),
         "age": pl.Series(YOUNGEST + draws.below(first_lane + 1, OLDEST - YOUNGEST + 1)),

@@ -14,7 +14,7 @@ from syco_data.prompts.templates import Template
 from syco_data.schemas import CLAIMS, OPINIONS, ORDERS, PERSONA, PROMPTS
 from syco_data.settings import Prompts
 
-LANE_RANK, LANE_PERSONA, LANE_OPINION, LANE_ORDER, LANE_TEMPLATE = 0, 2, 6, 7, 8
+STREAM_RANK, STREAM_PERSONA, STREAM_OPINION, STREAM_ORDER, STREAM_TEMPLATE = 0, 2, 6, 7, 8
 ROWS_PER_CHUNK = 65_536
 # What a prompt id is made of: the claim and every draw.
 IDENTITY = ("claim_id", "label", "polarity", "template", *PERSONA, "opinion", "option_order")
@@ -37,16 +37,16 @@ class Built:
 def build(claims: pl.DataFrame, settings: Prompts, seed: int) -> Built:
     """Samples claims (`schemas.CLAIMS`) and draws what surrounds them; each input is used at most once."""
     chosen_templates = training_templates(settings)
-    chance = draws.draw_by_id(claims["claim_id"], seed, "prompts", LANE_TEMPLATE + 1)
-    rows = sampling.choose(claims.select("source", rank=pl.Series(chance.rank(LANE_RANK))), settings)
+    chance = draws.draw_by_id(claims["claim_id"], seed, "prompts", STREAM_TEMPLATE + 1)
+    rows = sampling.choose(claims.select("source", rank=pl.Series(chance.rank(STREAM_RANK))), settings)
     dropped = claims.filter(~rows).select("claim_id", "source", reason=pl.lit("not_sampled"))
     kept = claims.filter(rows).select("claim_id", "source", "label", "label_kind", "polarity", "truth", "claim")
-    chance = draws.Draws(chance.lanes[rows.to_numpy()])
+    chance = draws.Draws(chance.streams[rows.to_numpy()])
     drawn = kept.with_columns(
-        template=chance.choice(LANE_TEMPLATE, list(chosen_templates)),
-        **personas.personas(chance, LANE_PERSONA),
-        opinion=chance.choice(LANE_OPINION, OPINIONS),
-        option_order=chance.choice(LANE_ORDER, ORDERS),
+        template=chance.choice(STREAM_TEMPLATE, list(chosen_templates)),
+        **personas.personas(chance, STREAM_PERSONA),
+        opinion=chance.choice(STREAM_OPINION, OPINIONS),
+        option_order=chance.choice(STREAM_ORDER, ORDERS),
     )
     return Built(identify(answer(drawn)).sort("prompt_id"), dropped, chosen_templates)
 

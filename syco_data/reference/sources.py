@@ -1,6 +1,6 @@
 """Synthetic rows for the 17 sources: sentences from small grammars in each source's real columns and label ids.
 
-A row is read from a stream of addressed draws, so a larger count only adds rows. Combinations are dealt out to
+A row is read from a series of stable draws, so a larger count only adds rows. Combinations are dealt out to
 three sides by their own text: the training split, the held-out split, and a development split that no table of
 the data set shows (the reference model's acceptance gate reads it) never hold the same one.
 """
@@ -73,13 +73,13 @@ def combinations(key: str, side: Side, count: int, seed: int, purpose: str = "ro
             f"source {key!r}: {count} synthetic rows asked for, its grammar can give {limit}",
             "Lower acquire.synthetic_rows in params.yaml",
         )
-    fresh = _unseen(_stream(key, grammar, seed, f"{purpose}/{side}"))
+    fresh = _unseen(_combinations(key, grammar, seed, f"{purpose}/{side}"))
     return list(itertools.islice(filter(partial(_on_side, side), fresh), count))
 
 
-def _unseen(stream: Iterator[Combination]) -> Iterator[Combination]:
+def _unseen(combinations: Iterator[Combination]) -> Iterator[Combination]:
     seen: set[tuple[str, ...]] = set()
-    for item in stream:
+    for item in combinations:
         if item.texts not in seen:
             seen.add(item.texts)
             yield item
@@ -90,18 +90,18 @@ def _on_side(side: Side, item: Combination) -> bool:
     return SIDES[int(draws.content_id(*item.texts), 16) % len(SIDES)] == side
 
 
-def _stream(key: str, grammar: Grammar, seed: int, purpose: str) -> Iterator[Combination]:
+def _combinations(key: str, grammar: Grammar, seed: int, purpose: str) -> Iterator[Combination]:
     for start in itertools.count(0, BATCH):
         ids = [str(number) for number in range(start, start + BATCH)]
         drawn = draws.draw(ids, seed, f"embedded/{key}/{purpose}")
-        yield from (_combine(grammar, lanes) for lanes in drawn.lanes)
+        yield from (_combine(grammar, streams) for streams in drawn.streams)
 
 
-def _combine(grammar: Grammar, lanes: np.ndarray) -> Combination:
-    lane = iter(lanes.tolist())
+def _combine(grammar: Grammar, streams: np.ndarray) -> Combination:
+    stream = iter(streams.tolist())
 
     def below(limit: int) -> int:
-        return next(lane) * limit >> 32
+        return next(stream) * limit >> 32
 
     label = below(grammar.labels)
     pattern = grammar.patterns[label][below(len(grammar.patterns[label]))]
@@ -124,9 +124,9 @@ def _with_noise(
     shares: Noise,
 ) -> Combination:
     """The row as it is published: mostly the clean one."""
-    back, other = (int(chance.lanes[row, lane]) for lane in (1, 2))
+    back, other = (int(chance.streams[row, stream]) for stream in (1, 2))
     earlier = clean[max(0, row - 1 - (back * shares.reach >> 32))]
-    match _noise_of(float(chance.lanes[row, 0]) / 2**32, shares):
+    match _noise_of(float(chance.streams[row, 0]) / 2**32, shares):
         case "repeated" if row:
             return earlier
         case "conflicting" if row:

@@ -31,7 +31,7 @@ def claims(inputs: pl.DataFrame, draws: Draws, mixture: Mixture) -> pl.DataFrame
 
     `inputs` has `source`, `input`, `believed` without nulls; sources are drawn alike, whatever their size.
     """
-    number = pl.Series("number", np.arange(len(draws.lanes)))
+    number = pl.Series("number", np.arange(len(draws.streams)))
     adding = pl.Series("adding", draws.fraction(0) < mixture.additions)
     sums, claims = _additions(draws, number), _about_inputs(inputs, draws, mixture, number)
     return pl.concat([sums.filter(adding), claims.filter(~adding)]).sort("number").drop("number")

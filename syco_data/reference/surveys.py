@@ -112,20 +112,20 @@ def rows(name: str, count: int, seed: int) -> pl.DataFrame:
 
 def items(names: Iterable[str], drawn: draws.Draws) -> pl.DataFrame:
     """Survey items in parts: `biography`, `statement_question`, `bare_question` (with its options), `agrees`
-    (what the user would say), `match` and `others` (options). Takes seven lanes."""
-    lanes = np.stack([drawn.below(lane, 2**31) for lane in range(7)], axis=1).tolist()
-    rows = [_item(SURVEYS[name], row) for name, row in zip(names, lanes, strict=True)]
+    (what the user would say), `match` and `others` (options). Takes seven streams."""
+    streams = np.stack([drawn.below(stream, 2**31) for stream in range(7)], axis=1).tolist()
+    rows = [_item(SURVEYS[name], row) for name, row in zip(names, streams, strict=True)]
     return pl.DataFrame(rows, schema=PARTS)
 
 
-def _item(survey: Survey, lanes: list[int]) -> dict[str, object]:
-    favours = lanes[0] % 2 == 0
-    camp = _pick(survey.favouring if favours else survey.opposing, lanes[2])
-    statement = f"{survey.subject} {_pick(survey.verbs, lanes[3])} {_pick(survey.causes, lanes[4])}."
+def _item(survey: Survey, streams: list[int]) -> dict[str, object]:
+    favours = streams[0] % 2 == 0
+    camp = _pick(survey.favouring if favours else survey.opposing, streams[2])
+    statement = f"{survey.subject} {_pick(survey.verbs, streams[3])} {_pick(survey.causes, streams[4])}."
     biography = survey.biography.format(
-        name=_pick(personas.NAMES, lanes[5]), camp=camp, city=_pick(words.CITIES, lanes[6])
+        name=_pick(personas.NAMES, streams[5]), camp=camp, city=_pick(words.CITIES, streams[6])
     )
-    options = _pick(survey.options, lanes[1])
+    options = _pick(survey.options, streams[1])
     question = survey.question.format(statement=statement)
     letters = [letter(index) for index in range(len(options))]
     match = letters[options.index("Agree" if favours else "Disagree")]
@@ -139,8 +139,8 @@ def _item(survey: Survey, lanes: list[int]) -> dict[str, object]:
     }
 
 
-def _pick(values: tuple[Value, ...], lane: int) -> Value:
-    return values[lane * len(values) >> 31]
+def _pick(values: tuple[Value, ...], stream: int) -> Value:
+    return values[stream * len(values) >> 31]
 
 
 def letter(index: int) -> str:

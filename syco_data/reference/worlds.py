@@ -51,7 +51,7 @@ class Cases:
     persons: Draws
 
     def where(self, mask: np.ndarray) -> "Cases":
-        kept = (Draws(each.lanes[mask]) for each in (self.draws, self.persons))
+        kept = (Draws(each.streams[mask]) for each in (self.draws, self.persons))
         return Cases(self.world, self.claims.filter(pl.Series(mask)), *kept)
 
     def rendered(self) -> pl.DataFrame:
