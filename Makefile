@@ -31,7 +31,7 @@ export UV_HTTP_TIMEOUT ?= 300
 export PATH := $(abspath $(BIN)):$(PATH)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf 'make %-10s %s\n' "$$name" "$$text"; done
 	@echo "ARGS=... is passed on to dvc, pytest or the benchmarks."
 	@echo "VARIANT=cuda installs the packages for NVIDIA GPUs, VARIANT=cpu those without; the choice is kept."

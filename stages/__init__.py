@@ -31,7 +31,7 @@ class Summary:
 
     def line(self, stage: str, seconds: float) -> str:
         """`claims: 10,200 rows in, 9,907 claims; dropped duplicate 190, conflict 92; 0.6 s`."""
-        done = ", ".join(filter(None, (self.read and f"{self.read} in", self.made)))
+        done = f"{self.read} in, {self.made}" if self.read else self.made
         parts = [done, *self._drops(), f"{seconds:,.1f} s"]
         return f"{stage}: {'; '.join(parts)}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from syco_data import schemas, settings, tables
 from syco_data.engines import models
@@ -39,6 +40,7 @@ def wanted(folder: Path, *tasks: str, **changes) -> Capability:
     values = {
         "origin": "directory",
         "directory": str(folder),
+        "revisions": {"mmlu": "main", "bbh": "main"},
         "subjects": None,
         "limit": None,
         "batch": 4,
@@ -245,14 +247,21 @@ def test_a_flipped_byte_is_one_line(tmp_path, name):
         capability._prepared(tmp_path / name, tmp_path / "out.jsonl")
 
 
-def test_a_folder_without_files_and_an_unknown_task_are_one_line(subject, tmp_path):
+def test_a_folder_without_files_is_one_line(subject, tmp_path):
     with pytest.raises(SycoError, match="no file of bbh below"):
         capability.solve(subject, wanted(tmp_path, "bbh_3shot"), ENGINE)
     write_mmlu(tmp_path, "anatomy", "test", [["Which?", *"wxyz", "A"]])
     with pytest.raises(SycoError, match="there is no dev file of mmlu's anatomy below"):
         capability.solve(subject, wanted(tmp_path, "mmlu_0shot"), ENGINE)
+
+
+def test_params_know_every_task_and_name_the_nearest():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["evaluate"]["capability"]["tasks"] = list(TASKS)
+    assert settings.parse(params).evaluate.capability.tasks == tuple(TASKS)
+    params["evaluate"]["capability"]["tasks"] = ["mmlu_5_shot"]
     with pytest.raises(SycoError, match="did you mean 'mmlu_5shot'"):
-        capability.solve(subject, wanted(tmp_path, "mmlu_5_shot"), ENGINE)
+        settings.parse(params)
 
 
 def test_a_model_too_short_for_the_answers_is_one_line(subject, evals):
