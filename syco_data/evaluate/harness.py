@@ -7,18 +7,23 @@ question is answered all the same. Here such a question is not asked, and is tol
 import logging
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syco_data.engines import accelerator, architectures, check_device, vllm
 from syco_data.engines.models import ResolvedModel
 from syco_data.errors import SycoError
 from syco_data.settings import Capability, Engines
 
+if TYPE_CHECKING:
+    from lm_eval.api.model import TemplateLM as Loader
+else:
+    Loader = object  # the harness takes seconds to import
+
 BACKENDS = {"transformers": "hf", "vllm": "vllm"}
 _UNANSWERED = (-1e9, False)  # finite: the harness takes differences
 
 
-class Uncut:
+class Uncut(Loader):
     """Stands before one of the harness's loaders: `too_long` collects the prompts that are not asked."""
 
     answer_tokens: int
@@ -64,7 +69,7 @@ def load(model: ResolvedModel, settings: Capability, engine: Engines) -> Any:
     else:
         check_device(device, "engines.transformers.device")
         architectures.check(f"model '{model.name}'", model.folder)
-    loader = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
+    loader: Any = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
     here = vllm.arguments(engine) if engine.engine == "vllm" else {}
     task = loader.create_from_arg_obj(
         {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False, **here},

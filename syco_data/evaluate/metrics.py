@@ -160,7 +160,7 @@ def measure(answered: pl.DataFrame, precision: Precision) -> pl.DataFrame:
     for metric in registry(answered):
         for name, rows in _slices(metric, metric.rows(answered)):
             rate = statistics.rate(rows[metric.value], rows["item"], precision)
-            chance = float((1 / rows["options"].list.len()).mean()) if metric.guessing else None
+            chance = float(rows.select((1 / pl.col("options").list.len()).mean()).item()) if metric.guessing else None
             rates.append({"probe": metric.probe, "metric": metric.name, "slice": name, "chance": chance, **vars(rate)})
     return _table(rates, answered, METRICS)
 

@@ -62,7 +62,7 @@ def of(probes: pl.DataFrame, subject: evaluation.Subject, settings: Settings, ba
     answered = metrics.derive(probes, answers, before)
     rates = pl.concat([metrics.measure(answered, precision), capability.measure(solved, precision)])
     changes = pl.DataFrame(schema=schemas.COMPARISONS.columns)
-    if base is not None:
+    if base is not None and before is not None:
         changed = metrics.compare(before, answered, precision)
         changes = pl.concat([changed, capability.compare(base.capability, solved, precision)])
     return Results(answers, solved, rates, changes, published.beside(rates, None if base is None else changes))

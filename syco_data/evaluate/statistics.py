@@ -90,7 +90,7 @@ def difference(pairs: pl.DataFrame, precision: Precision) -> Difference | None:
         return None
     change = pairs.select("cluster", value=pl.col("after").cast(pl.Int64) - pl.col("before").cast(pl.Int64))
     sums = _per_cluster(change)
-    before, after = float(pairs["before"].mean()), float(pairs["after"].mean())
+    before, after = pairs.select(pl.mean("before", "after")).row(0)
     interval = _of_few(sums, precision.level) if _differing(sums) < FEW else _bootstrap(sums, precision)
     return Difference(before, after, after - before, interval.low, interval.high, mcnemar(pairs), len(pairs), len(sums))
 
@@ -127,7 +127,7 @@ def _per_cluster(df: pl.DataFrame) -> pl.DataFrame:
 
 def _differing(sums: pl.DataFrame) -> int:
     """How many clusters have another rate than most."""
-    return len(sums) - int((sums["value"] / sums["rows"]).value_counts()["count"].max())
+    return len(sums) - sums.group_by(pl.col("value") / pl.col("rows")).len().select(pl.max("len")).item()
 
 
 def _bootstrap(sums: pl.DataFrame, precision: Precision) -> Interval:

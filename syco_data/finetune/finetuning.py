@@ -79,6 +79,8 @@ def _train(trainer: "Trainer", last: Path | None) -> None:
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else False)
     except UnpicklingError as error:
+        if last is None:
+            raise
         raise SycoError(
             f"finetune: the checkpoint of step {checkpoints.step_of(last)} cannot be read: it holds more than numbers",
             f"Remove {last} and run again",
@@ -138,7 +140,7 @@ def _lora(choice: Finetune) -> Any:
 
 
 def _metrics(job: Job, trainer: "Trainer") -> Metrics:
-    log, weights = training_logs.table(trainer.state.log_history), list(trainer.model.parameters())
+    log, weights = training_logs.table(trainer.state.log_history), trainer.weights()
     return Metrics(
         rows=job.rows.counts,
         steps=trainer.state.global_step,

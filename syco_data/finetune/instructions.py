@@ -137,6 +137,7 @@ def _downloaded(choice: Instructions, retry: Hub) -> Path:
     """The data set's files at a pinned commit, in the Hub client's own cache."""
     from syco_data.hub import snapshots
 
+    assert choice.hub_id and choice.revision  # `settings.Instructions` refuses a Hub without them
     patterns = tuple(f"*{suffix}" for suffix in instruction_files.READ)
     return snapshots.fetch(snapshots.Wanted("instructions", choice.hub_id, choice.revision, patterns), retry)
 

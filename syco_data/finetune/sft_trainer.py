@@ -132,8 +132,8 @@ class Trainer(SFTTrainer):
         return loss
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        if not all(_is_finite(weight) for weight in self.model.parameters()):
+        folder = self._folder() / f"checkpoint-{self.state.global_step}"
+        if not all(_is_finite(weight) for weight in self.weights()):
             raise SycoError(
                 f"finetune: a weight is not a finite number after step {self.state.global_step}",
                 f"Lower finetune.learning_rate or finetune.clip. {self._last_good()}",
@@ -154,9 +154,17 @@ class Trainer(SFTTrainer):
             step = f"the checkpoint of step {self.state.global_step} could not be written"
             raise SycoError(f"finetune: {step}: {reason}", explained.hint) from error
 
+    def weights(self) -> list[torch.nn.Parameter]:
+        model: Any = self.model
+        return list(model.parameters())
+
     def _last_good(self) -> str:
-        folder = Path(self.args.output_dir)
+        folder = self._folder()
         return checkpoints.Workspace(folder.parents[1], folder.name).last_good()
+
+    def _folder(self) -> Path:
+        assert self.args.output_dir is not None  # `arguments` sets it
+        return Path(self.args.output_dir)
 
 
 def _is_finite(weight: torch.Tensor) -> bool:

@@ -113,10 +113,10 @@ def _ordered(
         instruction_left_out=int(pool.dropped["rows"].sum()),
         generated_used=rows.filter(pl.col("part") == GENERATED).height,
         instruction_used=rows.filter(pl.col("part") == INSTRUCTION).height,
-        share_generated=float((placed["part"] == GENERATED).mean()),
+        share_generated=placed.select((pl.col("part") == GENERATED).mean()).item(),
         tokens=int(placed["length"].sum()),
         target_tokens=int((placed["length"] - placed["prompt_tokens"]).sum()),
-        longest=int(placed["length"].max()),
+        longest=placed.select(pl.max("length")).item(),
     )
     columns = ["row_id", "part", "input_ids", "prompt_tokens"]
     return Prepared(rows.select(columns), by_step["index"].to_numpy().astype(np.int64), counts)
