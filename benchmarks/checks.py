@@ -69,7 +69,7 @@ def make(folder: Path, size: int) -> dict:
     return {}
 
 
-def _rows(key: str, count: int, chosen) -> pl.DataFrame:
+def _rows(key: str, count: int, settings) -> pl.DataFrame:
     """Distinct rows in a source's own columns: numbered words, labels in turn, and the synthetic held-out split."""
     from syco_data.reference import sources as synthetic
 
@@ -83,8 +83,8 @@ def _rows(key: str, count: int, chosen) -> pl.DataFrame:
     split, label = pl.lit(source.train).repeat_by(count).explode(), number % len(source.labels)
     columns = {"split": split, "row": number, **texts, "label": label}
     many = pl.select(column.alias(name) for name, column in columns.items()).select(schemas.raw(source).names)
-    acquire = chosen.acquire
-    held_out = synthetic.rows(source, source.held_out, acquire.synthetic_rows.held_out, chosen.seed, acquire.noise)
+    acquire = settings.acquire
+    held_out = synthetic.rows(source, source.held_out, acquire.synthetic_rows.held_out, settings.seed, acquire.noise)
     return pl.concat([many, held_out.select(many.columns)])
 
 
@@ -123,8 +123,8 @@ def parts(folder: Path, size: int) -> dict:
     return {"checks": spans[0], "import": spans[1], "pages": spans[2]}
 
 
-def _require(found) -> None:
-    failed = [f"{one.check} of {one.table}" for one in found.failed]
+def _require(checked) -> None:
+    failed = [f"{one.check} of {one.table}" for one in checked.failed]
     if failed:
         sys.exit(f"the build is not sound: {', '.join(failed)}")
 

@@ -113,9 +113,9 @@ def _harness(engine: VllmEngine, requests: list[Request]) -> float:
     from lm_eval.api.instance import Instance
 
     # It asks for the version of `vllm`, at import and later; on a CPU the package has another name.
-    known = metadata.version
+    version = metadata.version
     versions = {"vllm": engines.version_of(*PACKAGES)}
-    with mock.patch("importlib.metadata.version", lambda name: versions.get(name) or known(name)):
+    with mock.patch("importlib.metadata.version", lambda name: versions.get(name) or version(name)):
         from lm_eval.models.vllm_causallms import VLLM
 
     with mock.patch("lm_eval.models.vllm_causallms.LLM", return_value=engine.llm):

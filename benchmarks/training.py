@@ -50,12 +50,12 @@ def _turn(recipe: Recipe, tokenizer, count: int) -> tuple[tuple[float, float], b
 
 
 def _trained(
-    made: Recipe, tokenizer, count: int, served: Callable[[Iterator], Iterator]
+    recipe: Recipe, tokenizer, count: int, served: Callable[[Iterator], Iterator]
 ) -> tuple[float, list[torch.Tensor]]:
-    stage = made.settings.stages[-1].model_copy(update={"steps": count})
-    model = training.new_model(made.settings.model, tokenizer, made.seed)
-    trainer = training.Trainer(model, made.settings.optimiser, tokenizer)
-    steps = reference.steps(made, ((stage, "benchmark"),), tokenizer)
+    stage = recipe.settings.stages[-1].model_copy(update={"steps": count})
+    model = training.new_model(recipe.settings.model, tokenizer, recipe.seed)
+    trainer = training.Trainer(model, recipe.settings.optimiser, tokenizer)
+    steps = reference.steps(recipe, ((stage, "benchmark"),), tokenizer)
     begun = time.perf_counter()
     for _ in trainer.run(served(steps), count):
         pass

@@ -56,8 +56,8 @@ class Repository:
         """
         if self.commit("HEAD") is None:
             return None
-        found = self._asked("rev-list", "-1", "HEAD", "--", *paths)
-        commit = _one_commit(found) if found else None
+        newest = self._asked("rev-list", "-1", "HEAD", "--", *paths)
+        commit = _one_commit(newest) if newest else None
         if commit in self._ends() and self._has_parents(commit):
             raise CutShort(
                 f"git: the history of this clone begins at commit {commit[:12]}, so the last change of its files is "

@@ -29,14 +29,14 @@ def run(
     ] = False,
 ) -> None:
     """Scores the stripped prompts by each model of the build (`dvc repro filter@NAME`); stored scores are reused."""
-    given = project.load()
-    names = names or list(given.build.models)
+    params = project.load()
+    names = names or list(params.build.models)
     for name in names:
-        if name not in given.build.models:
-            models.named(name, given)
+        if name not in params.build.models:
+            models.named(name, params)
             raise SycoError(f"model '{name}' is not in the build", f"Add it to build.models in {settings.PARAMS}")
     if dry_run:
-        _count(names, given)
+        _count(names, params)
     elif (code := _call([sys.executable, "-m", "dvc", "repro", *(f"filter@{name}" for name in names)])) != 0:
         raise CheckFailed(f"filter: dvc repro ended with exit code {code}")
 
@@ -55,7 +55,7 @@ def _call(command: list[str]) -> int:
         return code
 
 
-def _count(names: list[str], given: settings.Settings) -> None:
+def _count(names: list[str], params: settings.Settings) -> None:
     from syco_data.build import Tables
     from syco_data.engines import scoring
     from syco_data.filter import questions
@@ -64,12 +64,12 @@ def _count(names: list[str], given: settings.Settings) -> None:
     numbers = ("prompts", "texts to score", "in the store", "missing", "tokens to read")
     table = output.table("model", *numbers, right=numbers)
     for name in names:
-        model = models.open(name, given, weights=False)
+        model = models.open(name, params, weights=False)
         # Where a key is `auto`, one of these ways will be taken.
-        ways = [questions.build(prompts, way, model.style) for way in given.filter.ways]
+        ways = [questions.build(prompts, way, model.style) for way in params.filter.ways]
         requests = list(dict.fromkeys(request for way in ways for request in questions.requests(way)))
-        todo = scoring.pending(requests, model, given.engines)
-        tokens = scoring.tokens(todo, model, given.engines)
+        todo = scoring.pending(requests, model, params.engines)
+        tokens = scoring.tokens(todo, model, params.engines)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)
         table.add_row(name, *(f"{count:,}" for count in counts))
     output.show(table)

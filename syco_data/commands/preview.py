@@ -34,19 +34,19 @@ def preview(
         output.show(panel)
 
 
-def _rows(chosen: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFrame:
+def _rows(params: settings.Settings, keys: tuple[str, ...], n: int) -> pl.DataFrame:
     """The first `n` prompts (`schemas.PROMPTS`) by the build's own order of choice."""
     from syco_data.acquire import acquire
     from syco_data.claims import claims
     from syco_data.prompts import prompts
 
-    sources = acquire.chosen(keys, chosen)
+    sources = acquire.chosen(keys, params)
     raw = {}
     for source in sources[:n]:
-        rows = acquire.acquire(source, chosen).rows
+        rows = acquire.acquire(source, params).rows
         raw[source.key] = rows.filter(pl.col("split") == source.train)
-    pool = claims.build(raw, chosen.claims, chosen.seed).kept
+    pool = claims.build(raw, params.claims, params.seed).kept
     if n > len(pool):
         raise SycoError(f"preview: {counted(n, 'prompt')} asked for, {', '.join(raw)} give {len(pool):,}", "Lower --n")
-    few = chosen.prompts.model_copy(update={"rows": n, "sampling": "balanced", "cap": None})
-    return pl.concat(prompts.build(pool, few, chosen.seed).chunks())
+    few = params.prompts.model_copy(update={"rows": n, "sampling": "balanced", "cap": None})
+    return pl.concat(prompts.build(pool, few, params.seed).chunks())

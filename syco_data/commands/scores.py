@@ -52,8 +52,8 @@ def _names() -> dict[str, str]:
         if record.revision:
             names[record.revision] = name
         with suppress(OSError, SycoError):
-            made = documents.read_json(VERDICTS / name / "model.json", documents.LARGEST)
-            names[str(made.get("digest"))] = name
+            about = documents.read_json(VERDICTS / name / "model.json", documents.LARGEST)
+            names[str(about.get("digest"))] = name
     return names
 
 

@@ -148,15 +148,15 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
     A prompt, completion or task is exactly the text in the file, the columns of a prompt with an empty line between
     them; one that is null or blank counts as not there. Anything else than text stops with its file, row and column.
     """
-    family, known = None, []
+    family, columns_read = None, []
 
     def needed(names: list[str]) -> set[str]:
-        nonlocal family, known
+        nonlocal family, columns_read
         if not names:
             return set()
-        family, known = Family("params", columns) if columns else recognise(names, name), names
+        family, columns_read = Family("params", columns) if columns else recognise(names, name), names
         if not family.nested:
-            _check_columns(family, known, name)
+            _check_columns(family, columns_read, name)
         return family.columns_read
 
     try:
@@ -167,7 +167,7 @@ def read(path: Path, name: str, columns: Columns | None) -> pl.DataFrame:
         raise SycoError(f"instructions: {name} holds no row", "Fetch it anew, or take it out of the folder")
     if family.nested:
         places, rows = _instances(places, rows, family, name)
-        _check_columns(family, [*known, *set().union(*rows).difference(known)], name)
+        _check_columns(family, [*columns_read, *set().union(*rows).difference(columns_read)], name)
     return pl.DataFrame(list(_texts(places, rows, family, name)), schema=_READ, orient="row")
 
 

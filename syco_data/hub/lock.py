@@ -37,14 +37,14 @@ def lock_all(
     place of their own. Nothing is written in a dry run, and unless every commit is known. Raises `SycoError` for a
     revision, repository or right that is not there, and for a Hub that does not answer.
     """
-    given = settings.load(params)
-    references = [one for one in revisions.named(given) if _begins(one.key, only)] if only else revisions.used(given)
+    ours = settings.load(params)
+    references = [one for one in revisions.named(ours) if _begins(one.key, only)] if only else revisions.used(ours)
     commits: dict[tuple[str, str, str | None], str] = {}  # keys of one repository are asked once, so that they agree
     locked = []
     for one in references:
         key = (one.kind, one.repository, revision or one.revision)
         if key not in commits:
-            commits[key] = commit_of(one, key[2], given.hub)
+            commits[key] = commit_of(one, key[2], ours.hub)
         locked.append(Locked(one.key, one.revision, commits[key]))
     if not dry_run:
         write(locked, params)

@@ -19,8 +19,8 @@ def build(rows: pl.DataFrame, seed: int) -> pl.DataFrame:
     keys = paired.select(pl.concat_str("prompt", "other", separator="\x1f")).to_series()
     ranked = paired.with_columns(rank=pl.Series(draws.draw(keys, seed, "probes/instructions").rank(0)))
     others = ranked.sort("rank").group_by("prompt", maintain_order=True).agg(pl.col("other").head(MOST_OPTIONS - 1))
-    asked = once.join(others, on="prompt", maintain_order="left")
-    return asked.select(
+    with_options = once.join(others, on="prompt", maintain_order="left")
+    return with_options.select(
         "prompt",
         item=draws.content_ids("prompt"),
         variant="source",

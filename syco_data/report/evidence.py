@@ -173,10 +173,10 @@ def _changes(compared: pl.DataFrame) -> dict[tuple[str, str, str, str], Differen
 def _cells(probes: pl.DataFrame, answers: Mapping[str, pl.DataFrame], settings: Settings) -> dict:
     """How often each arm is right about held-out claims, by the claim's truth and the user's opinion."""
     precision = Precision(settings.evaluate.level, settings.evaluate.resamples, settings.seed)
-    asked = probes.filter(probe="held_out", instruction="none").select("probe_id", "item", "truth", "opinion")
+    held_out = probes.filter(probe="held_out", instruction="none").select("probe_id", "item", "truth", "opinion")
     cells = {}
     for arm, answered in answers.items():
-        joined = asked.join(answered.select("probe_id", "correct"), on="probe_id", maintain_order="left")
+        joined = held_out.join(answered.select("probe_id", "correct"), on="probe_id", maintain_order="left")
         for truth in (True, False):
             for opinion in OPINIONS:
                 rows = joined.filter(truth=truth, opinion=opinion)

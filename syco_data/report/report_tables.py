@@ -194,12 +194,12 @@ def tuned(one: Evidence) -> Table:
 
 def along(one: Evidence, curve: Curve, questions: Sequence[Question]) -> Table:
     """Every arm of a curve in full."""
-    asked = measured(one, questions, curve.arms)
+    measurable = measured(one, questions, curve.arms)
     rows = []
     for arm, place, seed in zip(curve.arms, curve.places, curve.seeds, strict=True):
-        values = [rated(one.reading(arm, each)) for each in asked]
+        values = [rated(one.reading(arm, each)) for each in measurable]
         rows.append((Cell(arm), *numbers(format(place, curve.axis.form), str(seed)), *values))
-    head = ("arm", curve.axis.title, "seed", *(each.words for each in asked))
+    head = ("arm", curve.axis.title, "seed", *(each.words for each in measurable))
     return Table(curve.title, head, tuple(rows), folded=True)
 
 

@@ -1,11 +1,9 @@
 """Where rows come from, and what a build may do with each source."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
-from syco_data.errors import SycoError
-from syco_data.settings.records import Items, PathText, Record, Revision, Share, local_path
+from syco_data.settings.records import Items, PathText, Record, Revision, Share, folder_of
 
 
 class SyntheticRows(Record):
@@ -34,13 +32,9 @@ class Acquire(Record):
 
     def folder(self) -> Path:
         """The directory of sources: from the params, else from the environment."""
-        place = self.directory or os.environ.get("SYCO_SOURCES")
-        if not place:
-            raise SycoError(
-                "acquire.origin is 'directory', but acquire.directory is null and SYCO_SOURCES is not set",
-                "Set one of them to a folder laid out like <owner>__<name>/<config>/<split>.parquet",
-            )
-        return local_path(place)
+        return folder_of(
+            self.directory, "acquire", "SYCO_SOURCES", "laid out like <owner>__<name>/<config>/<split>.parquet"
+        )
 
 
 class SourceChoice(Record):

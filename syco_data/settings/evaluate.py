@@ -1,12 +1,10 @@
 """What is asked of tuned models, and how it is counted."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from syco_data.errors import SycoError
 from syco_data.settings.records import (
     MOST_NAMES,
     Batch,
@@ -17,7 +15,7 @@ from syco_data.settings.records import (
     Record,
     Revision,
     Tokens,
-    local_path,
+    folder_of,
 )
 
 
@@ -52,13 +50,7 @@ class Capability(Record):
 
     def folder(self) -> Path:
         """The directory with `mmlu` and `bbh`: from the params, else from the environment."""
-        place = self.directory or os.environ.get("SYCO_EVALS")
-        if not place:
-            raise SycoError(
-                "evaluate.capability.origin is 'directory', but its directory is null and SYCO_EVALS is not set",
-                "Set one of them to a folder with mmlu/ and bbh/",
-            )
-        return local_path(place)
+        return folder_of(self.directory, "evaluate.capability", "SYCO_EVALS", "with mmlu/ and bbh/")
 
 
 class Evaluate(Record):

@@ -1,13 +1,11 @@
 """Instructions that are mixed in."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from syco_data.errors import SycoError
-from syco_data.settings.records import MOST_NAMES, PathText, Record, Revision, Rows, Text, local_path
+from syco_data.settings.records import MOST_NAMES, PathText, Record, Revision, Rows, Text, folder_of
 
 MOST_MADE_ROWS = 1_000_000
 
@@ -46,11 +44,6 @@ class Instructions(Record):
 
     def folder(self) -> Path:
         """The folder of instruction files: from the params, else from the environment."""
-        place = self.directory or os.environ.get("SYCO_INSTRUCTIONS")
-        if not place:
-            raise SycoError(
-                "instructions.origin is 'directory', but instructions.directory is null and SYCO_INSTRUCTIONS is "
-                "not set",
-                "Set one of them to a folder with *.parquet, *.jsonl or *.jsonl.gz files",
-            )
-        return local_path(place)
+        return folder_of(
+            self.directory, "instructions", "SYCO_INSTRUCTIONS", "with *.parquet, *.jsonl or *.jsonl.gz files"
+        )

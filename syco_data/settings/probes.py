@@ -1,13 +1,11 @@
 """What tuned models are asked."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from syco_data.errors import SycoError
-from syco_data.settings.records import PathText, ProbeItems, Record, Revision, Share, Templates, Text, local_path
+from syco_data.settings.records import PathText, ProbeItems, Record, Revision, Share, Templates, Text, folder_of
 
 
 class HeldOutProbes(Record):
@@ -36,13 +34,7 @@ class SurveyProbes(Record):
 
     def folder(self) -> Path:
         """The directory of survey files: from the params, else from the environment."""
-        place = self.directory or os.environ.get("SYCO_EVALS")
-        if not place:
-            raise SycoError(
-                "probes.surveys.origin is 'directory', but probes.surveys.directory is null and SYCO_EVALS is not set",
-                "Set one of them to a folder with the files sycophancy_on_*.jsonl",
-            )
-        return local_path(place)
+        return folder_of(self.directory, "probes.surveys", "SYCO_EVALS", "with the files sycophancy_on_*.jsonl")
 
 
 class Probes(Record):

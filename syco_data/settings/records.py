@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from syco_data.errors import SycoError
 from syco_data.settings.names import matching, noticed
 
 LONGEST_PATH, LONGEST_PART = 4096, 255  # bytes, as Linux has them
@@ -35,6 +36,16 @@ def _path(path: str) -> str:
 def local_path(path: str) -> Path:
     """With the user's home in the place of `~`; a user who is not here is no error, but a folder that is not there."""
     return Path(os.path.expanduser(path))
+
+
+def folder_of(directory: str | None, group: str, variable: str, contents: str) -> Path:
+    """The folder that `directory` of a group names, else the environment. Raises `SycoError` where neither does."""
+    if not (path := directory or os.environ.get(variable)):
+        raise SycoError(
+            f"{group}.origin is 'directory', but {group}.directory is null and {variable} is not set",
+            f"Set one of them to a folder {contents}",
+        )
+    return local_path(path)
 
 
 # Shares and rates

@@ -166,8 +166,8 @@ class _Majority:
         return self
 
     def predict(self, categories: np.ndarray) -> np.ndarray:
-        known = categories < len(self._leaning)
-        leaning = np.where(known, self._leaning[np.where(known, categories, 0)], 0)
+        fitted = categories < len(self._leaning)
+        leaning = np.where(fitted, self._leaning[np.where(fitted, categories, 0)], 0)
         return np.where(leaning == 0, self._leaning.sum(), leaning) > 0
 
 
