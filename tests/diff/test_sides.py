@@ -203,7 +203,7 @@ def test_manifests_alone_download_no_table(versions: RunningHub) -> None:
 
 def test_versions_that_are_not_there(versions: RunningHub, release: Path) -> None:
     refused(release, f"{REPO}@9.9.9", "no version 9.9.9", "1.0.0")
-    refused(release, f"{REPO}@latest", "no version of a release")
+    refused(release, f"{REPO}@latest", "not a version of a release")
     refused(release, "alice/other@1.0.0", "alice/other")
 
 

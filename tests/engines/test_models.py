@@ -90,7 +90,7 @@ def without_template(folder):
         (lambda f: (f / "model.safetensors").unlink(), "auto", "has no .*safetensors .none"),
         (pickled, "auto", "only pytorch_model.bin: safetensors are the one kind"),
         (cut, "auto", r"model.safetensors has [\d,]+ bytes, expected"),
-        (lambda f: (f / "model.safetensors").write_bytes(b"x" * 50), "auto", "no safetensors file, or cut off"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"x" * 50), "auto", "not a safetensors file, or cut off"),
         (sharded, "auto", "incomplete: no model-00001-of-00002.safetensors"),
         (without_template, "chat", "prompt_style is chat, but the model has no chat template"),
     ],

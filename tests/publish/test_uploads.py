@@ -82,7 +82,7 @@ def test_a_huge_tree_is_refused_before_anything_of_it_is_read(model: Path, monke
 @pytest.mark.parametrize("name", [b"a\nb", b"a\x1bb", b"a\xffb"])
 def test_odd_names_are_one_line(model: Path, name: bytes) -> None:
     Path(os.fsdecode(os.path.join(os.fsencode(model), name))).touch()
-    refused(model, "no name that a file can have", "Rename")
+    refused(model, "not a name that a file can have", "Rename")
 
 
 def test_brackets_and_blanks_are_not_odd_names(model: Path) -> None:
