@@ -11,6 +11,7 @@ UV_VERSION := 0.13.9
 # for the check that needs it.
 INSTALLED := $(patsubst $(VENV)/.installed-%,%,$(firstword $(wildcard $(VENV)/.installed-*)))
 VARIANT ?= $(or $(INSTALLED),$(if $(filter gpu-check,$(MAKECMDGOALS)),cuda,cpu))
+$(if $(wildcard requirements/$(VARIANT).txt),,$(error VARIANT is cpu or cuda, not '$(VARIANT)'))
 STAMP := $(VENV)/.installed-$(VARIANT)
 SIZE_cpu := 5.1 GB
 SIZE_cuda := 10 GB

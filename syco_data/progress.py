@@ -47,8 +47,10 @@ class Progress:
     def line(self) -> str:
         """`scoring: 1,200 of 4,000 (30%), 310/s, 0:00:09 left`."""
         share = self.done / self.total if self.total else 1.0
-        left = timedelta(seconds=round((self.total - self.done) / self.rate)) if self.done else "unknown time"
-        return f"{self.name}: {self.done:,} of {self.total:,} ({share:.0%}), {self.rate:,.0f}/s, {left} left"
+        line = f"{self.name}: {self.done:,} of {self.total:,} ({share:.0%})"
+        if not self.done:
+            return line
+        return f"{line}, {self.rate:,.0f}/s, {timedelta(seconds=round((self.total - self.done) / self.rate))} left"
 
 
 @contextmanager

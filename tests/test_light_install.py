@@ -115,5 +115,5 @@ def test_releases_are_pulled_and_loaded(hub: RunningHub, tmp_path: Path) -> None
 def test_what_needs_an_extra_says_so(tmp_path: Path) -> None:
     """A git revision is compared through DVC."""
     result = run(COMMAND, "diff", "HEAD", shared_release(), cwd=ROOT)
-    assert result.returncode == 2 and "pip install 'syco-data[build]'" in result.stderr
+    assert result.returncode == 2 and "pip install '.[build]'" in result.stderr
     assert len(result.stderr.splitlines()) == 1

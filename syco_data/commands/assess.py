@@ -17,8 +17,10 @@ DATA = Path("data")
 
 @app.command("assess")
 def assess(
-    name: Annotated[str, typer.Argument(autocompletion=completion.models, help="a model by name")],
-    rows: Annotated[int | None, typer.Option(min=1, max=100_000, help="claims; default: filter.assess_rows")] = None,
+    name: Annotated[str, typer.Argument(autocompletion=completion.models, help="A model by name.")],
+    rows: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Claims to ask; default: filter.assess_rows.")
+    ] = None,
 ) -> None:
     """Compares every way of asking a model on held-out claims that no reported figure is about, and names the best.
 

@@ -36,7 +36,7 @@ def diff(
         ),
     ],
     level: Annotated[
-        str, typer.Option(help="files: manifests alone, no data is downloaded; rows: every row.")
+        str, typer.Option(help="What to compare. files: manifests alone, no data is downloaded; rows: every row.")
     ] = "rows",
     json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/diff.md) instead of tables.")] = False,
     md: Annotated[bool, typer.Option("--md", help="Print Markdown, as for a pull request, instead of tables.")] = False,

@@ -72,7 +72,7 @@ def _check(name: str, folder: Path, style: str) -> str:
     if not architectures.can_check():
         return (
             ". Not checked: whether the tensors are its architecture's, its tokenizer and its chat template. They need "
-            "torch and transformers: pip install 'syco-data[models]'"
+            "torch and transformers: pip install '.[models]'"
         )
     architectures.check(models.label(name), folder)
     return "; " + Tokenizer(folder, style).check()
@@ -80,11 +80,13 @@ def _check(name: str, folder: Path, style: str) -> str:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(**project.FILE, help="a GGUF file")],
+    file: Annotated[Path, typer.Argument(**project.FILE, help="A GGUF file.")],
     to: Annotated[
-        Path, typer.Option("--to", **project.FOLDER, help="the model folder: new, empty, or imported before")
+        Path, typer.Option("--to", **project.FOLDER, help="The model folder: new, empty, or imported before.")
     ],
-    dtype: Annotated[str, typer.Option(help="float32 (exact for every quantisation) | bfloat16 | float16")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="float32 (exact for every quantisation), bfloat16 or float16.")
+    ] = "float32",
 ) -> None:
     """Makes a model folder of a GGUF file: safetensors, tokenizer, chat template, generation config."""
     typer.echo(f"{to}: {gguf_files.import_model(file, to, dtype)}. Add it: syco-data models add NAME {to}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RELEASE = "data/release"
 """Where the release lies in a project, for git revisions; a project is the folder with `dvc.yaml`."""
 VERIFY = "See what differs: python -m syco_data verify DIR; then pull or build the release again"
-INSTALL = "Install it: pip install 'syco-data[build]'"
+INSTALL = "Install it: pip install '.[build]'"
 
 
 @dataclass(frozen=True)

@@ -222,8 +222,7 @@ def version_of(*distributions: str) -> str:
             continue
     raise SycoError(
         f"engine: the package '{distributions[0]}' is not installed here",
-        f"Install it (pip install 'syco-data[{distributions[0]}]') or choose another engines.engine: "
-        + ", ".join(modules()),
+        f"Install it (pip install '.[{distributions[0]}]') or choose another engines.engine: " + ", ".join(modules()),
     )
 
 

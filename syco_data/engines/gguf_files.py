@@ -55,7 +55,7 @@ def import_model(source: Path, target: Path, dtype: str = "float32") -> Imported
     A folder is replaced where it was made by an import and holds nothing else.
     """
     if not find_spec("gguf"):
-        raise SycoError("the package 'gguf' is not installed here", "pip install 'syco-data[gguf]'")
+        raise SycoError("the package 'gguf' is not installed here", "pip install '.[gguf]'")
     if dtype not in DTYPES:
         raise SycoError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}")
     hint = "Name a new or empty folder"

@@ -78,7 +78,7 @@ def on_hub(name: str, record: Model) -> Model:
     if not HUB_ID.fullmatch(record.source):
         raise SycoError(
             f"model '{name}': there is no folder {record.source!r:.200}, and it is not a Hub id (owner/name) either",
-            f"Correct models.{name}.source in params.yaml",
+            f"Name a folder that is there, or OWNER/NAME (models.{name}.source in params.yaml)",
         )
     return record
 

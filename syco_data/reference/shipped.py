@@ -37,7 +37,7 @@ def provide(settings: Settings, target: Path, checkpoints: Path) -> str:
         record = read()
         if record["settings"] == current.summary() and record["recipe"] == current.digest:
             copy(record, target)
-            return f"reference: the shipped weights: {shown(record['figures'])}"
+            return f"reference: the shipped weights; accuracies of their gate: {shown(record['figures'])}"
         reason = f"the shipped weights belong to another recipe ({difference(current, record)})"
     print(f"reference: {reason}, so the model is trained (minutes on two cores)", flush=True)
     from syco_data.reference import model

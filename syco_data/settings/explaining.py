@@ -49,7 +49,11 @@ def explain(error: ValidationError, values: Any, root: type[Record], name: str =
     if first["type"] == "missing":
         return f"{name}: key '{full}' is missing. profiles/default.yaml shows every key"
     reasons = dict.fromkeys(_words(one) for keys, one in about if keys == location)
-    return f"{name}: '{full}': {', or: '.join(reasons)} (found: {shown(first['input'])})"
+    problem = f"{name}: '{full}': {', or: '.join(reasons)}"
+    # A whole record tells nobody anything, and a reason that no such name is valid holds the name.
+    value = first["input"]
+    is_said = first["type"] == "value_error" if isinstance(value, dict) else f"there is no {shown(value)}" in problem
+    return problem if is_said else f"{problem} (found: {shown(value)})"
 
 
 def _words(problem: ErrorDetails) -> str:

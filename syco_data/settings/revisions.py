@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from syco_data.errors import SycoError
+from syco_data.settings import places
+from syco_data.settings.places import HUB_ID
 from syco_data.sources import SOURCES
 from syco_data.words import listed
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from syco_data.settings.whole import Settings
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 LOCK = "python -m syco_data lock"
 SUITES = {"mmlu": "cais/mmlu", "bbh": "SaylorTwift/bbh"}
 """The data sets that lm-evaluation-harness takes the questions of a suite from."""
@@ -75,12 +76,21 @@ def _asked(settings: "Settings") -> Callable[[str], bool]:
 
 
 def require_commits(settings: "Settings") -> None:
-    """Raises `SycoError` when a revision that this build asks for could move."""
+    """Raises `SycoError` when a revision that this build asks for could move, or a folder or template is not there."""
+    places.require(settings)
     loose = [one for one in used(settings) if not one.is_pinned]
     if not loose:
         return
     shown = listed((f"{one.key} is {one.revision or 'null'} ({one.repository})" for one in loose), 1000, _SHOWN)
     raise SycoError(
         f"params.yaml: {shown}: a revision on the Hub must be a commit of 40 digits, as others can move",
-        f"Pin all of them: {LOCK}",
+        f"{_folders(loose)}Pin all of them: {LOCK}",
     )
+
+
+def _folders(loose: list[Named]) -> str:
+    """A hint for a source that may be meant as a folder: OWNER/NAME is the form of both."""
+    names = [one.repository for one in loose if one.kind == "model" and one.revision is None]
+    if not names:
+        return ""
+    return f"There is no folder {names[0]} here{' (make smollm2 makes it)' if names[0] == 'models/smollm2' else ''}. "

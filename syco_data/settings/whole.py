@@ -104,7 +104,8 @@ class Settings(Record):
 def _known(where: str, names: Any, valid: Any) -> None:
     for name in names:
         if name not in valid:
-            raise SycoError(f"{where}: {unknown(name, valid)}")
+            hint = "Or add it: python -m syco_data models add NAME SOURCE" if where == "build.models" else ""
+            raise SycoError(f"params.yaml: {where}: {unknown(name, valid)}", hint)
 
 
 def _distinct(where: str, names: Iterable[str], reserved: Mapping[str, str] = MappingProxyType({})) -> None:

@@ -261,5 +261,5 @@ def test_without_the_libraries_of_models_a_check_says_what_it_leaves_out(project
     assert (
         "x: complete; digest of weights and configuration " in text
         and "answers follow" not in text
-        and "pip install 'syco-data[models]'" in text
+        and "pip install '.[models]'" in text
     )

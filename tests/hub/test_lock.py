@@ -166,6 +166,35 @@ def test_a_build_that_asks_the_hub_for_nothing_needs_no_commit():
     assert revisions.used(settings.load(ROOT / "params.yaml")) == []
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("./mine", r"models.mine.source: there is no folder './mine', and it is not a Hub id \(OWNER/NAME\)"),
+        ("models/mine", "There is no folder models/mine here. Pin all of them: python"),
+        (
+            "models/smollm2",
+            "There is no folder models/smollm2 here .make smollm2 makes it.. Pin all of them",
+        ),
+    ],
+)
+def test_a_folder_of_the_build_that_is_not_there_is_named(tmp_path, monkeypatch, source, words):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["models"]["mine"] = {**values["models"]["reference"], "source": source}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SycoError, match="prompts.template_folder: there is no folder 'templates'. .* it may be empty"):
+        revisions.require_commits(settings.parse(values))
+    (tmp_path / "templates").mkdir()
+    profesor = {**values["probes"]["held_out"], "templates": ["profesor"]}
+    with pytest.raises(SycoError, match="probes.held_out.templates: there is no 'profesor'; did you mean 'professor'"):
+        revisions.require_commits(settings.parse({**values, "probes": {**values["probes"], "held_out": profesor}}))
+    revisions.require_commits(settings.parse(values))  # a model that is not built may be missing
+    values["build"]["models"] = ["mine"]
+    with pytest.raises(SycoError, match=words):
+        revisions.require_commits(settings.parse(values))
+    (tmp_path / source).mkdir(parents=True)
+    revisions.require_commits(settings.parse(values))
+
+
 def test_the_suites_are_those_of_the_installed_harness():
     lm_eval = pytest.importorskip("lm_eval")
     for suite, file in {

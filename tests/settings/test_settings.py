@@ -141,12 +141,23 @@ def test_a_misspelt_key_is_never_called_missing(group, old, new):
         settings.parse(values)
 
 
+def test_a_fault_shows_a_value_once_and_no_whole_record():
+    with pytest.raises(SycoError) as name:
+        settings.parse(changed("engines.engine", "vlm"))
+    assert str(name.value).count("'vlm'") == 1
+    with pytest.raises(SycoError, match="set calibrate to order or batch$"):
+        settings.parse(changed("filter.rule", "averaged"))
+    with pytest.raises(SycoError, match=r"expected a whole number \(found: 'many'\)$"):
+        settings.parse(changed("prompts.rows", "many"))
+
+
 def test_a_model_to_build_is_compared_with_those_that_are_defined():
     values = changed("models.mymodel", PARAMS["models"]["reference"])
     values["build"]["models"] = ["my-model"]
     with pytest.raises(SycoError, match="build.models: there is no 'my-model'; did you mean 'mymodel'") as refused:
         settings.parse(values)
     assert "pattern" not in str(refused.value)
+    assert str(refused.value).startswith("params.yaml: ") and "models add NAME SOURCE" in str(refused.value)
 
 
 @pytest.mark.parametrize("old", RENAMED)
