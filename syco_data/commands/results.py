@@ -35,7 +35,7 @@ def results(
     rates = {name: _rates(path) for name in built if (path := ANSWERS / model / name / "metrics.parquet").is_file()}
     if not rates:
         raise SycoError(
-            f"there is nothing of {BASE} or `build.arms` in {ANSWERS / model}",
+            f"there are no answers of model {model!r} in {ANSWERS / model}",
             "Evaluate the model: dvc repro evaluate",
         )
     arms, figures = arm or list(rates), figure or _headlines()
@@ -64,7 +64,7 @@ def _rates(path: Path) -> Rates:
 def _refuse(names: list[str], valid: list[str], what: str) -> None:
     for name in names:
         if name not in valid:
-            raise SycoError(f"{what} {settings.unknown(name, valid)}")
+            raise SycoError(f"{what}: {settings.unknown(name, valid)}")
 
 
 def _cell(rate: tuple[float, float, float] | None) -> str:

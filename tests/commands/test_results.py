@@ -59,7 +59,7 @@ def test_the_untuned_model_comes_first_and_an_arm_without_the_probe_has_a_dash(e
 def test_an_arm_of_an_earlier_build_is_not_an_arm(evaluated):
     write(evaluated, "published", [("accuracy", "all", 0.5)])
     assert [line.split()[1] for line in run("mine", "--figure", "held_out.accuracy")[2:]] == ["base", "balanced", "odd"]
-    with pytest.raises(SycoError, match="arm there is no 'published'"):
+    with pytest.raises(SycoError, match="arm: there is no 'published'"):
         run("mine", "--figure", "held_out.accuracy", "--arm", "published")
 
 
@@ -92,7 +92,7 @@ def test_arms_stand_in_the_order_asked_for(evaluated):
         (["mine", "--figure", "held_out.acuracy"], "did you mean 'held_out.accuracy'"),
         (["mine", "--figure", "held_out.accuracy", "--arm", "balance"], "did you mean 'balanced'"),
         (["yours"], "dvc repro evaluate"),
-        (["mime"], "model there is no 'mime'; did you mean 'mine'"),
+        (["mime"], "model: there is no 'mime'; did you mean 'mine'"),
     ],
 )
 def test_names_that_are_not_there(evaluated, words, message):
