@@ -45,7 +45,7 @@ def test_a_folder_named_default_wins_over_others():
 @pytest.mark.parametrize(
     ("source", "paths", "message"),
     [
-        (QQP, [], "no Parquet file of split 'train' .found: nothing; expected: qqp/train.parquet"),
+        (QQP, [], "no Parquet file of split 'train' .found: none; expected: qqp/train.parquet"),
         (QQP, ["mrpc/train.parquet"], "no Parquet file of split 'train' .found: mrpc/train.parquet"),
         (QQP, ["qqp/train-00001-of-00002.parquet"], "incomplete: shard 0 is missing"),
         (QQP, ["qqp/train-00000-of-00002.parquet"], "incomplete: shard 1 is missing"),
