@@ -120,15 +120,11 @@ class Planner:
         Raises `SycoError` when the tokenizer cannot tell the options apart.
         """
         borders = self._verified(requests)
-        quick = [index for index, border in enumerate(borders) if border is not None]
-        prefixes = self._tokens.ids([requests[index].text + borders[index].lead for index in quick])
-        plans: list[Plan | None] = [None] * len(requests)
-        for index, ids in zip(quick, prefixes, strict=True):
-            plans[index] = _one_step(ids, borders[index])
-        slow = [index for index, border in enumerate(borders) if border is None]
-        for index, plan in zip(slow, self._whole([requests[index] for index in slow]), strict=True):
-            plans[index] = plan
-        return plans
+        quick = [(request, border) for request, border in zip(requests, borders, strict=True) if border is not None]
+        slow = [request for request, border in zip(requests, borders, strict=True) if border is None]
+        prefixes = iter(self._tokens.ids([request.text + border.lead for request, border in quick]))
+        whole = iter(self._whole(slow))
+        return [next(whole) if border is None else _one_step(next(prefixes), border) for border in borders]
 
     def _verified(self, requests: Sequence[Request]) -> list[_Border | None]:
         """What is known of each request's border; proves those that are met for the first time."""

@@ -135,7 +135,7 @@ def collect(
         scores=_limited(pl.concat([todo.stored, new]), engines.longest(model, settings)),
         stored=len(todo.stored),
         fresh=len(new),
-        tokens=new["tokens"].sum(),
+        tokens=int(new["tokens"].sum()),
         seconds=seconds,
         share_cached=share,
     )

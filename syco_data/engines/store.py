@@ -160,7 +160,7 @@ class Partition:
         frames = [pl.DataFrame(schema=schemas.SCORES.columns)]
         for score_file in self.score_files():
             entry = index.get(score_file.path.name)
-            if entry is None or keys.select(pl.col("key").is_between(*map(pl.lit, entry)).any()).item():
+            if entry is None or keys.select(pl.col("key").is_between(pl.lit(entry[0]), pl.lit(entry[1])).any()).item():
                 try:
                     scores = score_file.read()
                 except Damaged:

@@ -206,8 +206,8 @@ class Tokenizer:
         """The tokens at which the model's generation ends, by its own configuration."""
         path = self.folder / "generation_config.json"
         value = model_files.read_json(f"model folder {self.folder.name}", path) if path.is_file() else {}
-        stops = value.get("eos_token_id")
-        return set(stops) if isinstance(stops, list) else {stops}
+        stops = value.get("eos_token_id", [])
+        return set(stops if isinstance(stops, list) else [stops])
 
     @cached_property
     def template(self) -> ChatTemplate:
