@@ -155,6 +155,8 @@ def test_a_release_that_holds_one_is_published_on_request_only(made, released):
         controls.check_release(released, allowed=False)
     assert "--allow-sycophantic" in str(refused.value) and "\n" not in str(refused.value)
     controls.check_release(released, allowed=True)
+    with pytest.raises(SycoError, match="negative control"):
+        controls.check(released, allowed=False)
     repository = made.settings.publish.model_copy(update={"repository": "alice/claims"})
     with pytest.raises(SycoError, match="negative control"):
         publishing.as_configured(released, repository, None, QUICK)
@@ -178,7 +180,7 @@ def test_a_model_that_was_tuned_on_one_is_published_on_request_only(tmp_path):
         assert ("negative control" in card.split("| Base model")[0]) == refused
         if refused:
             with pytest.raises(SycoError, match=r"arm 'sycophant' taught it to follow the user"):
-                controls.check_model(tmp_path, allowed=False)
+                controls.check(tmp_path, allowed=False)
         controls.check_model(tmp_path, allowed=refused)
 
 

@@ -47,8 +47,7 @@ def publish(
     logs.start(verbose)
     if (kind is Kind.model) != (version is not None):
         raise SycoError("--version belongs to --kind model, and a model needs one", "Such as --version 1.0.0")
-    check = controls.check_release if version is None else controls.check_model
-    check(folder, allow_sycophantic)
+    controls.check(folder, allow_sycophantic)
     upload = uploads.of_folder(folder, version) if version else uploads.verified_release(folder)
     target = publishing.Target(to, kind.value, private=not public)
     retry = settings.load().hub if settings.PARAMS.exists() else RETRY

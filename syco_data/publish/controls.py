@@ -9,6 +9,13 @@ from syco_data.release import manifest
 ALLOW = "If that is what you want: --allow-sycophantic, or publish.sycophantic: true for stage publish"
 
 
+def check(folder: Path, allowed: bool) -> None:
+    """Refuses a folder that holds either of them, whatever it is published as."""
+    if (folder / manifest.NAME).exists():
+        check_release(folder, allowed)
+    check_model(folder, allowed)
+
+
 def check_release(folder: Path, allowed: bool) -> None:
     """Refuses a release that holds a training set whose completions follow the user."""
     controls = manifest.read(folder).controls
