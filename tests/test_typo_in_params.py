@@ -21,6 +21,7 @@ def project(tmp_path) -> Path:
     without = shutil.ignore_patterns("__pycache__", "*.safetensors")
     for name in ("stages", "syco_data"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=without)
+    (tmp_path / "templates").mkdir()
     shutil.copytree(shared_build().folder / "raw", tmp_path / "data/raw")
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     _write(tmp_path / "dvc.yaml", {"stages": {name: graph[name] for name in STAGES}})
