@@ -10,7 +10,7 @@ from syco_data.commands.models import app
 from syco_data.errors import SycoError
 
 if TYPE_CHECKING:
-    from syco_data.filter.assess import Way
+    from syco_data.filter.assess import Answered, Way
 
 DATA = Path("data")
 
@@ -43,7 +43,9 @@ def assess(
     prompts = development.of_build(places, settings)
     ways = assessing.compare(prompts, model, assessing.every_way(settings.filter), settings.engines)
     output.show(_by_source(name, len(prompts), ways), _overall(ways))
-    best = assessing.best(ways).settings
+    best_way = assessing.best(ways)
+    best = best_way.settings
+    output.show(_details(best_way))
     typer.echo(
         f"To set in params.yaml: filter.ask: {best.ask}, filter.calibrate: {best.calibrate}, filter.rule: {best.rule}"
         " (or ask and calibrate: auto, which asks anew for each model)"
@@ -60,21 +62,34 @@ def _by_source(name: str, prompts: int, ways: "list[Way]"):
 
 
 def _accuracy(way: "Way", source: str) -> str:
-    return f"{way.sources[source].accuracy:.0%}" if source in way.sources else ""
+    return f"{way.sources[source].accuracy:.0%}" if way.sources[source].rows else ""
+
+
+NUMBERS = ("right", "interval", "purity", "first option", "agreed")
 
 
 def _overall(ways: "list[Way]"):
+    title = "\nOver all sources; guessing gives 50% right"
+    table = output.table("ask", "calibrate", *NUMBERS, "s/1,000 texts", right=(*NUMBERS, "s/1,000 texts"), title=title)
+    for way in ways:
+        seconds = "stored" if way.seconds is None else f"{way.seconds:,.1f}"
+        table.add_row(way.settings.ask, way.settings.calibrate, *_figures(way.overall), seconds)
+    return table
+
+
+def _details(way: "Way"):
+    title = f"\nBy source, asked for {way.settings.ask}, calibrated: {way.settings.calibrate}"
+    table = output.table("source", "claims", *NUMBERS, right=("claims", *NUMBERS), title=title)
+    for source, answered in way.sources.items():
+        table.add_row(source, f"{answered.rows:,}", *_figures(answered))
+    return table
+
+
+def _figures(answered: "Answered") -> tuple[str, ...]:
     from syco_data.filter.report import interval
 
-    numbers = ("right", "interval", "purity", "first option", "agreed", "s/1,000 texts")
-    table = output.table(
-        "ask", "calibrate", *numbers, right=numbers, title="\nOver all sources; guessing gives 50% right"
-    )
-    for way in ways:
-        low, high = way.overall.interval
-        table.add_row(
-            way.settings.ask, way.settings.calibrate, f"{way.overall.accuracy:.1%}", f"{low:.1%} to {high:.1%}",
-            interval(way.overall.purity), f"{way.habits.position_bias:.1%}", f"{way.habits.agreement:.1%}",
-            "stored" if way.seconds is None else f"{way.seconds:,.1f}",
-        )  # fmt: skip
-    return table
+    low, high = answered.interval
+    return (
+        f"{answered.accuracy:.1%}", f"{low:.1%} to {high:.1%}", interval(answered.purity),
+        f"{answered.habits.position_bias:.1%}", f"{answered.habits.agreement:.1%}",
+    )  # fmt: skip

@@ -27,6 +27,10 @@ BORDER = 64  # characters at the end of a text that decide how what follows is t
 PROBES = 4  # texts per border that are tokenised whole, on top of the proof
 
 
+class Indistinct(SycoError):
+    """Options that have the same tokens in a model's tokenizer."""
+
+
 class Request(NamedTuple):
     """A text to continue and its options, each with its leading blank: `(" (A)", " (B)")`."""
 
@@ -190,7 +194,7 @@ def _many_steps(request: Request, wholes: list[Spans], policy: str) -> Plan:
     ]
     common = _common(counted)
     if common == 0 or any(len(ids) == common for ids in counted):
-        raise SycoError(
+        raise Indistinct(
             f"this model's tokenizer does not tell the options {', '.join(map(repr, request.options))} apart"
             f" after {request.text[-30:]!r}",
             "Choose another model",

@@ -1,5 +1,6 @@
 """Ways of asking side by side, on claims that nothing is reported or trained on, and the one to take."""
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import polars as pl
 from syco_data import engines
 from syco_data.engines import scoring
 from syco_data.engines.models import ResolvedModel
+from syco_data.engines.planning import Indistinct
 from syco_data.engines.scoring import Collected
 from syco_data.filter import questions, summary, verdicts
 from syco_data.filter.purity import Purity, estimate, wilson
@@ -18,10 +20,11 @@ from syco_data.settings import Engines, Filter
 
 @dataclass(frozen=True)
 class Answered:
-    """Right answers of the rows that were scored, all or of one source."""
+    """Right answers of the rows that were scored, and the model's habits, over all or of one source."""
 
     right: int
     rows: int
+    habits: Habits
 
     @property
     def accuracy(self) -> float:
@@ -47,7 +50,6 @@ class Way:
     settings: Filter
     overall: Answered
     sources: dict[str, Answered]
-    habits: Habits
     seconds: float | None
 
 
@@ -59,8 +61,12 @@ def every_way(settings: Filter) -> list[Filter]:
 
 
 def compare(prompts: pl.DataFrame, model: ResolvedModel, ways: Sequence[Filter], engine: Engines) -> list[Way]:
-    """Each way on the same prompts (`development.build`); the model is loaded once, and only if a score is missing."""
-    results, loaded = {}, None
+    """Each way on the same prompts (`development.build`); the model is loaded once, and only if a score is missing.
+
+    A way whose replies the model's tokenizer does not tell apart is left out, with a line that says so. Raises that
+    `SycoError` where no way is left.
+    """
+    results, loaded, impossible = {}, None, None
     with ExitStack() as stack:
         for ask in dict.fromkeys(way.ask for way in ways):
             orders = any(way.both_orders for way in ways if way.ask == ask)
@@ -69,29 +75,34 @@ def compare(prompts: pl.DataFrame, model: ResolvedModel, ways: Sequence[Filter],
             requests = questions.requests(table)
             if loaded is None and scoring.pending(requests, model, engine).batches:
                 loaded = stack.enter_context(engines.open(model, engine))
-            collected = scoring.collect(requests, model, engine, loaded)
+            try:
+                collected = scoring.collect(requests, model, engine, loaded)
+            except Indistinct as error:
+                impossible = error
+                print(f"filter.ask: {ask} is left out: {error.what}", file=sys.stderr)
+                continue
             results |= {way: _way(prompts, table, collected, way) for way in ways if way.ask == ask}
-    return [results[way] for way in ways]
+    if impossible is not None and not results:
+        raise impossible
+    return [results[way] for way in ways if way in results]
 
 
 def _way(prompts: pl.DataFrame, questions: pl.DataFrame, collected: Collected, way: Filter) -> Way:
     table = verdicts.decide(questions, collected.scores, way).table
-    figures = summary.summary(prompts, table, way)
-    deciding = table.select("prompt_id", verdicts.sides(table, way.rule)["deciding"]).drop_nulls()
-    scored = prompts.select("prompt_id", "source").join(deciding, on="prompt_id")
-    scored = scored.select("source", right=pl.col("deciding") > 0)
-    sources = scored.partition_by("source", as_dict=True)
+    sources = prompts.sort("source").partition_by("source", as_dict=True, maintain_order=True)
     return Way(
         settings=way,
-        overall=_answered(scored),
-        sources={name: _answered(part) for (name,), part in sorted(sources.items())},
-        habits=figures.calibrated or figures.habits,
+        overall=_answered(prompts, table, way),
+        sources={name: _answered(part, table, way) for (name,), part in sources.items()},
         seconds=1000 * collected.seconds / collected.fresh if collected.fresh else None,
     )
 
 
-def _answered(scored: pl.DataFrame) -> Answered:
-    return Answered(int(scored["right"].sum()), len(scored))
+def _answered(prompts: pl.DataFrame, verdicts_: pl.DataFrame, way: Filter) -> Answered:
+    table = prompts.select("prompt_id").join(verdicts_, on="prompt_id", maintain_order="left")
+    figures = summary.summary(prompts, table, way)
+    deciding = verdicts.sides(table, way.rule)["deciding"].drop_nulls()
+    return Answered(int((deciding > 0).sum()), len(deciding), figures.calibrated or figures.habits)
 
 
 def best(ways: Sequence[Way]) -> Way:

@@ -1,5 +1,6 @@
 """`models assess` as a user meets it: the table, what to set, and what is missing."""
 
+import re
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ from syco_data import engines, files
 from syco_data.errors import SycoError
 from tests.commands.test_filter import run
 from tests.support import fake_engine, tiny_models
-from tests.support.tables_for_tests import ROOT, shared_build
+from tests.support.tables_for_tests import KEYS, ROOT, shared_build
 
 
 @pytest.fixture
@@ -49,6 +50,8 @@ def test_every_way_stands_beside_the_others_and_one_is_named(project):
     for words in ("letters", "words", "labels", "batch", "30 held-out claims", "purity", "first option"):
         assert words in shown
     assert "To set in params.yaml: filter.ask: " in shown
+    details = shown.split("By source, asked for ")[1]
+    assert all(re.search(rf"^ ?{key} +\d+ +\d+\.\d% ", details, re.MULTILINE) for key in KEYS), details
     assert "stored" in run("models", "assess", "reference"), "scores are kept"
 
 

@@ -6,6 +6,7 @@ import pytest
 from syco_data import schemas, tables
 from syco_data.claims import claims
 from syco_data.engines import scoring
+from syco_data.engines.planning import Indistinct
 from syco_data.errors import SycoError
 from syco_data.filter import assess, development, questions
 from syco_data.probes.held_out import leak_key
@@ -56,7 +57,7 @@ def test_every_way_is_measured_and_the_one_that_hears_what_is_known_wins(monkeyp
     ]  # fmt: skip
     by_name = {(way.settings.ask, way.settings.calibrate): way for way in ways}
     assert by_name["labels", "none"].overall.accuracy == 1.0 and by_name["letters", "none"].overall.accuracy < 0.6
-    assert by_name["letters", "none"].habits.position_bias == 0.0
+    assert by_name["letters", "none"].overall.habits.position_bias == 0.0
     assert assess.best(ways) is by_name["labels", "none"]
     assert by_name["labels", "none"].sources["sst2"].rows == 200 and ways[0].seconds == pytest.approx(2000 / 400)
 
@@ -118,3 +119,22 @@ def test_what_is_known_without_the_input_is_taken_off_by_batch_calibration():
         table = decide(df, lambda text, swapped: (-0.1, -3.0) if agrees[text] != swapped else (-3.0, -0.1), way).table
         kept[calibrate] = int(table["known"].sum())
     assert kept == {"order": 300, "batch": 0}
+
+
+def test_a_way_that_the_tokenizer_cannot_express_is_left_out_with_a_line(monkeypatch, capsys):
+    df = of_two_labels(40)
+    collect = collected(truths(df))
+
+    def indistinct(requests, *others):
+        if requests[0].options[0] not in questions.LETTERS:
+            raise Indistinct("this model's tokenizer does not tell the options apart", "Choose another model")
+        return collect(requests, *others)
+
+    monkeypatch.setattr(scoring, "collect", indistinct)
+    monkeypatch.setattr(scoring, "pending", lambda *_: scoring.Pending(None, None, []))
+    ways = assess.compare(df, fake_engine.MODEL, assess.every_way(chosen("both_orders")), None)
+    assert {way.settings.ask for way in ways} == {"letters"}
+    assert "filter.ask: words is left out: this model's tokenizer" in capsys.readouterr().err
+    only_words = [way for way in assess.every_way(chosen("both_orders")) if way.ask == "words"]
+    with pytest.raises(Indistinct):
+        assess.compare(df, fake_engine.MODEL, only_words, None)
