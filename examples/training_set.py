@@ -30,7 +30,7 @@ def main(release: str, folder: str, out: str) -> None:
     candidates = select.pool(prompts, claims, known, params.seed)
     arm = params.arms["balanced"]
     size = select.matched_size(candidates, [arm], "matched")
-    rows = select.train_rows(select.select(candidates, arm, size).kept, prompts)
+    rows = select.train_rows(select.select(candidates, arm, size).kept, prompts, arm)
     rows.write_parquet(out)
     print(f"{out}: {len(rows):,} rows; of {len(prompts):,} candidates the model knows {known['known'].sum():,}")
 

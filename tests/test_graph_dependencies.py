@@ -25,6 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's code, which a test may change."""
     for name in modules.PACKAGES:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "templates").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

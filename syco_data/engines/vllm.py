@@ -7,7 +7,7 @@ leaves the prefix cache in use (`prompt_logprobs` would not).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class VllmEngine(engines.Engine):
 
     def __init__(self, model: ResolvedModel, settings: Engines) -> None:
         super().__init__(model, settings)
-        self.llm, self._set_num_threads = None, _torch().set_num_threads
+        self.llm, self._give_back = None, keep_threads()
         try:
             self.llm = _start(model, settings, self.max_length)
         except BaseException:
@@ -86,13 +86,22 @@ class VllmEngine(engines.Engine):
         if self.llm is not None:
             self.llm.llm_engine.engine_core.shutdown()
         self.llm = None
-        _torch().set_num_threads = self._set_num_threads  # vLLM's CPU worker puts one there that does nothing
+        self._give_back()
 
 
-def _torch() -> Any:
+def keep_threads() -> Callable[[], None]:
+    """Called before vLLM starts; what it returns gives torch its own setting of threads back.
+
+    vLLM's CPU worker puts a function there that does nothing.
+    """
     import torch
 
-    return torch
+    own = torch.set_num_threads
+
+    def give_back() -> None:
+        torch.set_num_threads = own
+
+    return give_back
 
 
 @cache

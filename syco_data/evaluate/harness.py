@@ -71,10 +71,14 @@ def load(model: ResolvedModel, settings: Capability, engine: Engines) -> Any:
         architectures.check(f"model '{model.name}'", model.folder)
     loader: Any = type("Loader", (Uncut, get_model(BACKENDS[engine.engine])), {})
     here = vllm.arguments(engine) if engine.engine == "vllm" else {}
-    task = loader.create_from_arg_obj(
-        {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False, **here},
-        {"batch_size": settings.batch, "device": device},
-    )
+    give_back = vllm.keep_threads()
+    try:
+        task = loader.create_from_arg_obj(
+            {"pretrained": str(model.folder), "dtype": model.dtype, "trust_remote_code": False, **here},
+            {"batch_size": settings.batch, "device": device},
+        )
+    finally:
+        give_back()
     task.answer_tokens, task.too_long = settings.max_tokens, set()
     return task
 

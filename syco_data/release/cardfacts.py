@@ -113,7 +113,9 @@ def changes(before: Manifest, after: Manifest) -> tuple[str, ...]:
         elif place not in old:
             lines.append(f"{name}: new, {counted(new[place].rows, 'row')}")
         elif old[place].full_content != new[place].full_content:
-            lines.append(f"{name}: changed, {counted(old[place].rows, 'row')} then, {new[place].rows:,} now")
+            lines.append(
+                f"{name}: changed, {counted(old[place].rows, 'row')} then, {counted(new[place].rows, 'row')} now"
+            )
     for what in ("settings", "sources", "models", "templates"):
         differing = _differing(getattr(before, what), getattr(after, what), what)
         lines += [f"`{name}`: {then} then, {now} now" for name, then, now in differing]

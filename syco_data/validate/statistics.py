@@ -58,11 +58,11 @@ def _end_with_parent() -> None:
 def submit(build: Tables, settings: Settings) -> Future[Statistics]:
     """Starts the statistics of a build beside whatever else is done."""
     try:
-        return worker().submit(compute, build, settings)
+        return worker().submit(_compute_in, os.getcwd(), build, settings)
     except BrokenProcessPool:
         # It ended between two checks of this process.
         worker.cache_clear()
-        return worker().submit(compute, build, settings)
+        return worker().submit(_compute_in, os.getcwd(), build, settings)
 
 
 def outcome(submitted: Future[Statistics]) -> Statistics:
@@ -72,6 +72,12 @@ def outcome(submitted: Future[Statistics]) -> Statistics:
     except BrokenProcessPool as error:
         worker.cache_clear()
         raise SycoError("the statistics were ended from outside", "Is there memory enough? Run it again") from error
+
+
+def _compute_in(folder: str, build: Tables, settings: Settings) -> Statistics:
+    """In the folder that paths count from: the process may have been started in another one."""
+    os.chdir(folder)
+    return compute(build, settings)
 
 
 def compute(build: Tables, settings: Settings) -> Statistics:

@@ -78,7 +78,7 @@ def test_an_arm_that_was_added_and_a_source_that_was_removed_are_carried(project
     edit(
         ("  cola: {revision: main, licence: allow}\n", ""),
         ("arms: [balanced, published, unfiltered]", "arms: [balanced, own]"),
-        ("\narms:\n", "\narms:\n  own: {label_kinds: [gold], filtered: true, balanced: true}\n"),
+        ("\narms: #", "\narms:\n  own: {label_kinds: [gold], filtered: true, balanced: true}\n  #"),
     )
     run("profile", "use", "ablations")
     now = values()

@@ -115,7 +115,12 @@ def test_the_harness_runs_on_vllm_with_its_settings(evals, subject, monkeypatch)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     tasks = wanted(evals, "mmlu_0shot", "bbh_3shot")
     _know_the_cpu_build(monkeypatch)
+    from torch import set_num_threads
+
     result = capability.solve(subject, tasks, ENGINE.model_copy(update={"engine": "vllm"}))
+    from torch import set_num_threads as after
+
+    assert after is set_num_threads, "vLLM leaves its own behind, which sets nothing"
     expected = capability.solve(subject, tasks, ENGINE)
     key = ["task", "subject", "question"]
     assert result.sort(key).select(*key, "correct").equals(expected.sort(key).select(*key, "correct"))

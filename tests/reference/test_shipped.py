@@ -69,7 +69,7 @@ def test_they_are_taken_without_torch_and_carry_their_gate(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("reference: the shipped weights: expert wrong 0.0")
+    assert result.stdout.startswith("reference: the shipped weights; accuracies of their gate: expert wrong 0.0")
     gate = json.loads((tmp_path / "reference/gate.json").read_text())
     assert gate["weights"] == "shipped" and gate["recipe"] == RECORD["recipe"] and gate["figures"] == RECORD["figures"]
     for name in shipped.FILES:

@@ -202,7 +202,7 @@ def test_what_the_manifest_names_is_not_a_leftover(release: Path) -> None:
     (release / "Thumbs.db").write_text("x")
     entry = {"path": "Thumbs.db", "bytes": 2, "sha256": "0" * 64, "table": None}
     edit(release, lambda values: values["files"].append(entry))
-    assert "1 bytes" in problems(release)["Thumbs.db"]
+    assert "1 byte," in problems(release)["Thumbs.db"]
 
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 12345\n"
