@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syco_data.commands import completion, output, project
+from syco_data.commands import completion, output, project, speeds
 from syco_data.commands.models import app
 from syco_data.errors import SycoError
 
@@ -43,6 +43,7 @@ def assess(
     prompts = development.of_build(places, settings)
     ways = assessing.compare(prompts, model, assessing.every_way(settings.filter), settings.engines)
     output.show(_by_source(name, len(prompts), ways), _overall(ways))
+    speeds.write(DATA, name, [way.tokens_per_second for way in ways if way.tokens_per_second])
     best_way = assessing.best(ways)
     best = best_way.settings
     output.show(_details(best_way))

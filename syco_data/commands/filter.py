@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from syco_data import settings
-from syco_data.commands import completion, output, project
+from syco_data.commands import completion, output, project, speeds
 from syco_data.engines import models
 from syco_data.errors import CheckFailed, SycoError
 
@@ -61,7 +61,7 @@ def _count(names: list[str], params: settings.Settings) -> None:
     from syco_data.filter import questions
 
     prompts = questions.of_build(Tables.below(DATA, (), (), ()))
-    numbers = ("prompts", "texts to score", "in the store", "missing", "tokens to read")
+    numbers = ("prompts", "texts to score", "in the store", "missing", "tokens to read", "time")
     table = output.table("model", *numbers, right=numbers)
     for name in names:
         model = models.open(name, params, weights=False)
@@ -71,5 +71,5 @@ def _count(names: list[str], params: settings.Settings) -> None:
         todo = scoring.pending(requests, model, params.engines)
         tokens = scoring.tokens(todo, model, params.engines)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)
-        table.add_row(name, *(f"{count:,}" for count in counts))
+        table.add_row(name, *(f"{count:,}" for count in counts), speeds.time(tokens, speeds.read(DATA, name)))
     output.show(table)

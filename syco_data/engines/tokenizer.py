@@ -90,7 +90,7 @@ class Tokenizer:
         example, ending = self.request("a"), self.ending
         self.ids([example, ending.text])
         token = self._loaded.convert_ids_to_tokens(ending.token)
-        return f"answers follow {example[-40:]!r} and end with {token!r}, says {ending.origin}"
+        return f"answers follow {example[-40:]!r} and end with {token!r} (from {ending.origin})"
 
     @cached_property
     def _core(self) -> Any:

@@ -2,10 +2,12 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from syco_data import engines, files
+from syco_data.commands import speeds
 from syco_data.errors import SycoError
 from tests.commands.test_filter import run
 from tests.support import fake_engine, tiny_models
@@ -52,7 +54,10 @@ def test_every_way_stands_beside_the_others_and_one_is_named(project):
     assert "To set in params.yaml: filter.ask: " in shown
     details = shown.split("By source, asked for ")[1]
     assert all(re.search(rf"^ ?{key} +\d+ +\d+\.\d% ", details, re.MULTILINE) for key in KEYS), details
+    measured = speeds.read(Path("data"), "reference")
+    assert measured is not None and measured > 0
     assert "stored" in run("models", "assess", "reference"), "scores are kept"
+    assert speeds.read(Path("data"), "reference") == measured, "the speed that was measured is kept, too"
 
 
 def test_tables_that_are_missing_are_named_with_what_builds_them(project):

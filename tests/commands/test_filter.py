@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from syco_data import engines, files, schemas, settings, tables
 from syco_data.__main__ import app
+from syco_data.commands import speeds
 from syco_data.engines import models, scoring
 from syco_data.errors import CheckFailed, SycoError
 from syco_data.filter import questions
@@ -76,6 +78,19 @@ def test_a_dry_run_counts_and_loads_nothing(project, monkeypatch):
     after = re.search(r"tiny\W+10\W+20\W+8\W+12\W+([\d,]+)\W", run("filter", "tiny", "--dry-run"))
     tokens = [int(match[1].replace(",", "")) for match in (before, after)]
     assert 20 * 30 < tokens[0] < 20 * 200 and 0.5 < tokens[1] / tokens[0] < 0.7, "12 of 20 texts"
+
+
+def test_a_dry_run_gives_the_time_at_the_speed_that_was_measured_here(project):
+    assert "unknown before `models assess`" in run("filter", "tiny", "--dry-run")
+    speeds.write(Path("data"), "tiny", [40.0, 0.1])
+    shown = run("filter", "tiny", "--dry-run")
+    tokens = int(re.search(r"tiny\W+10\W+20\W+0\W+20\W+([\d,]+)\W", shown)[1].replace(",", ""))
+    assert f"about {timedelta(seconds=tokens * 10)}" in shown
+    files.write_json(Path("data/reports/filter/tiny/speed.json"), {"tokens_per_second": 1.0})
+    assert f"about {timedelta(seconds=tokens)}" in run("filter", "tiny", "--dry-run"), "the stage's own speed counts"
+    files.write(Path("data/reports/filter/tiny/speed.json"), "{")
+    assert f"about {timedelta(seconds=tokens * 10)}" in run("filter", "tiny", "--dry-run")
+    assert speeds.time(0, None) == "none"
 
 
 def test_scores_are_listed_verified_compacted_and_thrown_away(project, monkeypatch):

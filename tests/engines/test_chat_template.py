@@ -154,7 +154,7 @@ def make(original, tmp_path, renderer):
 def test_an_answer_stands_and_ends_where_its_template_puts_it(make, kind):
     template, added, before, end = KINDS[kind]
     tokenizer = make(template, added, STOPS.get(kind, []))
-    assert f"{before[-40:]!r} and end with {end!r}, says its chat template"[1:] in tokenizer.check()
+    assert f"{before[-40:]!r} and end with {end!r} (from its chat template"[1:] in tokenizer.check()
     for text in (TEXT, TURNS):
         styled = tokenizer.styled(text)
         assert styled.endswith(f"{before}I believe the best answer is")
