@@ -43,7 +43,7 @@ def assess(
     prompts = development.of_build(places, settings)
     ways = assessing.compare(prompts, model, assessing.every_way(settings.filter), settings.engines)
     output.show(_by_source(name, len(prompts), ways), _overall(ways))
-    speeds.write(DATA, name, [way.tokens_per_second for way in ways if way.tokens_per_second])
+    speeds.write(DATA, name, [way.seconds for way in ways if way.seconds])
     best_way = assessing.best(ways)
     best = best_way.settings
     output.show(_details(best_way))

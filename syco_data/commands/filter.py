@@ -71,5 +71,5 @@ def _count(names: list[str], params: settings.Settings) -> None:
         todo = scoring.pending(requests, model, params.engines)
         tokens = scoring.tokens(todo, model, params.engines)
         counts = (len(prompts), len(requests), len(requests) - todo.missing, todo.missing, tokens)
-        table.add_row(name, *(f"{count:,}" for count in counts), speeds.time(tokens, speeds.read(DATA, name)))
+        table.add_row(name, *(f"{count:,}" for count in counts), speeds.time(todo.missing, speeds.read(DATA, name)))
     output.show(table)

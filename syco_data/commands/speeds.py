@@ -1,43 +1,44 @@
-"""How fast a model reads here, in tokens a second, as `models assess` or stage filter measured it last."""
+"""How long a model takes here: the seconds of 1,000 texts, as stage filter or `models assess` measured them last.
+
+By texts and not by tokens: what a text costs depends on the way of asking, and on what the prefix cache holds.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from syco_data import files
-from syco_data.errors import SycoError
 from syco_data.formats import documents
 
-KEY = "tokens_per_second"
 _LARGEST = 1 << 16  # bytes of a record
 
 
-def write(data: Path, model: str, measured: Sequence[float]) -> None:
-    """Records the slowest of the speeds; without one, what was measured before stays."""
-    if measured:
-        files.write_json(_assessed(data, model), {KEY: round(min(measured), 1)}, indent=2)
+def write(data: Path, model: str, seconds: Sequence[float]) -> None:
+    """Records the slowest way of asking; where nothing was measured, what was measured before stays."""
+    if seconds:
+        files.write_json(_assessed(data, model), {"seconds": max(seconds), "fresh": 1000}, indent=2)
 
 
 def read(data: Path, model: str) -> float | None:
-    """None where nothing was measured."""
+    """None where nothing was measured. Raises `SycoError` for a record that is damaged."""
     for path in (data / "reports/filter" / model / "speed.json", _assessed(data, model)):
         try:
-            record = documents.read_json(path, _LARGEST)
-        except (FileNotFoundError, SycoError):
+            record: Any = documents.read_json(path, _LARGEST)
+        except FileNotFoundError:
             continue
-        speed = record.get(KEY) if isinstance(record, dict) else None
-        if isinstance(speed, int | float) and speed > 0:
-            return float(speed)
+        if record["fresh"]:  # a run that took all scores from the store says nothing
+            return 1000 * record["seconds"] / record["fresh"]
     return None
 
 
-def time(tokens: int, speed: float | None) -> str:
+def time(texts: int, seconds: float | None) -> str:
     """For people: `about 1:23:00`; or what would measure it."""
-    if not tokens:
+    if not texts:
         return "none"
-    if speed is None:
+    if seconds is None:
         return "unknown before `models assess`"
-    return f"about {timedelta(seconds=max(1, round(tokens / speed)))}"
+    return f"about {timedelta(seconds=max(1, round(texts * seconds / 1000)))}"
 
 
 def _assessed(data: Path, model: str) -> Path:

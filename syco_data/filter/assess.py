@@ -44,14 +44,13 @@ class Answered:
 class Way:
     """One way of asking: `settings` name it, `sources` are by name.
 
-    `seconds` are those of 1,000 texts, None where all scores came from the store, as `tokens_per_second` then is.
+    `seconds` are those of 1,000 texts, None where all scores came from the store.
     """
 
     settings: Filter
     overall: Answered
     sources: dict[str, Answered]
     seconds: float | None
-    tokens_per_second: float | None
 
 
 def every_way(settings: Filter) -> list[Filter]:
@@ -96,7 +95,6 @@ def _way(prompts: pl.DataFrame, questions: pl.DataFrame, collected: Collected, w
         overall=_answered(prompts, table, way),
         sources={name: _answered(part, table, way) for (name,), part in sources.items()},
         seconds=1000 * collected.seconds / collected.fresh if collected.fresh else None,
-        tokens_per_second=collected.tokens / max(collected.seconds, 1e-9) if collected.fresh else None,
     )
 
 
